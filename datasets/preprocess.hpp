@@ -1,0 +1,26 @@
+#pragma once
+
+#include "datasets/sample.hpp"
+#include "suite/base/result.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace bitquake::datasets {
+
+/// How pixels become network input: (pixel / divide_by - mean[c]) / std[c], channels first.
+struct Preprocess {
+  double divide_by = 255.0;
+  std::vector<double> mean{0.0};   ///< one per channel, or one for all
+  std::vector<double> stddev{1.0};  ///< one per channel, or one for all; > 0
+  bool operator==(const Preprocess&) const = default;
+};
+
+/// Writes one sample as [channels, height, width] floats. Computed in double, rounded once.
+/// @param shape  input shape of the model, [channels, height, width]
+/// Errc::data when the image has another size or number of channels; nothing is resized silently.
+Result<std::monostate> to_input(const Sample& sample, const Preprocess& how,
+                                std::span<const std::int64_t> shape, std::span<float> out);
+
+}  // namespace bitquake::datasets

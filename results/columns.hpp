@@ -1,0 +1,66 @@
+#pragma once
+
+#include "results/row.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+namespace bitquake::results {
+
+/// One column of a row type: its name, unit, meaning and the member that holds it. Every writer and
+/// reader loops over these tables; there is no second list of columns anywhere.
+template <class Row>
+struct Column {
+  std::string_view name;
+  std::string_view units;
+  std::string_view doc;
+  std::variant<std::uint8_t Row::*, std::uint32_t Row::*, std::uint64_t Row::*,
+               std::int32_t Row::*, std::int64_t Row::*, double Row::*>
+      member;
+};
+
+inline constexpr std::array kTrialColumns{
+    Column<TrialRow>{"trial", "1", "rank in the full plan: (epoch, sample) order", &TrialRow::trial},
+    Column<TrialRow>{"epoch", "1", "pass over the data set, from 0", &TrialRow::epoch},
+    Column<TrialRow>{"sample", "1", "position of the sample in the subset", &TrialRow::sample},
+    Column<TrialRow>{"group", "1", "row of /groups in the fault set", &TrialRow::group},
+    Column<TrialRow>{"first_fault", "1", "first row of /faults in the fault set", &TrialRow::first_fault},
+    Column<TrialRow>{"n_faults", "1", "faults present together", &TrialRow::n_faults},
+    Column<TrialRow>{"outcome", "1", "0 due, 1 masked, 2 benign, 3 sde", &TrialRow::outcome},
+    Column<TrialRow>{"sdc5", "1", "1: faulty top-1 outside the golden top-5 (not due)", &TrialRow::sdc5},
+    Column<TrialRow>{"sdc10", "1", "1: probability of the golden top-1 changed by over 10 % of itself (not due)", &TrialRow::sdc10},
+    Column<TrialRow>{"sdc20", "1", "1: probability of the golden top-1 changed by over 20 % of itself (not due)", &TrialRow::sdc20},
+    Column<TrialRow>{"faulty_top1", "1", "top-1 class of the faulty run; -1: NaN or failed", &TrialRow::faulty_top1},
+    Column<TrialRow>{"label_rank", "1", "rank of the label among the faulty scores, 0 = best", &TrialRow::label_rank},
+    Column<TrialRow>{"golden_probability", "1", "of the golden top-1 class, golden run", &TrialRow::golden_probability},
+    Column<TrialRow>{"faulty_probability", "1", "of the golden top-1 class, faulty run", &TrialRow::faulty_probability},
+    Column<TrialRow>{"first_nonfinite", "1", "row of /points first non-finite where golden is finite; -1: none", &TrialRow::first_nonfinite},
+    Column<TrialRow>{"any_nonfinite", "1", "1: a NaN or Inf at some module output", &TrialRow::any_nonfinite},
+    Column<TrialRow>{"message", "1", "row of /messages: why the inference failed; 0: it did not", &TrialRow::message},
+    Column<TrialRow>{"output_hash", "1", "first 8 bytes of SHA-256 of the faulty output", &TrialRow::output_hash},
+};
+
+inline constexpr std::array kInjectionColumns{
+    Column<InjectionRow>{"trial", "1", "trial the fault was injected in", &InjectionRow::trial},
+    Column<InjectionRow>{"fault", "1", "row of /faults in the fault set", &InjectionRow::fault},
+    Column<InjectionRow>{"reached", "1", "0: control flow did not run the site, nothing was injected", &InjectionRow::reached},
+    Column<InjectionRow>{"original_bits", "1", "storage bits before the fault, LSB = bit 0", &InjectionRow::original_bits},
+    Column<InjectionRow>{"corrupted_bits", "1", "storage bits after the fault", &InjectionRow::corrupted_bits},
+};
+
+inline constexpr std::array kGoldenColumns{
+    Column<GoldenRow>{"sample", "1", "position of the sample in the subset", &GoldenRow::sample},
+    Column<GoldenRow>{"sample_index", "1", "position of the sample in the data set", &GoldenRow::sample_index},
+    Column<GoldenRow>{"height", "pixel", "height as stored", &GoldenRow::height},
+    Column<GoldenRow>{"width", "pixel", "width as stored", &GoldenRow::width},
+    Column<GoldenRow>{"label", "1", "true class; -1: the data set has no labels", &GoldenRow::label},
+    Column<GoldenRow>{"top1", "1", "top-1 class of the golden run", &GoldenRow::top1},
+    Column<GoldenRow>{"label_rank", "1", "rank of the label among the golden scores, 0 = best", &GoldenRow::label_rank},
+    Column<GoldenRow>{"top1_probability", "1", "probability of the top-1 class", &GoldenRow::top1_probability},
+    Column<GoldenRow>{"skipped", "1", "1: golden output non-finite, the sample has no trials", &GoldenRow::skipped},
+    Column<GoldenRow>{"output_hash", "1", "first 8 bytes of SHA-256 of the golden output", &GoldenRow::output_hash},
+};
+
+}  // namespace bitquake::results

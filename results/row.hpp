@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+
+namespace bitquake::results {
+
+inline constexpr std::int64_t kNoLabel = -1;  ///< label column of a data set without labels
+inline constexpr std::int32_t kNoPoint = -1;  ///< first_nonfinite column when every point was finite
+inline constexpr std::uint32_t kNoMessage = 0;  ///< message column when the inference did not fail
+
+/// One trial: one faulty inference. The unit of every table; ordered by `trial`.
+struct TrialRow {
+  std::uint64_t trial = 0;    ///< rank in the full plan
+  std::uint32_t epoch = 0;
+  std::uint64_t sample = 0;   ///< position in the subset
+  std::uint64_t group = 0;    ///< fault group, row of /groups in the fault set
+  std::uint64_t first_fault = 0;
+  std::uint32_t n_faults = 0;
+  std::uint8_t outcome = 0;   ///< metrics::Outcome
+  std::uint8_t sdc5 = 0, sdc10 = 0, sdc20 = 0;
+  std::int32_t faulty_top1 = -1;
+  std::uint32_t label_rank = 0;  ///< rank of the label among the faulty scores, 0 = best
+  double golden_probability = 0;
+  double faulty_probability = 0;
+  std::int32_t first_nonfinite = kNoPoint;  ///< row of /points
+  std::uint8_t any_nonfinite = 0;
+  std::uint32_t message = kNoMessage;  ///< row of /messages
+  std::uint64_t output_hash = 0;       ///< of the faulty output's bytes; 0 when there is none
+  bool operator==(const TrialRow&) const = default;
+};
+
+/// One fault of one trial: what it changed.
+struct InjectionRow {
+  std::uint64_t trial = 0;
+  std::uint64_t fault = 0;  ///< row of /faults in the fault set
+  std::uint8_t reached = 0;
+  std::uint64_t original_bits = 0;
+  std::uint64_t corrupted_bits = 0;
+  bool operator==(const InjectionRow&) const = default;
+};
+
+/// The golden run of one sample.
+struct GoldenRow {
+  std::uint64_t sample = 0;        ///< position in the subset
+  std::uint64_t sample_index = 0;  ///< position in the data set
+  std::int64_t height = 0, width = 0;
+  std::int64_t label = kNoLabel;
+  std::int32_t top1 = -1;
+  std::uint32_t label_rank = 0;  ///< rank of the label among the golden scores, 0 = best
+  double top1_probability = 0;
+  std::uint8_t skipped = 0;  ///< 1 when the golden output is non-finite: the sample has no trials
+  std::uint64_t output_hash = 0;
+  bool operator==(const GoldenRow&) const = default;
+};
+
+}  // namespace bitquake::results

@@ -1,0 +1,104 @@
+#pragma once
+
+#include "suite/base/result.hpp"
+
+#include <hdf5.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// Thin RAII over the C API of HDF5: files whose groups hold 1-D columns of equal length. Every C
+/// call is checked and failures name file and object. HDF5 is not thread-safe here: all handles of
+/// a process belong to one thread at a time.
+namespace bitquake::h5 {
+
+/// An owned HDF5 identifier together with the function that closes it.
+class Handle {
+ public:
+  using Close = herr_t (*)(hid_t);
+  Handle() = default;
+  Handle(hid_t id, Close close) : id_(id), close_(close) {}
+  Handle(Handle&& other) noexcept
+      : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(id_, other.id_);
+    std::swap(close_, other.close_);
+    return *this;
+  }
+  ~Handle() {
+    if (id_ >= 0) close_(id_);
+  }
+  operator hid_t() const { return id_; }  // NOLINT(*-explicit-*): passed to the C API
+
+ private:
+  hid_t id_ = -1;
+  Close close_ = nullptr;
+};
+
+/// What a column holds, for people: stored as the attributes `units` ("1" for none) and `doc`.
+struct ColumnDoc {
+  std::string units = "1";
+  std::string doc;
+};
+
+/// An HDF5 file open for writing or reading. Members throw Exception; its code is the one given when
+/// the file was created or opened. Names are paths such as "faults/site"; groups are made on demand.
+/// Bytes written depend on the values alone: no timestamps. T is uint8, uint16, uint32, uint64,
+/// int32, int64, float or double.
+class File {
+ public:
+  /// Creates or truncates.
+  static File create(const std::filesystem::path& path, Errc code);
+  /// Read-only. A file that is missing, truncated or of another format is an error, not a throw.
+  static Result<File> open(const std::filesystem::path& path, Errc code);
+
+  template <class T>
+  void write_column(const std::string& name, std::span<const T> values, const ColumnDoc& doc);
+  void write_strings(const std::string& name, const std::vector<std::string>& values,
+                     const ColumnDoc& doc);
+
+  template <class T>
+  std::vector<T> read_column(const std::string& name) const;
+  /// `count` values from `offset` on.
+  template <class T>
+  std::vector<T> read_column(const std::string& name, std::uint64_t offset,
+                             std::uint64_t count) const;
+  std::vector<std::string> read_strings(const std::string& name) const;
+
+  bool has(const std::string& name) const;
+  std::uint64_t length(const std::string& name) const;
+
+  /// Attributes of the root group.
+  void set_attribute(const std::string& name, const std::string& value);
+  void set_attribute(const std::string& name, std::uint64_t value);
+  std::string string_attribute(const std::string& name) const;
+  std::uint64_t integer_attribute(const std::string& name) const;
+
+  /// `units` and `doc` of a column.
+  ColumnDoc column_doc(const std::string& name) const;
+
+  /// Closes and reports what a destructor could not: a write that failed late (full disk).
+  void close();
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  File(Handle file, std::filesystem::path path, Errc code)
+      : file_(std::move(file)), path_(std::move(path)), code_(code) {}
+
+  hid_t check(hid_t id, const char* action, const std::string& name) const;
+  [[noreturn]] void fail(const char* action, const std::string& name) const;
+  Handle create_dataset(const std::string& name, hid_t type, std::uint64_t length) const;
+  void annotate(hid_t dataset, const ColumnDoc& doc) const;
+  Handle open_dataset(const std::string& name) const;
+
+  Handle file_;
+  std::filesystem::path path_;
+  Errc code_;
+};
+
+}  // namespace bitquake::h5

@@ -1,0 +1,23 @@
+#pragma once
+
+#include "suite/base/result.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace bitquake {
+
+/// SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
+std::string sha256_hex(std::span<const std::byte> bytes);
+std::string sha256_hex(const std::string& text);
+
+/// SHA-256 of a file's bytes. `code` is the kind of error when the file cannot be read.
+Result<std::string> sha256_file(const std::filesystem::path& path, Errc code);
+
+/// First 8 bytes of SHA-256, big-endian: the hash that rows carry for output tensors.
+std::uint64_t hash64(std::span<const std::byte> bytes);
+
+}  // namespace bitquake

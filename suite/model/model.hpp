@@ -1,0 +1,103 @@
+#pragma once
+
+#include "faultgen/fault.hpp"
+#include "faultgen/fault_space.hpp"
+#include "suite/base/result.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+/// What the engine needs of a model, free of Torch: program.hpp implements it for TorchScript,
+/// tests/support/toy_model.hpp for tests that a sanitizer can see through.
+namespace bitquake::model {
+
+enum class PointKind : std::uint8_t {
+  parameter,      ///< the weight of a site, watched where a fault is injected into it
+  site_output,    ///< the output of a site that is no module's output, watched where a fault is injected
+  module_output,  ///< the output of a module call
+  output,         ///< the final output
+};
+
+/// A monitored point: a tensor watched for NaN and Inf.
+struct Point {
+  std::string path;  ///< module path, "#1" behind it for the second call; "output" for the final one
+  PointKind kind = PointKind::module_output;
+  bool operator==(const Point&) const = default;
+};
+
+/// What one fault did, read at the moment of injection: the evidence that exactly the intended bits
+/// changed.
+struct Injection {
+  bool reached = false;  ///< false when control flow did not run the site
+  std::uint64_t original_bits = 0;
+  std::uint64_t corrupted_bits = 0;
+  bool operator==(const Injection&) const = default;
+};
+
+/// The fault-free run of one sample.
+struct GoldenRow {
+  std::vector<float> output;  ///< [classes]
+  bool output_finite = true;
+};
+
+/// Golden runs of some samples, with whatever the model keeps for the trials to come.
+class GoldenBlock {
+ public:
+  virtual ~GoldenBlock() = default;
+  virtual std::size_t size() const = 0;
+  virtual const GoldenRow& row(std::size_t index) const = 0;
+};
+
+/// One faulty inference to do.
+struct Trial {
+  std::size_t golden_row = 0;  ///< the sample: row of the golden block
+  std::span<const faultgen::Fault> faults;
+};
+
+/// What came out of it.
+struct TrialResult {
+  std::vector<float> output;          ///< [classes]; empty when the inference failed
+  std::vector<Injection> injections;  ///< one per fault, in order
+  /// First monitored point, in execution order, with an element that is finite in the golden run and
+  /// not in this one; the injected value counts.
+  std::optional<std::uint32_t> first_nonfinite;
+  /// Some module output or the final output holds a NaN or Inf, whatever the golden run holds: what
+  /// PyTorchALFI calls a DUE.
+  bool any_nonfinite = false;
+  std::string failure;  ///< message without addresses when the inference failed, else empty
+};
+
+/// Runs inferences; one per worker thread, not for sharing. Rows of the padded batch that no trial
+/// uses repeat the first one. Throws Exception when even the golden run fails.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  /// @param inputs  [n, input elements], row-major, already normalised
+  virtual std::unique_ptr<GoldenBlock> golden(std::span<const float> inputs) = 0;
+  /// Results in the order of `trials`; each is a pure function of (sample, faults).
+  virtual std::vector<TrialResult> trials(const GoldenBlock& block,
+                                          std::span<const Trial> trials) = 0;
+};
+
+/// A loaded model: immutable, shared by all workers, all members thread-safe.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const std::vector<faultgen::Site>& sites() const = 0;
+  virtual const std::vector<Point>& points() const = 0;
+  virtual std::size_t classes() const = 0;
+  virtual std::string sha256() const = 0;
+  /// Things the user should know, such as "was saved in train mode; runs in eval mode".
+  virtual const std::vector<std::string>& notices() const = 0;
+  /// Everything that decides the last bit of a result besides the scenario: library versions,
+  /// instruction sets, padded batch. Equal fingerprints mean comparable bytes.
+  virtual std::map<std::string, std::string> fingerprint() const = 0;
+  virtual std::unique_ptr<Executor> make_executor() const = 0;
+};
+
+}  // namespace bitquake::model
