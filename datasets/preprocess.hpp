@@ -19,7 +19,10 @@ struct Preprocess {
 
 /// Writes one sample as [channels, height, width] floats. Computed in double, rounded once.
 /// @param shape  input shape of the model, [channels, height, width]
-/// Errc::data when the image has another size or number of channels; nothing is resized silently.
+/// @param out    channels * height * width elements, all written
+/// @return Errc::data when the image has another size or number of channels (nothing is resized
+///         silently), Errc::scenario when `how` does not fit the channels or is out of range
+/// @note thread-safe, O(pixels)
 Result<std::monostate> to_input(const Sample& sample, const Preprocess& how,
                                 std::span<const std::int64_t> shape, std::span<float> out);
 

@@ -1,11 +1,15 @@
 #pragma once
 
+#include "faultgen/bits.hpp"
 #include "faultgen/fault.hpp"
+#include "faultgen/fault_model.hpp"
 #include "faultgen/fault_space.hpp"
 #include "suite/base/result.hpp"
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,8 +32,8 @@ struct Provenance {
   std::string generator;     ///< program and version that drew it
   std::string model_sha256;  ///< hash of the model file
   std::vector<std::int64_t> input_shape;
-  std::string policy;        ///< name in kPolicies
-  std::string scenario;      ///< effective scenario text
+  std::string policy;    ///< name in kPolicies
+  std::string scenario;  ///< effective scenario text
 
   bool operator==(const Provenance&) const = default;
 };
@@ -40,8 +44,8 @@ struct FaultSet {
   std::vector<Site> sites;
   std::vector<FaultGroup> groups;
   std::vector<Fault> faults;
-  /// How much each fault counts when a rate over uniformly drawn elements is estimated: (elements of
-  /// its site / elements of the space) * active sites when sites were drawn first, else 1.
+  /// How much each fault counts when a rate over uniformly drawn elements is estimated: (elements
+  /// of its site / elements of the space) * active sites when sites were drawn first, else 1.
   std::vector<double> sampling_weight;
 
   std::span<const Fault> faults_of(const FaultGroup& group) const {
@@ -53,23 +57,54 @@ struct FaultSet {
 /// Version of the HDF5 layout below; a reader refuses a newer one.
 inline constexpr std::uint64_t kFaultSetVersion = 1;
 
+/// Most faults, and most groups, of one set: a set is held in memory (about 60 bytes for each of
+/// them).
+inline constexpr std::uint64_t kMaxFaults = 1'000'000'000;
+
 /// Writes `set` as HDF5: /faults/{site, target, element, bit_mask, fault_model, sampling_weight},
 /// /groups/{epoch, slot, first_fault, n_faults}, /sites/{path, call, kind, weight_shape,
-/// output_shape, neurons, weights}, provenance as root attributes. Throws Exception (results).
+/// output_shape, neurons, weights}, provenance as root attributes. Equal sets give equal bytes. The
+/// file is written as `path` + ".partial", flushed to disk and renamed, so `path` is never half a
+/// set. Throws Exception (results), and leaves no partial file, when it cannot be written.
 void write_fault_set(const FaultSet& set, const std::filesystem::path& path);
 
-/// Reads and checks a whole set: columns of equal length, groups contiguous and ordered, every fault
-/// inside its tensor, bits within fp32, no location twice in a group. Errc::fault_set otherwise.
+/// Reads and checks a whole set: columns of equal length, groups
+/// contiguous and in ascending (epoch, slot), every fault inside its tensor, at least one bit and
+/// all within fp32, no (site, element, bit) twice in a group, weights of faults finite and above 0.
+/// @return Errc::fault_set naming the file and the first thing that is wrong
+/// @note The container itself is read by the HDF5 library, which is not proof against metadata that
+///       was damaged on purpose: sets of unknown origin are as trustworthy as their source.
 Result<FaultSet> read_fault_set(const std::filesystem::path& path);
 
-/// Nothing when the set fits the model; otherwise the reason: another model hash, another input
-/// shape, other sites. `where` is the set's file name for the message.
+/// The checks that read_fault_set makes on values once they are in memory. `where` is the set's
+/// file name for the message.
+Result<std::monostate> check_consistent(const FaultSet& set, const std::string& where);
+
+/// Nothing when the set fits the model; otherwise Errc::fault_set with the reason: another model
+/// hash, another input shape, other sites. `where` is the set's file name for the message.
 Result<std::monostate> check_fits(const FaultSet& set, const std::string& model_sha256,
                                   const std::vector<std::int64_t>& input_shape,
                                   const std::vector<Site>& sites, const std::string& where);
 
-/// One CSV row per fault, header first: fault, epoch, slot, site, call, target, element, index,
-/// bits, fault_model, sampling_weight.
+/// One CSV row (RFC 4180, line end "\n") per fault, header first: fault, epoch, slot, site (module
+/// path), call, target, element, index ("3;1;4": the element's place in its tensor), bits
+/// (ascending, "3;7"), fault_model, sampling_weight.  @pre check_consistent(set)
 void write_csv(const FaultSet& set, std::ostream& out);
+
+/// What a set holds, counted.
+struct FaultSummary {
+  std::uint64_t faults = 0;
+  std::uint64_t groups = 0;
+  std::uint32_t epochs = 0;                        ///< distinct epochs
+  std::vector<std::uint64_t> per_site;             ///< faults at each of FaultSet::sites
+  std::array<std::uint64_t, kFp32Bits> per_bit{};  ///< faults that touch the bit, LSB = 0
+  std::array<std::uint64_t, kFaultModels.size()> per_model{};  ///< in the order of kFaultModels
+  std::array<std::uint64_t, kTargets.size()> per_target{};     ///< in the order of kTargets
+
+  bool operator==(const FaultSummary&) const = default;
+};
+
+/// @pre check_consistent(set)
+FaultSummary summarise(const FaultSet& set);
 
 }  // namespace bitquake::faultgen

@@ -2,13 +2,28 @@
 
 #include "faultgen/fault.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace bitquake::faultgen {
 
 enum class SiteKind : std::uint8_t { conv1d, conv2d, conv3d, linear };
+
+struct SiteKindName {
+  SiteKind kind;
+  std::string_view name;
+};
+
+/// Names as they stand in fault sets and tables; every enumerator is registered.
+inline constexpr std::array kSiteKinds{
+    SiteKindName{SiteKind::conv1d, "conv1d"},
+    SiteKindName{SiteKind::conv2d, "conv2d"},
+    SiteKindName{SiteKind::conv3d, "conv3d"},
+    SiteKindName{SiteKind::linear, "linear"},
+};
 
 /// "conv2d" and so on.
 std::string_view to_string(SiteKind kind);
@@ -27,10 +42,19 @@ struct Site {
 /// "layer3.0.conv1", with "#1" behind it for the second call and so on.
 std::string site_name(const Site& site);
 
-/// Product of the dimensions; 1 for an empty shape.
+/// Product of the dimensions; 1 for an empty shape. Throws Exception (internal) when a dimension is
+/// negative or the product does not fit 64 bits.
 std::uint64_t element_count(const std::vector<std::int64_t>& shape);
 
+/// Shape of the tensor that faults of `target` hit at this site.
+const std::vector<std::int64_t>& tensor_shape(const Site& site, Target target);
+
+/// Elements that faults of `target` can hit at this site: those of its tensor, but 0 for the weight of
+/// a repeated call, which belongs to the first call. Throws as element_count.
+std::uint64_t site_elements(const Site& site, Target target);
+
 /// Row-major position -> index tuple of the shape's rank, such as [k,c,kh,kw] or [c,h,w].
+/// @pre element < element_count(shape)
 std::vector<std::int64_t> element_index(const std::vector<std::int64_t>& shape,
                                         std::uint64_t element);
 
@@ -38,7 +62,7 @@ std::vector<std::int64_t> element_index(const std::vector<std::int64_t>& shape,
 class FaultSpace {
  public:
   /// Weight faults: a module called several times has several neuron sites and one weight site, its
-  /// first call.
+  /// first call. Throws Exception (internal) when the elements do not fit 64 bits.
   FaultSpace(std::vector<Site> sites, Target target);
 
   const std::vector<Site>& sites() const { return sites_; }

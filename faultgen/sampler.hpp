@@ -20,7 +20,7 @@ struct BitRange {
 struct FaultPlan {
   Target target = Target::neuron;
   FaultModel model = FaultModel::bit_flip;
-  BitRange bits;
+  BitRange bits{};
   Draw draw = Draw::elements;
   Policy policy = Policy::per_image;
   std::uint32_t per_group = 1;  ///< faults present together in one inference, > 0
@@ -29,10 +29,14 @@ struct FaultPlan {
   std::uint64_t seed = 0;
 };
 
-/// Draws `epochs * samples` groups of `per_group` faults. Fault i is a pure function of the plan, i and
-/// the faults before it in its group, whatever the number of groups: a longer campaign starts with the
-/// faults of a shorter one. A fault that would repeat (site, element, bit) within its group is redrawn.
-/// @return Errc::fault_set when the space is empty or a group cannot be filled with distinct faults
+/// Draws `epochs * samples` groups of `per_group` faults of one bit each. Fault i is a pure function of
+/// the plan, i and the faults before it in its group, whatever the number of groups: a longer campaign
+/// starts with the faults of a shorter one. A fault that would repeat (site, element, bit) within its
+/// group is redrawn. Element: Stream::fault_location, bit: Stream::fault_bits, id = i.
+/// Of the provenance, seed, generator and policy are filled in; the rest is the caller's.
+/// @pre plan.target == space.target(); throws Exception (internal) otherwise
+/// @return Errc::fault_set when the space is empty, a group cannot be filled with distinct faults, a
+///         count of the plan is 0, the bits are no range of fp32, or there are over kMaxFaults faults
 Result<FaultSet> draw_faults(const FaultSpace& space, const FaultPlan& plan);
 
 }  // namespace bitquake::faultgen

@@ -1,9 +1,10 @@
 #pragma once
 
+#include "metrics/named.hpp"
+
 #include <array>
 #include <cstdint>
-#include <span>
-#include <string_view>
+#include <optional>
 
 namespace bitquake::metrics {
 
@@ -15,8 +16,55 @@ struct Interval {
 
 enum class IntervalMethod : std::uint8_t { wilson, clopper_pearson, jeffreys };
 
-/// Interval of a proportion, two-sided.
+inline constexpr std::array kIntervalMethods{
+    Named<IntervalMethod>{IntervalMethod::wilson, "wilson",
+                          "Wilson's score interval: right near 0 and 1 and for small n"},
+    Named<IntervalMethod>{IntervalMethod::clopper_pearson, "clopper_pearson",
+                          "Clopper-Pearson's exact interval: never too narrow, often too wide"},
+    Named<IntervalMethod>{IntervalMethod::jeffreys, "jeffreys",
+                          "equal-tailed interval of the posterior under Jeffreys' prior"},
+};
+
+/// Interval of a proportion of independent trials, two-sided.
 /// @param k  successes, <= n   @param n  trials; 0 gives [0, 1]   @param confidence  in (0, 1)
+/// Sources: Wilson, JASA 22, 1927; Clopper and Pearson, Biometrika 26, 1934; Brown, Cai and
+/// DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16, 2001
+/// (Jeffreys, with its ends 0 at k = 0 and 1 at k = n).
 Interval interval(IntervalMethod method, std::uint64_t k, std::uint64_t n, double confidence);
+
+/// Sums over clusters (trials that share a sample) that the variance of a proportion needs.
+/// Integers, so the order of clusters does not matter.
+struct ClusterSums {
+  std::uint64_t clusters = 0;
+  std::uint64_t k = 0;          ///< successes
+  std::uint64_t n = 0;          ///< trials
+  std::uint64_t squares_k = 0;  ///< sum of y^2, y = successes of a cluster
+  std::uint64_t products = 0;   ///< sum of y * m
+  std::uint64_t squares_n = 0;  ///< sum of m^2, m = trials of a cluster
+
+  /// Adds a cluster of m > 0 trials with y <= m successes.
+  void add(std::uint64_t y, std::uint64_t m);
+  /// Every cluster is a single trial: the trials are independent.
+  bool independent() const { return clusters == n; }
+};
+
+/// Fewest clusters from which a variance between clusters is estimated.
+inline constexpr std::uint64_t kMinClusters = 10;
+
+/// Interval of a proportion k / n whose trials are independent between clusters only: the binomial
+/// interval at the effective sample size n / deff. deff is the cluster-robust variance of the
+/// ratio, G / (G - 1) * sum (y - p m)^2 / n^2, over the binomial one, p (1 - p) / n; a deff under 1
+/// counts as
+/// 1. At k = 0 and k = n, where that is 0 / 0, trials of a cluster count as copies of each other:
+/// n_eff = n^2 / sum m^2. For the few degrees of freedom (G - 1), Wilson takes Student's quantile t
+/// instead of the normal z; the beta intervals take n_eff * (z / t)^2.
+/// @return nothing with fewer than kMinClusters clusters
+/// Sources: Kish, "Survey Sampling", Wiley 1965 (deff); Franco, Little, Louis and Slud,
+/// "Comparative study of confidence intervals for proportions in complex sample surveys", J. Survey
+/// Statistics and Methodology 7(3), 2019 (binomial intervals at the effective sample size); Korn
+/// and Graubard, "Confidence intervals for proportions with small expected number of positive
+/// counts estimated from survey data", Survey Methodology 24, 1998 (degrees of freedom).
+std::optional<Interval> clustered_interval(IntervalMethod method, const ClusterSums& sums,
+                                           double confidence);
 
 }  // namespace bitquake::metrics

@@ -7,6 +7,7 @@
 #include "metrics/interval.hpp"
 #include "metrics/outcome.hpp"
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -19,31 +20,53 @@ enum class DataFormat : std::uint8_t { idx };
 enum class Execution : std::uint8_t { reference };
 enum class MonitorScope : std::uint8_t { all, output };
 
+inline constexpr std::array kDataFormats{
+    faultgen::Named<DataFormat>{DataFormat::idx, "idx", "MNIST-style idx files, gzip or plain"},
+};
+inline constexpr std::array kOrders{
+    faultgen::Named<datasets::Order>{datasets::Order::first, "first",
+                                     "the first samples, in order"},
+    faultgen::Named<datasets::Order>{datasets::Order::random, "random",
+                                     "drawn by the seed without replacement, in drawn order"},
+};
+inline constexpr std::array kExecutions{
+    faultgen::Named<Execution>{Execution::reference, "reference",
+                               "the whole network is run for each trial"},
+};
+inline constexpr std::array kMonitorScopes{
+    faultgen::Named<MonitorScope>{MonitorScope::all, "all",
+                                  "the outputs of all module calls and the final output"},
+    faultgen::Named<MonitorScope>{MonitorScope::output, "output", "the final output only"},
+};
+
 /// What a scenario file says, defaults filled in. suite/scenario/schema.hpp holds the one table of
 /// keys that ties these members to YAML. Paths are kept as written; resolve() makes them usable.
 struct Scenario {
   std::uint64_t version = 1;
   std::uint64_t seed = 1;
 
-  struct {
+  struct Model {
     std::string file;
     std::vector<std::int64_t> input;  ///< one sample: [channels, height, width]
     metrics::OutputKind output = metrics::OutputKind::logits;
+    bool operator==(const Model&) const = default;
   } model;
 
-  struct {
+  struct Data {
     DataFormat format = DataFormat::idx;
     std::string name;
     std::string images;
     std::optional<std::string> labels;
     std::optional<std::uint64_t> samples;  ///< none: all
     datasets::Order order = datasets::Order::first;
+    bool operator==(const Data&) const = default;
   } data;
 
   datasets::Preprocess preprocess;
 
-  struct {
-    std::optional<std::string> file;  ///< an existing fault set; then the other members do not apply
+  struct Faults {
+    std::optional<std::string>
+        file;  ///< an existing fault set; then the other members do not apply
     faultgen::Target target = faultgen::Target::neuron;
     faultgen::FaultModel model = faultgen::FaultModel::bit_flip;
     faultgen::BitRange bits;
@@ -51,6 +74,7 @@ struct Scenario {
     faultgen::Policy policy = faultgen::Policy::per_image;
     std::uint32_t per_group = 1;
     std::uint32_t epochs = 1;
+    bool operator==(const Faults&) const = default;
   } faults;
 
   Execution execution = Execution::reference;
@@ -58,15 +82,18 @@ struct Scenario {
   std::uint32_t unit_samples = 64;
   MonitorScope monitor = MonitorScope::all;
 
-  struct {
+  struct Statistics {
     metrics::IntervalMethod interval = metrics::IntervalMethod::wilson;
     double confidence = 0.95;
+    bool operator==(const Statistics&) const = default;
   } statistics;
 
   std::filesystem::path directory;  ///< of the scenario file; not part of the text
 
   /// Absolute path of a path as written: relative ones start at the scenario file's directory.
   std::filesystem::path resolve(const std::string& written) const;
+
+  bool operator==(const Scenario&) const = default;
 };
 
 }  // namespace bitquake::scenario

@@ -1,0 +1,100 @@
+#include "datasets/preprocess.hpp"
+
+#include "suite/base/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <string>
+
+namespace bitquake::datasets {
+namespace {
+
+constexpr std::size_t kLevels = 256;  ///< values of a pixel
+
+std::string size_text(const Sample& sample) {
+  return shape_text({sample.image.channels(), sample.image.rows, sample.image.cols});
+}
+
+std::string sample_text(const Sample& sample) {
+  return sample.file + ", sample " + std::to_string(sample.index);
+}
+
+std::optional<Error> check_image(const Sample& sample, std::span<const std::int64_t> shape) {
+  if (sample.image.depth() != CV_8U) {
+    return Error{Errc::data, sample_text(sample), "image does not hold 8-bit pixels",
+                 "convert the data set to 8 bits per channel", ""};
+  }
+  const bool fits = shape.size() == 3 && shape[0] == sample.image.channels() &&
+                    shape[1] == sample.image.rows && shape[2] == sample.image.cols;
+  if (fits) return std::nullopt;
+  return Error{Errc::data, sample_text(sample),
+               "image is " + size_text(sample) + " (channels x height x width), the model takes " +
+                   shape_text({shape.begin(), shape.end()}),
+               "use a data set of the model's input shape; nothing is resized silently", ""};
+}
+
+std::optional<Error> check_values(const Preprocess& how, std::size_t channels) {
+  const auto error = [](const std::string& what, const std::string& hint) {
+    return Error{Errc::scenario, "", "preprocess: " + what, hint, ""};
+  };
+  for (const auto* values : {&how.mean, &how.stddev}) {
+    if (values->size() == 1 || values->size() == channels) continue;
+    return error(std::string(values == &how.mean ? "mean" : "std") + " has " +
+                     std::to_string(values->size()) + " values for " + std::to_string(channels) +
+                     " channels",
+                 "give one value, or one per channel");
+  }
+  const auto positive = [](double value) { return std::isfinite(value) && value > 0; };
+  if (!positive(how.divide_by)) {
+    return error("divide_by is " + shortest(how.divide_by), "give a finite number above 0");
+  }
+  for (const double mean : how.mean) {
+    if (!std::isfinite(mean)) return error("mean is " + shortest(mean), "give finite numbers");
+  }
+  for (const double stddev : how.stddev) {
+    if (!positive(stddev)) {
+      return error("std is " + shortest(stddev), "give finite numbers above 0");
+    }
+  }
+  return std::nullopt;
+}
+
+/// Network input for each pixel value of one channel.
+std::array<float, kLevels> levels(const Preprocess& how, std::size_t channel) {
+  const double mean = how.mean.size() == 1 ? how.mean[0] : how.mean[channel];
+  const double stddev = how.stddev.size() == 1 ? how.stddev[0] : how.stddev[channel];
+  std::array<float, kLevels> table{};
+  for (std::size_t pixel = 0; pixel < kLevels; ++pixel) {
+    table[pixel] = static_cast<float>((static_cast<double>(pixel) / how.divide_by - mean) / stddev);
+  }
+  return table;
+}
+
+}  // namespace
+
+Result<std::monostate> to_input(const Sample& sample, const Preprocess& how,
+                                std::span<const std::int64_t> shape, std::span<float> out) {
+  if (const auto error = check_image(sample, shape)) return *error;
+  const auto channels = static_cast<std::size_t>(sample.image.channels());
+  if (const auto error = check_values(how, channels)) return *error;
+  const std::size_t pixels = sample.image.total();
+  if (out.size() != channels * pixels) {
+    throw Exception({Errc::internal, "",
+                     "to_input: out has " + std::to_string(out.size()) + " elements, expected " +
+                         std::to_string(channels * pixels),
+                     "", ""});
+  }
+  const auto width = static_cast<std::size_t>(sample.image.cols);
+  for (std::size_t channel = 0; channel < channels; ++channel) {
+    const auto table = levels(how, channel);
+    float* next = out.data() + channel * pixels;
+    for (int row = 0; row < sample.image.rows; ++row) {
+      const std::uint8_t* line = sample.image.ptr<std::uint8_t>(row) + channel;
+      for (std::size_t x = 0; x < width; ++x) *next++ = table[line[x * channels]];
+    }
+  }
+  return std::monostate{};
+}
+
+}  // namespace bitquake::datasets

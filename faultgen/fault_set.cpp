@@ -1,0 +1,273 @@
+#include "faultgen/fault_set.hpp"
+
+#include "suite/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <optional>
+#include <ostream>
+#include <tuple>
+#include <utility>
+
+namespace bitquake::faultgen {
+namespace {
+
+constexpr const char* kDamagedHint =
+    "the file is damaged or was not written by Bitquake; draw it again";
+
+Error set_error(const std::string& where, std::string what) {
+  return {Errc::fault_set, where, std::move(what), kDamagedHint, ""};
+}
+
+/// Elements of each site, by target.
+struct Elements {
+  std::vector<std::uint64_t> neurons;
+  std::vector<std::uint64_t> weights;
+
+  std::uint64_t of(const Fault& fault) const {
+    return (fault.target == Target::weight ? weights : neurons)[fault.site];
+  }
+};
+
+bool countable(const std::vector<std::int64_t>& shape, std::uint64_t& total) {
+  std::uint64_t count = 1;
+  for (const std::int64_t size : shape) {
+    if (size < 0 || __builtin_mul_overflow(count, static_cast<std::uint64_t>(size), &count)) {
+      return false;
+    }
+  }
+  return !__builtin_add_overflow(total, count, &total);
+}
+
+Result<Elements> count_elements(const FaultSet& set, const std::string& where) {
+  Elements elements;
+  std::uint64_t neurons = 0;
+  std::uint64_t weights = 0;
+  for (std::size_t i = 0; i < set.sites.size(); ++i) {
+    const Site& site = set.sites[i];
+    if (!countable(site.output_shape, neurons) || !countable(site.weight_shape, weights)) {
+      return set_error(where, "site " + std::to_string(i) + " has impossible shapes: weight " +
+                                  shape_text(site.weight_shape) + ", output " +
+                                  shape_text(site.output_shape));
+    }
+    elements.neurons.push_back(site_elements(site, Target::neuron));
+    elements.weights.push_back(site_elements(site, Target::weight));
+  }
+  return elements;
+}
+
+std::optional<Error> check_groups(const FaultSet& set, const std::string& where) {
+  std::uint64_t next_fault = 0;
+  for (std::size_t i = 0; i < set.groups.size(); ++i) {
+    const FaultGroup& group = set.groups[i];
+    if (i > 0) {
+      const FaultGroup& before = set.groups[i - 1];
+      if (std::tie(group.epoch, group.slot) <= std::tie(before.epoch, before.slot)) {
+        return set_error(where,
+                         fmt::format("group {} (epoch {}, slot {}) does not follow epoch {}, "
+                                     "slot {}",
+                                     i, group.epoch, group.slot, before.epoch, before.slot));
+      }
+    }
+    if (group.first_fault != next_fault || group.n_faults > set.faults.size() - next_fault) {
+      return set_error(
+          where, fmt::format("group {} holds {} faults from {} on, expected faults from "
+                             "{} on, at most up to {}",
+                             i, group.n_faults, group.first_fault, next_fault, set.faults.size()));
+    }
+    next_fault += group.n_faults;
+  }
+  if (next_fault != set.faults.size()) {
+    return set_error(
+        where, fmt::format("groups hold {} faults, the set has {}", next_fault, set.faults.size()));
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> check_fault(const FaultSet& set, std::size_t id, const Elements& elements,
+                                 const std::string& where) {
+  const Fault& fault = set.faults[id];
+  const auto error = [&](const std::string& what) {
+    return set_error(where, fmt::format("fault {}: {}", id, what));
+  };
+  if (static_cast<std::size_t>(fault.target) >= kTargets.size()) {
+    return error(fmt::format("unknown target {}", static_cast<unsigned>(fault.target)));
+  }
+  if (static_cast<std::size_t>(fault.model) >= kFaultModels.size()) {
+    return error(fmt::format("unknown fault model {}", static_cast<unsigned>(fault.model)));
+  }
+  if (fault.site >= set.sites.size()) {
+    return error(fmt::format("site {} does not exist, there are {}", fault.site, set.sites.size()));
+  }
+  if (fault.element >= elements.of(fault)) {
+    return error(fmt::format("element {} is outside the {} of {}, which has {}", fault.element,
+                             name_of(kTargets, fault.target), site_name(set.sites[fault.site]),
+                             elements.of(fault)));
+  }
+  if (fault.bit_mask == 0 || (fault.bit_mask >> kFp32Bits) != 0) {
+    return error(fmt::format("bit mask {:#x} is empty or outside the {} bits of fp32",
+                             fault.bit_mask, kFp32Bits));
+  }
+  const double weight = set.sampling_weight[id];
+  if (!std::isfinite(weight) || weight <= 0) {
+    return error("sampling weight " + shortest(weight) + ", expected a finite number above 0");
+  }
+  return std::nullopt;
+}
+
+/// Whether two faults share an element and a bit. `sorted` is working space.
+bool repeats(std::span<const Fault> faults, std::vector<Fault>& sorted) {
+  const auto place = [](const Fault& fault) {
+    return std::tie(fault.site, fault.target, fault.element);
+  };
+  sorted.assign(faults.begin(), faults.end());
+  std::sort(sorted.begin(), sorted.end(),
+            [&](const Fault& a, const Fault& b) { return place(a) < place(b); });
+  std::uint64_t taken = 0;
+  for (std::size_t i = 0; i < sorted.size(); ++i) {
+    if (i == 0 || place(sorted[i]) != place(sorted[i - 1])) taken = 0;
+    if ((taken & sorted[i].bit_mask) != 0) return true;
+    taken |= sorted[i].bit_mask;
+  }
+  return false;
+}
+
+std::optional<Error> check_distinct(const FaultSet& set, const std::string& where) {
+  std::vector<Fault> sorted;
+  for (std::size_t i = 0; i < set.groups.size(); ++i) {
+    if (set.groups[i].n_faults < 2 || !repeats(set.faults_of(set.groups[i]), sorted)) continue;
+    return set_error(where, fmt::format("group {} holds the same element and bit twice", i));
+  }
+  return std::nullopt;
+}
+
+std::string site_text(const Site& site) {
+  return fmt::format("{} {}, weight {}, output {}", to_string(site.kind), site_name(site),
+                     shape_text(site.weight_shape), shape_text(site.output_shape));
+}
+
+}  // namespace
+
+Result<std::monostate> check_consistent(const FaultSet& set, const std::string& where) {
+  if (!value_of(kPolicies, set.provenance.policy)) {
+    return set_error(where, "unknown policy '" + set.provenance.policy + "'");
+  }
+  if (set.faults.size() > kMaxFaults || set.groups.size() > kMaxFaults) {
+    return set_error(where, fmt::format("{} faults in {} groups, expected at most {} of each",
+                                        set.faults.size(), set.groups.size(), kMaxFaults));
+  }
+  if (set.sampling_weight.size() != set.faults.size()) {
+    return set_error(where, fmt::format("{} sampling weights for {} faults",
+                                        set.sampling_weight.size(), set.faults.size()));
+  }
+  const auto elements = count_elements(set, where);
+  if (!elements) return elements.error();
+  for (std::size_t id = 0; id < set.faults.size(); ++id) {
+    if (const auto error = check_fault(set, id, *elements, where)) return *error;
+  }
+  if (const auto error = check_groups(set, where)) return *error;
+  if (const auto error = check_distinct(set, where)) return *error;
+  return std::monostate{};
+}
+
+Result<std::monostate> check_fits(const FaultSet& set, const std::string& model_sha256,
+                                  const std::vector<std::int64_t>& input_shape,
+                                  const std::vector<Site>& sites, const std::string& where) {
+  const auto error = [&](std::string what, std::string hint) {
+    return Error{Errc::fault_set, where, std::move(what), std::move(hint), ""};
+  };
+  if (set.provenance.model_sha256 != model_sha256) {
+    return error("was drawn for another model: SHA-256 " + set.provenance.model_sha256 +
+                     ", the model has " + model_sha256,
+                 "use the model the set was drawn for, or draw a new set");
+  }
+  if (set.provenance.input_shape != input_shape) {
+    return error("was drawn for input of shape " + shape_text(set.provenance.input_shape) +
+                     ", the scenario has " + shape_text(input_shape),
+                 "use the scenario's input shape the set was drawn for, or draw a new set");
+  }
+  const std::string redraw = "the set comes from another version of Bitquake; draw a new set";
+  if (set.sites.size() != sites.size()) {
+    return error(fmt::format("has {} sites, the model has {}", set.sites.size(), sites.size()),
+                 redraw);
+  }
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    if (set.sites[i] == sites[i]) continue;
+    return error(fmt::format("site {} is {}; in the model it is {}", i, site_text(set.sites[i]),
+                             site_text(sites[i])),
+                 redraw);
+  }
+  return std::monostate{};
+}
+
+namespace {
+
+using Text = fmt::memory_buffer;
+
+void add_index(Text& text, const std::vector<std::int64_t>& shape, std::uint64_t element) {
+  fmt::format_to(std::back_inserter(text), "{}", fmt::join(element_index(shape, element), ";"));
+}
+
+void add_bits(Text& text, std::uint64_t mask) {
+  const char* separator = "";
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    if (((mask >> bit) & 1U) == 0) continue;
+    fmt::format_to(std::back_inserter(text), "{}{}", separator, bit);
+    separator = ";";
+  }
+}
+
+}  // namespace
+
+void write_csv(const FaultSet& set, std::ostream& out) {
+  constexpr std::size_t kFlushBytes = 1U << 16;
+  std::vector<std::string> paths;
+  for (const Site& site : set.sites) paths.push_back(csv_record({site.path}));
+
+  Text text;
+  text.append(std::string_view(
+      "fault,epoch,slot,site,call,target,element,index,bits,fault_model,sampling_weight\n"));
+  const auto flush = [&] {
+    out.write(text.data(), static_cast<std::streamsize>(text.size()));
+    text.clear();
+  };
+  for (const FaultGroup& group : set.groups) {
+    for (std::uint64_t id = group.first_fault; id < group.first_fault + group.n_faults; ++id) {
+      const Fault& fault = set.faults[id];
+      const Site& site = set.sites[fault.site];
+      fmt::format_to(std::back_inserter(text), "{},{},{},{},{},{},{},", id, group.epoch, group.slot,
+                     paths[fault.site], site.call, name_of(kTargets, fault.target), fault.element);
+      add_index(text, tensor_shape(site, fault.target), fault.element);
+      text.push_back(',');
+      add_bits(text, fault.bit_mask);
+      fmt::format_to(std::back_inserter(text), ",{},{}\n", name_of(kFaultModels, fault.model),
+                     shortest(set.sampling_weight[id]));
+      if (text.size() > kFlushBytes) flush();
+    }
+  }
+  flush();
+}
+
+FaultSummary summarise(const FaultSet& set) {
+  FaultSummary summary;
+  summary.faults = set.faults.size();
+  summary.groups = set.groups.size();
+  for (std::size_t i = 0; i < set.groups.size(); ++i) {
+    if (i == 0 || set.groups[i].epoch != set.groups[i - 1].epoch) ++summary.epochs;
+  }
+  summary.per_site.resize(set.sites.size());
+  for (const Fault& fault : set.faults) {
+    ++summary.per_site[fault.site];
+    ++summary.per_model[static_cast<std::size_t>(fault.model)];
+    ++summary.per_target[static_cast<std::size_t>(fault.target)];
+    for (unsigned bit = 0; bit < kFp32Bits; ++bit) {
+      summary.per_bit[bit] += (fault.bit_mask >> bit) & 1U;
+    }
+  }
+  return summary;
+}
+
+}  // namespace bitquake::faultgen

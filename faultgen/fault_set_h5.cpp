@@ -1,0 +1,358 @@
+#include "faultgen/fault_set.hpp"
+#include "suite/base/h5.hpp"
+#include "suite/base/text.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <fcntl.h>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+namespace bitquake::faultgen {
+namespace {
+
+constexpr const char* kFormat = "bitquake fault set";
+
+/// One member of every row as a column of its own.
+template <class T, class Row, class Get>
+std::vector<T> column(const std::vector<Row>& rows, Get get) {
+  std::vector<T> values;
+  values.reserve(rows.size());
+  for (const Row& row : rows) values.push_back(get(row));
+  return values;
+}
+
+/// "0 bit_flip, 1 stuck_at_0, …" for the doc of a column of codes.
+template <class Registry>
+std::string codes(const Registry& registry) {
+  std::string text;
+  for (const auto& entry : registry) {
+    if (!text.empty()) text += ", ";
+    text += std::to_string(static_cast<unsigned>(entry.value)) + " " + std::string(entry.name);
+  }
+  return text;
+}
+
+template <class T>
+void write(h5::File& file, const std::string& name, const std::vector<T>& values, std::string doc) {
+  file.write_column<T>(name, values, {"1", std::move(doc)});
+}
+
+void write_provenance(h5::File& file, const Provenance& provenance) {
+  file.set_attribute("format", std::string(kFormat));
+  file.set_attribute("format_version", kFaultSetVersion);
+  file.set_attribute("seed", provenance.seed);
+  file.set_attribute("generator", provenance.generator);
+  file.set_attribute("model_sha256", provenance.model_sha256);
+  file.set_attribute("input_shape", shape_text(provenance.input_shape));
+  file.set_attribute("policy", provenance.policy);
+  file.set_attribute("scenario", provenance.scenario);
+}
+
+void write_faults(h5::File& file, const FaultSet& set) {
+  const auto& faults = set.faults;
+  write(file, "faults/site", column<std::uint32_t>(faults, [](const Fault& f) { return f.site; }),
+        "row of /sites");
+  write(file, "faults/target",
+        column<std::uint8_t>(faults,
+                             [](const Fault& f) { return static_cast<std::uint8_t>(f.target); }),
+        codes(kTargets));
+  write(file, "faults/element",
+        column<std::uint64_t>(faults, [](const Fault& f) { return f.element; }),
+        "row-major position in the tensor as stored; neurons: without the batch dimension");
+  write(file, "faults/bit_mask",
+        column<std::uint64_t>(faults, [](const Fault& f) { return f.bit_mask; }),
+        "bits concerned, LSB = bit 0; fp32: 0-22 mantissa, 23-30 exponent, 31 sign");
+  write(file, "faults/fault_model",
+        column<std::uint8_t>(faults,
+                             [](const Fault& f) { return static_cast<std::uint8_t>(f.model); }),
+        codes(kFaultModels));
+  write(file, "faults/sampling_weight", set.sampling_weight,
+        "how much the fault counts in a rate over uniformly drawn elements");
+}
+
+void write_groups(h5::File& file, const std::vector<FaultGroup>& groups) {
+  using Group = FaultGroup;
+  write(file, "groups/epoch", column<std::uint32_t>(groups, [](const Group& g) { return g.epoch; }),
+        "pass over the data set, from 0");
+  write(file, "groups/slot", column<std::uint64_t>(groups, [](const Group& g) { return g.slot; }),
+        "policy per_image: position of the sample in the subset");
+  write(file, "groups/first_fault",
+        column<std::uint64_t>(groups, [](const Group& g) { return g.first_fault; }),
+        "first row of /faults");
+  write(file, "groups/n_faults",
+        column<std::uint32_t>(groups, [](const Group& g) { return g.n_faults; }),
+        "faults present together, rows of /faults");
+}
+
+void write_sites(h5::File& file, const std::vector<Site>& sites) {
+  file.write_strings("sites/path", column<std::string>(sites, [](const Site& s) { return s.path; }),
+                     {"1", "module path"});
+  write(file, "sites/call", column<std::uint32_t>(sites, [](const Site& s) { return s.call; }),
+        "0: first call of the module, 1: second, and so on");
+  file.write_strings(
+      "sites/kind",
+      column<std::string>(sites, [](const Site& s) { return std::string(to_string(s.kind)); }),
+      {"1", "operation"});
+  file.write_strings(
+      "sites/weight_shape",
+      column<std::string>(sites, [](const Site& s) { return shape_text(s.weight_shape); }),
+      {"1", "weight tensor as stored, outermost dimension first"});
+  file.write_strings(
+      "sites/output_shape",
+      column<std::string>(sites, [](const Site& s) { return shape_text(s.output_shape); }),
+      {"1", "output tensor without the batch dimension, outermost dimension first"});
+  write(
+      file, "sites/neurons",
+      column<std::uint64_t>(sites, [](const Site& s) { return site_elements(s, Target::neuron); }),
+      "elements of the output that neuron faults can hit");
+  write(
+      file, "sites/weights",
+      column<std::uint64_t>(sites, [](const Site& s) { return site_elements(s, Target::weight); }),
+      "elements of the weight that weight faults can hit; 0 for a repeated call");
+}
+
+[[noreturn]] void fail(const std::filesystem::path& path, const std::string& action, int reason) {
+  throw Exception({Errc::results, path.string(), action + ": " + std::strerror(reason),
+                   "check that the directory is writable and the disk not full", ""});
+}
+
+/// Puts what the system still holds of a file or directory on disk.
+void sync(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(path, "cannot be opened", errno);
+  const int reason = ::fsync(descriptor) == 0 ? 0 : errno;
+  ::close(descriptor);
+  if (reason != 0) fail(path, "cannot be flushed to disk", reason);
+}
+
+void write_file(const FaultSet& set, const std::filesystem::path& path) {
+  h5::File file = h5::File::create(path, Errc::results);
+  write_provenance(file, set.provenance);
+  write_faults(file, set);
+  write_groups(file, set.groups);
+  write_sites(file, set.sites);
+  file.close();
+}
+
+/// "6x1x5x5" -> {6, 1, 5, 5}, "" -> {}; nothing when it is no shape.
+std::optional<std::vector<std::int64_t>> parse_shape(std::string_view text) {
+  std::vector<std::int64_t> shape;
+  if (text.empty()) return shape;
+  const char* next = text.data();
+  const char* const end = next + text.size();
+  while (true) {
+    std::int64_t size = 0;
+    const auto [rest, status] = std::from_chars(next, end, size);
+    if (status != std::errc{} || size < 0) return std::nullopt;
+    shape.push_back(size);
+    if (rest == end) return shape;
+    if (*rest != 'x') return std::nullopt;
+    next = rest + 1;
+  }
+}
+
+/// Reads the parts of a file one after the other; every failure is an Exception (fault_set).
+class Reader {
+ public:
+  explicit Reader(const h5::File& file) : file_(file) {}
+
+  FaultSet read() const {
+    check_format();
+    FaultSet set;
+    set.provenance = read_provenance();
+    set.sites = read_sites();
+    set.groups = read_groups();
+    set.faults = read_faults();
+    set.sampling_weight = read_column<double>("faults/sampling_weight", set.faults.size());
+    return set;
+  }
+
+  /// /sites counts its elements for people; they must agree with the shapes all the same.
+  /// @pre the sites are consistent
+  void check_site_counts(const std::vector<Site>& sites) const {
+    for (const Target target : {Target::neuron, Target::weight}) {
+      const std::string name = target == Target::neuron ? "sites/neurons" : "sites/weights";
+      const auto counts = read_column<std::uint64_t>(name, sites.size());
+      for (std::size_t i = 0; i < sites.size(); ++i) {
+        if (counts[i] == site_elements(sites[i], target)) continue;
+        refuse("column '" + name + "' disagrees with the shapes of site " + std::to_string(i),
+               "the file is damaged; draw the set again");
+      }
+    }
+  }
+
+ private:
+  [[noreturn]] void refuse(const std::string& what, const std::string& hint) const {
+    throw Exception({Errc::fault_set, file_.path().string(), what, hint, ""});
+  }
+
+  void check_format() const {
+    const std::string format = file_.string_attribute("format");
+    if (format != kFormat) {
+      refuse("holds '" + format + "', expected '" + kFormat + "'", "name a fault set file");
+    }
+    const std::uint64_t version = file_.integer_attribute("format_version");
+    if (version < 1 || version > kFaultSetVersion) {
+      refuse("has format version " + std::to_string(version) + ", this program reads up to " +
+                 std::to_string(kFaultSetVersion),
+             "use a newer Bitquake, or draw the set again");
+    }
+  }
+
+  std::vector<std::int64_t> shape(const std::string& text, const std::string& name) const {
+    auto parsed = parse_shape(text);
+    if (!parsed) refuse(name + " is '" + text + "', expected a shape such as 6x1x5x5", "");
+    return std::move(*parsed);
+  }
+
+  Provenance read_provenance() const {
+    Provenance provenance;
+    provenance.seed = file_.integer_attribute("seed");
+    provenance.generator = file_.string_attribute("generator");
+    provenance.model_sha256 = file_.string_attribute("model_sha256");
+    provenance.input_shape = shape(file_.string_attribute("input_shape"), "input_shape");
+    provenance.policy = file_.string_attribute("policy");
+    provenance.scenario = file_.string_attribute("scenario");
+    return provenance;
+  }
+
+  void check_length(const std::string& name, std::uint64_t length, std::uint64_t rows) const {
+    if (length == rows) return;
+    refuse("column '" + name + "' has " + std::to_string(length) + " rows, expected " +
+               std::to_string(rows),
+           "the file is damaged; draw the set again");
+  }
+
+  template <class T>
+  std::vector<T> read_column(const std::string& name, std::uint64_t rows) const {
+    check_length(name, file_.length(name), rows);
+    if (!plausible(rows, sizeof(T))) {
+      refuse("column '" + name + "' claims " + std::to_string(rows) +
+                 " rows, more than the file can hold",
+             "the file is damaged; draw the set again");
+    }
+    return file_.read_column<T>(name);
+  }
+
+  std::vector<std::string> read_strings(const std::string& name, std::uint64_t rows) const {
+    check_length(name, file_.length(name), rows);
+    return file_.read_strings(name);
+  }
+
+  /// Whether `rows` numbers can come out of the file at all: a header can claim any length. Deflate
+  /// shrinks by 1032 at most (Deutsch, RFC 1951: 258 bytes for 2 bits).
+  bool plausible(std::uint64_t rows, std::uint64_t width) const {
+    constexpr std::uint64_t kMostShrink = 1032;
+    std::error_code status;
+    const std::uintmax_t bytes = std::filesystem::file_size(file_.path(), status);
+    return !status && rows / kMostShrink <= bytes / width;
+  }
+
+  /// Rows of a table, bounded before anything is allocated for them.
+  std::uint64_t rows(const std::string& name, std::uint64_t most) const {
+    const std::uint64_t length = file_.length(name);
+    if (length > most) {
+      refuse("column '" + name + "' has " + std::to_string(length) + " rows, expected at most " +
+                 std::to_string(most),
+             "the file is damaged; draw the set again");
+    }
+    return length;
+  }
+
+  SiteKind kind(const std::string& name) const {
+    for (const auto& entry : kSiteKinds) {
+      if (entry.name == name) return entry.kind;
+    }
+    refuse("unknown kind of site '" + name + "'", "use a newer Bitquake, or draw the set again");
+  }
+
+  std::vector<Site> read_sites() const {
+    constexpr std::uint64_t kMaxSites = 1'000'000;
+    const std::uint64_t n = rows("sites/path", kMaxSites);
+    const auto paths = read_strings("sites/path", n);
+    const auto calls = read_column<std::uint32_t>("sites/call", n);
+    const auto kinds = read_strings("sites/kind", n);
+    const auto weights = read_strings("sites/weight_shape", n);
+    const auto outputs = read_strings("sites/output_shape", n);
+    std::vector<Site> sites;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      sites.push_back({paths[i], calls[i], kind(kinds[i]), shape(weights[i], "sites/weight_shape"),
+                       shape(outputs[i], "sites/output_shape")});
+    }
+    return sites;
+  }
+
+  std::vector<FaultGroup> read_groups() const {
+    const std::uint64_t n = rows("groups/epoch", kMaxFaults);
+    const auto epochs = read_column<std::uint32_t>("groups/epoch", n);
+    const auto slots = read_column<std::uint64_t>("groups/slot", n);
+    const auto firsts = read_column<std::uint64_t>("groups/first_fault", n);
+    const auto counts = read_column<std::uint32_t>("groups/n_faults", n);
+    std::vector<FaultGroup> groups;
+    groups.reserve(n);
+    for (std::uint64_t i = 0; i < n; ++i)
+      groups.push_back({epochs[i], slots[i], firsts[i], counts[i]});
+    return groups;
+  }
+
+  std::vector<Fault> read_faults() const {
+    const std::uint64_t n = rows("faults/site", kMaxFaults);
+    const auto sites = read_column<std::uint32_t>("faults/site", n);
+    const auto targets = read_column<std::uint8_t>("faults/target", n);
+    const auto elements = read_column<std::uint64_t>("faults/element", n);
+    const auto masks = read_column<std::uint64_t>("faults/bit_mask", n);
+    const auto models = read_column<std::uint8_t>("faults/fault_model", n);
+    std::vector<Fault> faults;
+    faults.reserve(n);
+    for (std::uint64_t i = 0; i < n; ++i) {
+      faults.push_back(
+          {sites[i], Target{targets[i]}, FaultModel{models[i]}, elements[i], masks[i]});
+    }
+    return faults;
+  }
+
+  const h5::File& file_;
+};
+
+}  // namespace
+
+void write_fault_set(const FaultSet& set, const std::filesystem::path& path) {
+  std::filesystem::path partial = path;
+  partial += ".partial";
+  std::error_code ignored;
+  try {
+    write_file(set, partial);
+    sync(partial);
+    std::error_code status;
+    std::filesystem::rename(partial, path, status);
+    if (status) fail(path, "cannot be put in place", status.value());
+  } catch (...) {
+    std::filesystem::remove(partial, ignored);
+    throw;
+  }
+  const std::filesystem::path directory = path.parent_path();
+  sync(directory.empty() ? "." : directory);
+}
+
+Result<FaultSet> read_fault_set(const std::filesystem::path& path) {
+  auto file = h5::File::open(path, Errc::fault_set);
+  if (!file) return file.error();
+  try {
+    const Reader reader(*file);
+    FaultSet set = reader.read();
+    if (auto consistent = check_consistent(set, path.string()); !consistent) {
+      return consistent.error();
+    }
+    reader.check_site_counts(set.sites);
+    return set;
+  } catch (const Exception& exception) {
+    return exception.error();
+  }
+}
+
+}  // namespace bitquake::faultgen

@@ -1,0 +1,61 @@
+#pragma once
+
+#include "results/columns.hpp"
+#include "suite/base/h5.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+/// Row tables as HDF5 columns and back, driven by the tables of results/columns.hpp.
+namespace bitquake::results {
+
+/// Rows as columns /group/name.
+template <class Row, std::size_t N>
+void write_rows(h5::File& file, const std::string& group, const std::array<Column<Row>, N>& columns,
+                std::span<const Row> rows) {
+  for (const Column<Row>& column : columns) {
+    std::visit(
+        [&]<class T>(T Row::*member) {
+          std::vector<T> values;
+          values.reserve(rows.size());
+          for (const Row& row : rows) values.push_back(row.*member);
+          file.write_column<T>(group + "/" + std::string(column.name), values,
+                               {std::string(column.units), std::string(column.doc)});
+        },
+        column.member);
+  }
+}
+
+/// Reads what write_rows wrote. Throws Exception when a column is missing, of another type or
+/// length, or when the lengths promise more than a file of `file_size` bytes can hold.
+template <class Row, std::size_t N>
+std::vector<Row> read_rows(const h5::File& file, const std::string& group,
+                           const std::array<Column<Row>, N>& columns) {
+  const auto path = [&](const Column<Row>& column) {
+    return group + "/" + std::string(column.name);
+  };
+  const std::uint64_t length = file.length(path(columns.front()));
+  for (const Column<Row>& column : columns) {
+    const std::uint64_t own = file.length(path(column));
+    if (own == length) continue;
+    throw Exception({Errc::results, file.path().string(),
+                     "column '" + path(column) + "' has " + std::to_string(own) + " rows, '" +
+                         path(columns.front()) + "' has " + std::to_string(length),
+                     "the file is damaged or of another format", ""});
+  }
+  std::vector<Row> rows;
+  for (const Column<Row>& column : columns) {
+    std::visit(
+        [&]<class T>(T Row::*member) {
+          const std::vector<T> values = file.read_column<T>(path(column));
+          rows.resize(length);  // only now: a damaged length has been refused
+          for (std::uint64_t i = 0; i < length; ++i) rows[i].*member = values[i];
+        },
+        column.member);
+  }
+  return rows;
+}
+
+}  // namespace bitquake::results

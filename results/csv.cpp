@@ -1,0 +1,152 @@
+#include "results/csv.hpp"
+
+#include "faultgen/bits.hpp"
+#include "metrics/outcome.hpp"
+#include "results/columns.hpp"
+#include "suite/base/text.hpp"
+
+#include <array>
+#include <bit>
+#include <charconv>
+#include <concepts>
+#include <string>
+
+namespace bitquake::results {
+namespace {
+
+void append_number(std::string& line, double value) { line += shortest(value); }
+
+template <std::integral T>
+void append_number(std::string& line, T value, int base = 10) {
+  std::array<char, 32> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, base).ptr;
+  line.append(buffer.data(), end);
+}
+
+template <class Row>
+void append_column(std::string& line, const Column<Row>& column, const Row& row) {
+  std::visit([&](auto member) { append_number(line, row.*member); }, column.member);
+}
+
+/// A trial column whose code stands for a word.
+std::optional<std::string> word(std::string_view column, const TrialRow& row, const Trials& all) {
+  if (column == "outcome") return std::string(metrics::kOutcomeNames[row.outcome]);
+  if (column == "message") return all.messages[row.message];
+  if (column != "first_nonfinite") return std::nullopt;
+  if (row.first_nonfinite == kNoPoint) return "";
+  return all.campaign.points[static_cast<std::size_t>(row.first_nonfinite)].path;
+}
+
+void append_trial(std::string& line, const TrialRow& row, const Trials& all) {
+  for (const auto& column : kTrialColumns) {
+    if (const auto text = word(column.name, row, all)) {
+      line += csv_record({*text});
+    } else {
+      append_column(line, column, row);
+    }
+    line += ',';
+  }
+}
+
+std::string bits_text(std::uint64_t mask) {
+  std::string text;
+  for (; mask != 0; mask &= mask - 1) {
+    if (!text.empty()) text += '+';
+    append_number(text, std::countr_zero(mask));
+  }
+  return text;
+}
+
+std::string pattern_text(std::uint64_t bits) {
+  std::string digits;
+  append_number(digits, bits, 16);
+  constexpr std::size_t kDigits = faultgen::kFp32Bits / 4;
+  if (digits.size() < kDigits) digits.insert(0, kDigits - digits.size(), '0');
+  return "0x" + digits;
+}
+
+/// The five fault cells of a trial.
+void append_faults(std::string& line, const TrialRow& row, const Trials& all,
+                   const faultgen::FaultSet& set) {
+  std::array<std::string, 5> cells;
+  const auto injections = all.injections_of(row);
+  auto injection = injections.begin();
+  for (std::uint64_t id = row.first_fault; id < row.first_fault + row.n_faults; ++id) {
+    if (id > row.first_fault) {
+      for (std::string& cell : cells) cell += ';';
+    }
+    const faultgen::Fault& fault = set.faults[id];
+    cells[0] += faultgen::site_name(set.sites[fault.site]);
+    append_number(cells[1], fault.element);
+    cells[2] += bits_text(fault.bit_mask);
+    if (injection == injections.end() || injection->fault != id) continue;
+    if (injection->reached != 0) {
+      cells[3] += pattern_text(injection->original_bits);
+      cells[4] += pattern_text(injection->corrupted_bits);
+    }
+    ++injection;
+  }
+  line += csv_record({cells.begin(), cells.end()});
+}
+
+std::string header() {
+  std::string line;
+  for (const auto& column : kTrialColumns) line += std::string(column.name) + ",";
+  for (const auto& column : kGoldenColumns) line += "golden_" + std::string(column.name) + ",";
+  return line + "fault_site,fault_element,fault_bits,fault_original,fault_corrupted\n";
+}
+
+Error mismatch(const std::string& what) {
+  return {Errc::results, "", what, "the trials were run with another fault set", ""};
+}
+
+}  // namespace
+
+Result<std::monostate> check_faults(const Trials& trials, const faultgen::FaultSet& faults) {
+  const auto& sites = trials.campaign.sites;
+  bool same_sites = sites.size() == faults.sites.size();
+  for (std::size_t i = 0; same_sites && i < sites.size(); ++i) {
+    same_sites = sites[i].name == faultgen::site_name(faults.sites[i]);
+  }
+  if (!same_sites) return mismatch("the sites of the fault set differ from those of the trials");
+  for (const faultgen::Fault& fault : faults.faults) {
+    if (fault.site < sites.size() && fault.bit_mask >> faultgen::kFp32Bits == 0) continue;
+    return mismatch("the fault set has a fault outside its sites or bits");
+  }
+  for (const TrialRow& row : trials.trials) {
+    const bool known = row.group < faults.groups.size() &&
+                       faults.groups[row.group].first_fault == row.first_fault &&
+                       faults.groups[row.group].n_faults == row.n_faults &&
+                       row.first_fault <= faults.faults.size() &&
+                       row.n_faults <= faults.faults.size() - row.first_fault;
+    if (known) continue;
+    return mismatch("trial " + std::to_string(row.trial) + " has group " +
+                    std::to_string(row.group) + ", which the fault set does not have like this");
+  }
+  return std::monostate{};
+}
+
+void write_trials_csv(const Trials& trials, const faultgen::FaultSet& faults, std::ostream& out) {
+  out << header();
+  std::string line;
+  for (const TrialRow& row : trials.trials) {
+    line.clear();
+    append_trial(line, row, trials);
+    for (const auto& column : kGoldenColumns) {
+      append_column(line, column, trials.golden_of(row));
+      line += ',';
+    }
+    append_faults(line, row, trials, faults);
+    out << line << '\n';
+  }
+}
+
+void write_skipped_csv(const Trials& trials, std::ostream& out) {
+  out << "sample,sample_index,reason\n";
+  for (const GoldenRow& row : trials.golden) {
+    if (row.skipped == 0) continue;
+    out << row.sample << ',' << row.sample_index << ",golden output is not finite\n";
+  }
+}
+
+}  // namespace bitquake::results

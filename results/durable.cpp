@@ -1,0 +1,58 @@
+#include "results/durable.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <system_error>
+#include <unistd.h>
+
+namespace bitquake::results {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& path, const std::string& action,
+                       const std::string& reason) {
+  throw Exception({Errc::results, path.string(), action + " failed: " + reason,
+                   "check that the disk has room and the directory is writable", ""});
+}
+
+/// Waits until a file or directory is on the disk.
+void sync(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail(path, "opening", std::strerror(errno));
+  const int status = ::fsync(descriptor);
+  const int error = errno;
+  ::close(descriptor);
+  if (status != 0) fail(path, "syncing", std::strerror(error));
+}
+
+}  // namespace
+
+void write_durably(const std::filesystem::path& path,
+                   const std::function<void(const std::filesystem::path& temporary)>& write) {
+  const std::filesystem::path directory = std::filesystem::absolute(path).parent_path();
+  const std::filesystem::path temporary = path.string() + std::string(kTemporaryEnding);
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) fail(directory, "making the directory", error.message());
+  try {
+    write(temporary);
+    sync(temporary);
+    std::filesystem::rename(temporary, path, error);
+    if (error) fail(path, "renaming the finished file", error.message());
+  } catch (...) {
+    std::filesystem::remove(temporary, error);
+    throw;
+  }
+  sync(directory);
+}
+
+void write_text_durably(const std::filesystem::path& path, std::string_view text) {
+  write_durably(path, [&](const std::filesystem::path& temporary) {
+    std::ofstream out(temporary, std::ios::binary);
+    out << text << std::flush;
+    if (!out) fail(temporary, "writing", "the stream reports an error");
+  });
+}
+
+}  // namespace bitquake::results

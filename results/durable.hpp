@@ -1,0 +1,24 @@
+#pragma once
+
+#include "suite/base/error.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+namespace bitquake::results {
+
+/// Ending of the temporary names below; a reader of a run directory ignores such files.
+inline constexpr std::string_view kTemporaryEnding = ".tmp";
+
+/// Writes a file so that a crash or power cut leaves the old file or the whole new one, never a
+/// part: `write` makes `path` + ".tmp", which is then synced, renamed over `path`, and the
+/// directory synced. Missing directories are made. `write` must close what it opened. Throws
+/// Exception (results) and whatever `write` throws; the temporary file is then removed.
+void write_durably(const std::filesystem::path& path,
+                   const std::function<void(const std::filesystem::path& temporary)>& write);
+
+/// The same for a text at hand.
+void write_text_durably(const std::filesystem::path& path, std::string_view text);
+
+}  // namespace bitquake::results

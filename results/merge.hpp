@@ -1,0 +1,19 @@
+#pragma once
+
+#include "results/trials.hpp"
+#include "suite/base/result.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace bitquake::results {
+
+/// Joins the segments of a campaign, in any order, and proves that they cover the work units
+/// [0, n_units) exactly once. The result depends on the rows alone, not on how units were grouped
+/// into segments. Errc::results for a gap, an overlap, a segment of another campaign or of another
+/// numeric fingerprint, or a damaged one; the message names the files and units.
+Result<Trials> join_segments(const std::vector<std::filesystem::path>& segments,
+                             const Campaign& campaign, std::uint64_t n_units);
+
+}  // namespace bitquake::results

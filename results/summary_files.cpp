@@ -1,0 +1,89 @@
+#include "results/durable.hpp"
+#include "results/summary.hpp"
+#include "suite/base/text.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace bitquake::results {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const std::vector<metrics::Rate>& rates) {
+  Json object = Json::object();
+  for (const metrics::Rate& rate : rates) {
+    Json& entry = object[rate.metric];
+    entry["k"] = rate.k;
+    entry["n"] = rate.n;
+    entry["rate"] = rate.value() ? Json(*rate.value()) : Json();
+    entry["low"] = rate.interval ? Json(rate.interval->low) : Json();
+    entry["high"] = rate.interval ? Json(rate.interval->high) : Json();
+    entry["unit"] = rate.unit;
+    entry["interval"] = rate.method.empty() ? Json() : Json(rate.method);
+  }
+  return object;
+}
+
+/// The cells of a rate from `metric` on.
+std::vector<std::string> cells(const metrics::Rate& rate) {
+  return {rate.metric,
+          std::to_string(rate.k),
+          std::to_string(rate.n),
+          rate.value() ? shortest(*rate.value()) : "",
+          rate.interval ? shortest(rate.interval->low) : "",
+          rate.interval ? shortest(rate.interval->high) : "",
+          rate.unit,
+          rate.method};
+}
+
+constexpr auto kHeader = "metric,k,n,rate,low,high,unit,interval\n";
+
+std::string rates_csv(const std::vector<metrics::Rate>& rates) {
+  std::string text = kHeader;
+  for (const metrics::Rate& rate : rates) text += csv_record(cells(rate)) + "\n";
+  return text;
+}
+
+std::string breakdown_csv(const std::string& key, const std::vector<Breakdown>& rows) {
+  std::string text = key + "," + kHeader;
+  for (const Breakdown& row : rows) {
+    for (const metrics::Rate& rate : row.rates) {
+      text += csv_record({row.name}) + "," + csv_record(cells(rate)) + "\n";
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string summary_json(const Summary& summary) {
+  Json root;
+  root["schema_version"] = kSummaryVersion;
+  root["campaign"] = summary.campaign;
+  root["confidence"] = summary.options.confidence;
+  root["classes"] = summary.options.classes;
+  root["trials"] = summary.trials;
+  root["failed_trials"] = summary.failed;
+  root["samples"] = summary.samples;
+  root["skipped_samples"] = summary.skipped;
+  root["injections"] = summary.injections;
+  root["unreached_injections"] = summary.unreached;
+  root["overall"] = to_json(summary.overall);
+  for (const Breakdown& field : summary.bit_fields) {
+    root["bit_fields"][field.name] = to_json(field.rates);
+  }
+  root["pytorchalfi_compatible"] = to_json(summary.pytorchalfi);
+  return root.dump(2) + "\n";
+}
+
+void write_summary(const std::filesystem::path& directory, const Summary& summary) {
+  const std::filesystem::path kpi = directory / "kpi";
+  write_text_durably(kpi / "overall.csv", rates_csv(summary.overall));
+  write_text_durably(kpi / "site.csv", breakdown_csv("site", summary.sites));
+  write_text_durably(kpi / "bit.csv", breakdown_csv("bit", summary.bits));
+  write_text_durably(kpi / "bit_field.csv", breakdown_csv("field", summary.bit_fields));
+  write_text_durably(kpi / "pytorchalfi.csv", rates_csv(summary.pytorchalfi));
+  write_text_durably(directory / "summary.json", summary_json(summary));
+}
+
+}  // namespace bitquake::results

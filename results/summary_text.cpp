@@ -1,0 +1,151 @@
+#include "results/summary.hpp"
+#include "suite/base/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <string_view>
+#include <utility>
+
+namespace bitquake::results {
+namespace {
+
+constexpr auto kNone = "-";
+constexpr std::size_t kScreenWidth = 100;
+
+/// Decimals of a percentage that show what the data can tell: two digits of the interval's width,
+/// or the weight of one trial where there is no interval.
+int decimals_of(const metrics::Rate& rate) {
+  const double resolution = rate.interval ? (rate.interval->high - rate.interval->low) / 10
+                                          : 1.0 / static_cast<double>(rate.n);
+  return std::clamp(static_cast<int>(-std::floor(std::log10(100 * resolution))), 1, 9);
+}
+
+/// A fraction in percent; exact 0 and 1 without decimals, so that they do not look rounded.
+std::string percent(double fraction, int decimals) {
+  if (fraction == 0) return "0";
+  if (fraction == 1) return "100";
+  std::array<char, 32> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), 100 * fraction,
+                                 std::chars_format::fixed, decimals)
+                       .ptr;
+  return {buffer.data(), end};
+}
+
+std::string rate_text(const metrics::Rate& rate) {
+  return rate.n == 0 ? kNone : percent(*rate.value(), decimals_of(rate)) + " %";
+}
+
+std::string interval_text(const metrics::Rate& rate) {
+  if (!rate.interval) return kNone;
+  const int decimals = decimals_of(rate);
+  return "[" + percent(rate.interval->low, decimals) + ", " +
+         percent(rate.interval->high, decimals) + "] %";
+}
+
+std::string ratio_text(const metrics::Rate& rate) {
+  return with_commas(rate.k) + " / " + with_commas(rate.n);
+}
+
+/// "95 % interval"
+std::string interval_header(const Summary& summary) {
+  std::array<char, 32> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
+                                 100 * summary.options.confidence, std::chars_format::general, 6)
+                       .ptr;
+  return std::string(buffer.data(), end) + " % interval";
+}
+
+/// How intervals were made, one line per method and unit; the metrics are named where a unit has
+/// several methods.
+std::string methods_text(const std::vector<metrics::Rate>& rates) {
+  std::map<std::string, std::map<std::string, std::string>> metrics;  // unit, method: metrics
+  for (const metrics::Rate& rate : rates) {
+    if (rate.method.empty()) continue;
+    std::string& names = metrics[rate.unit][rate.method];
+    names += (names.empty() ? "" : ", ") + rate.metric;
+  }
+  std::string text;
+  for (const auto& [unit, methods] : metrics) {
+    for (const auto& [method, names] : methods) {
+      text += methods.size() > 1 ? "interval of " + names : "interval per " + unit;
+      text += ": " + method + "\n";
+    }
+  }
+  return text;
+}
+
+std::string rates_table(const std::vector<metrics::Rate>& rates, const Summary& summary) {
+  std::vector<std::vector<std::string>> rows{
+      {"metric", "rate", "k / n", interval_header(summary), "unit"}};
+  for (const metrics::Rate& rate : rates) {
+    rows.push_back(
+        {rate.metric, rate_text(rate), ratio_text(rate), interval_text(rate), rate.unit});
+  }
+  return aligned_table(rows) + methods_text(rates);
+}
+
+/// Characters of UTF-8 text; every one that occurs here is one column wide.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+/// At most `width` characters; the end of a name says more than its beginning: "…conv.1.0".
+std::string shortened(const std::string& name, std::size_t width) {
+  if (width_of(name) <= width) return name;
+  std::size_t start = name.size();
+  for (std::size_t kept = 0; kept + 1 < width && start > 0; ++kept) {
+    while ((name[--start] & 0xC0) == 0x80) {
+    }
+  }
+  return "…" + name.substr(start);
+}
+
+/// Shortens the names in the first column until the table fits the screen.
+std::string fitted_table(std::vector<std::vector<std::string>> rows) {
+  std::string table = aligned_table(rows);
+  const std::size_t width = width_of(table.substr(0, table.find('\n')));
+  if (width <= kScreenWidth) return table;
+  std::size_t names = 0;
+  for (const auto& row : rows) names = std::max(names, width_of(row[0]));
+  const std::size_t excess = width - kScreenWidth;
+  for (auto& row : rows) row[0] = shortened(row[0], names - std::min(excess, names - 1));
+  return aligned_table(rows);
+}
+
+/// due, masked, benign and sde lead the rates of every breakdown.
+std::string breakdown_table(const std::string& key, const std::vector<Breakdown>& breakdown,
+                            const Summary& summary) {
+  std::vector<std::vector<std::string>> rows{
+      {key, "trials", "due", "masked", "benign", "sde", "sde, " + interval_header(summary)}};
+  for (const Breakdown& entry : breakdown) {
+    const auto& rates = entry.rates;
+    rows.push_back({entry.name, with_commas(rates[3].n), rate_text(rates[0]), rate_text(rates[1]),
+                    rate_text(rates[2]), rate_text(rates[3]), interval_text(rates[3])});
+  }
+  return fitted_table(std::move(rows));
+}
+
+std::string counts_text(const Summary& summary) {
+  return with_commas(summary.trials) + " trials (" + with_commas(summary.failed) + " failed) on " +
+         with_commas(summary.samples - summary.skipped) + " of " + with_commas(summary.samples) +
+         " samples (" + with_commas(summary.skipped) + " skipped: golden output not finite)\n" +
+         with_commas(summary.injections) + " injections (" + with_commas(summary.unreached) +
+         " not reached by control flow)\n";
+}
+
+}  // namespace
+
+std::string summary_text(const Summary& summary) {
+  return counts_text(summary) + "\n" + rates_table(summary.overall, summary) +
+         "\nOutcome by bit field\n" + breakdown_table("bit field", summary.bit_fields, summary) +
+         "\nOutcome by site\n" + breakdown_table("site", summary.sites, summary) +
+         "\nPyTorchALFI-compatible figures (their denominators differ; they do not add to 100 "
+         "%)\n" +
+         rates_table(summary.pytorchalfi, summary);
+}
+
+}  // namespace bitquake::results

@@ -1,0 +1,140 @@
+#include "results/trials.hpp"
+
+#include "results/durable.hpp"
+#include "results/row_file.hpp"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+namespace bitquake::results {
+namespace {
+
+constexpr auto kContent = "bitquake trials";
+
+struct ByTrial {
+  bool operator()(const InjectionRow& row, std::uint64_t trial) const { return row.trial < trial; }
+  bool operator()(std::uint64_t trial, const InjectionRow& row) const { return trial < row.trial; }
+};
+
+/// What is wrong with the golden rows; empty when nothing is.
+std::string golden_defect(const Trials& all) {
+  for (std::uint64_t i = 0; i < all.golden.size(); ++i) {
+    if (all.golden[i].sample == i) continue;
+    return "/golden has sample " + std::to_string(all.golden[i].sample) + " in row " +
+           std::to_string(i) + ": a sample is missing or there twice";
+  }
+  return "";
+}
+
+std::string trial_defect(const Trials& all) {
+  const auto n_points = static_cast<std::int64_t>(all.campaign.points.size());
+  for (std::uint64_t i = 0; i < all.trials.size(); ++i) {
+    const TrialRow& row = all.trials[i];
+    const std::string name = "trial " + std::to_string(row.trial);
+    if (i > 0 && row.trial <= all.trials[i - 1].trial) return name + " is there twice or misplaced";
+    if (row.sample >= all.golden.size()) return name + " belongs to a sample that is not there";
+    if (all.golden[row.sample].skipped != 0) return name + " belongs to a skipped sample";
+    if (row.first_nonfinite >= n_points) return name + " refers to a point that is not there";
+    if (row.message >= all.messages.size()) return name + " refers to a message that is not there";
+  }
+  return "";
+}
+
+std::string injection_defect(const Trials& all) {
+  auto trial = all.trials.begin();
+  for (std::uint64_t i = 0; i < all.injections.size(); ++i) {
+    const InjectionRow& row = all.injections[i];
+    const auto key = [](const InjectionRow& r) { return std::tuple(r.trial, r.fault); };
+    const std::string name = "injection of fault " + std::to_string(row.fault) + " in trial " +
+                             std::to_string(row.trial);
+    if (i > 0 && key(row) <= key(all.injections[i - 1]))
+      return name + " is there twice or misplaced";
+    while (trial != all.trials.end() && trial->trial < row.trial) ++trial;
+    if (trial == all.trials.end() || trial->trial != row.trial) return name + ": no such trial";
+    if (row.fault < trial->first_fault || row.fault - trial->first_fault >= trial->n_faults) {
+      return name + ": the fault is not one of the trial's";
+    }
+  }
+  return "";
+}
+
+Trials read(const h5::File& file) {
+  check_format(file, kContent);
+  Trials all;
+  all.campaign.identity = file.string_attribute("campaign");
+  all.campaign.fingerprint = file.string_attribute("fingerprint");
+  all.campaign.classes = file.integer_attribute("classes");
+  const std::vector<std::string> paths = file.read_strings("points/path");
+  const std::vector<std::string> kinds = file.read_strings("points/kind");
+  const std::vector<std::string> names = file.read_strings("sites/name");
+  const std::vector<std::string> site_kinds = file.read_strings("sites/kind");
+  if (paths.size() != kinds.size() || names.size() != site_kinds.size()) {
+    throw Exception({Errc::results, file.path().string(),
+                     "columns of /points or /sites differ in length", "the file is damaged", ""});
+  }
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    all.campaign.points.push_back({paths[i], kinds[i]});
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    all.campaign.sites.push_back({names[i], site_kinds[i]});
+  }
+  RowTables tables = read_tables(file);
+  all.trials = std::move(tables.trials);
+  all.injections = std::move(tables.injections);
+  all.golden = std::move(tables.golden);
+  all.messages = std::move(tables.messages);
+  return all;
+}
+
+/// One member of each row.
+template <class Row>
+std::vector<std::string> pluck(const std::vector<Row>& rows, std::string Row::*member) {
+  std::vector<std::string> values;
+  for (const Row& row : rows) values.push_back(row.*member);
+  return values;
+}
+
+}  // namespace
+
+std::span<const InjectionRow> Trials::injections_of(const TrialRow& trial) const {
+  const auto [first, last] =
+      std::equal_range(injections.begin(), injections.end(), trial.trial, ByTrial{});
+  return {first, last};
+}
+
+Result<std::monostate> check_trials(const Trials& trials, const std::string& where) {
+  for (const auto defect_of : {golden_defect, trial_defect, injection_defect}) {
+    const std::string defect = defect_of(trials);
+    if (!defect.empty()) return Error{Errc::results, where, defect, "the file is damaged", ""};
+  }
+  return std::monostate{};
+}
+
+void write_trials(const std::filesystem::path& path, const Trials& trials) {
+  const Campaign& campaign = trials.campaign;
+  write_durably(path, [&](const std::filesystem::path& temporary) {
+    h5::File file = h5::File::create(temporary, Errc::results);
+    write_format(file, kContent);
+    file.set_attribute("campaign", campaign.identity);
+    file.set_attribute("fingerprint", campaign.fingerprint);
+    file.set_attribute("classes", campaign.classes);
+    write_tables(file, trials.trials, trials.injections, trials.golden, trials.messages);
+    file.write_strings("points/path", pluck(campaign.points, &Point::path),
+                       {"1", "module path of a monitored point; output: the final output"});
+    file.write_strings("points/kind", pluck(campaign.points, &Point::kind),
+                       {"1", "which tensor is watched"});
+    file.write_strings("sites/name", pluck(campaign.sites, &SiteName::name),
+                       {"1", "module path of a site, #1 behind it for the second call"});
+    file.write_strings("sites/kind", pluck(campaign.sites, &SiteName::kind), {"1", "operation"});
+    file.close();
+  });
+}
+
+Result<Trials> read_trials(const std::filesystem::path& path) {
+  Result<Trials> trials = read_file<Trials>(path, read);
+  if (!trials) return trials;
+  if (const auto checked = check_trials(*trials, path.string()); !checked) return checked.error();
+  return trials;
+}
+
+}  // namespace bitquake::results

@@ -1,0 +1,66 @@
+#pragma once
+
+#include "results/row.hpp"
+#include "suite/base/result.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace bitquake::results {
+
+/// A monitored point: what TrialRow::first_nonfinite refers to.
+struct Point {
+  std::string path;  ///< module path, "output" for the final output
+  std::string kind;  ///< "parameter", "module_output" and so on
+  bool operator==(const Point&) const = default;
+};
+
+/// An injectable site: what /faults/site in the fault set refers to.
+struct SiteName {
+  std::string name;  ///< module path, "#1" behind it for the second call
+  std::string kind;  ///< "conv2d" and so on
+  bool operator==(const SiteName&) const = default;
+};
+
+/// What all rows of a campaign share.
+struct Campaign {
+  std::string identity;     ///< hash of all that decides the rows
+  std::string fingerprint;  ///< numeric fingerprint, lines of "name=value"
+  std::uint64_t classes = 0;
+  std::vector<Point> points;
+  std::vector<SiteName> sites;
+  bool operator==(const Campaign&) const = default;
+};
+
+/// All rows of a campaign, the content of trials.h5.
+struct Trials {
+  Campaign campaign;
+  std::vector<TrialRow> trials;           ///< ascending by trial
+  std::vector<InjectionRow> injections;   ///< ascending by (trial, fault)
+  std::vector<GoldenRow> golden;          ///< golden[i].sample == i: every sample of the subset
+  std::vector<std::string> messages{""};  ///< in order of their first trial; row 0 is empty
+
+  const GoldenRow& golden_of(const TrialRow& trial) const { return golden[trial.sample]; }
+  /// Injections of one trial, in fault order. O(log n).
+  std::span<const InjectionRow> injections_of(const TrialRow& trial) const;
+
+  bool operator==(const Trials&) const = default;
+};
+
+/// Nothing when the orders and references promised above hold; otherwise Errc::results. `where`
+/// names the file in the message.
+Result<std::monostate> check_trials(const Trials& trials, const std::string& where);
+
+/// Writes trials.h5: the columns of results/columns.hpp under /trials, /injections and /golden,
+/// /messages/text, /points/{path, kind}, /sites/{name, kind}, the attributes content,
+/// format_version, campaign, fingerprint, classes. Bytes depend on the values alone. The file
+/// appears whole or not at all. Throws Exception (results).
+void write_trials(const std::filesystem::path& path, const Trials& trials);
+
+/// Reads and checks trials.h5. Errc::results for any damage.
+Result<Trials> read_trials(const std::filesystem::path& path);
+
+}  // namespace bitquake::results

@@ -1,0 +1,98 @@
+#include "suite/base/text.hpp"
+#include "suite/cli/command.hpp"
+#include "suite/engine/unit.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <iostream>
+#include <memory>
+
+namespace bitquake::cli {
+namespace {
+
+struct CheckCommand {
+  ScenarioOptions scenario;
+  unsigned threads = 1;
+};
+
+/// Wall time of the campaign, from a probe: the golden and faulty runs of the first samples.
+double estimated_seconds(const engine::Inputs& inputs, unsigned threads) {
+  constexpr std::uint32_t kProbeSamples = 32;
+  engine::Inputs probe = inputs;
+  probe.plan = engine::Plan(std::min<std::uint64_t>(kProbeSamples, inputs.plan.samples()), 1,
+                            inputs.faults.groups.back().slot + 1, kProbeSamples);
+  const auto executor = probe.model->make_executor();
+  const engine::UnitInput input = engine::decode_unit(probe, 0);
+  engine::run_unit(probe, input, *executor);  // first runs are slower: caches, lazy set-up
+  const auto start = std::chrono::steady_clock::now();
+  const engine::UnitRows rows = engine::run_unit(probe, input, *executor);
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  const double overhead = elapsed.count() - rows.golden_s - rows.faulty_s;
+  const double per_sample = rows.golden_s / static_cast<double>(input.samples.size());
+  const double per_trial = rows.trials.empty() ? 0
+                                               : (rows.faulty_s + overhead) /
+                                                     static_cast<double>(rows.trials.size());
+  return (per_sample * static_cast<double>(inputs.plan.samples()) +
+          per_trial * static_cast<double>(inputs.plan.trials())) /
+         threads;
+}
+
+std::string duration_text(double seconds) {
+  if (seconds < 1) return "under a second";
+  if (seconds < 120) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 7200) return fmt::format("{:.0f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+ExitCode check(const CheckCommand& command) {
+  const auto scenario = command.scenario.read();
+  if (!scenario) return scenario.error();
+  const auto inputs = engine::prepare(*scenario, torch_loader());
+  if (!inputs) return report(inputs.error());
+  // A rate says nothing without what it was drawn from: elements and bits of the target.
+  const faultgen::Target target = inputs->faults.faults.front().target;
+  const faultgen::FaultSpace space(inputs->model->sites(), target);
+  const std::uint64_t bits = scenario->faults.bits.high - scenario->faults.bits.low + 1;
+  std::string population =
+      fmt::format("{} {} in {} sites", with_commas(space.total_elements()),
+                  faultgen::name_of(faultgen::kTargets, target), space.active_sites().size());
+  if (!scenario->faults.file) {
+    population += fmt::format(" x {} bits = {} single faults", bits,
+                              with_commas(space.total_elements() * bits));
+  }
+  std::cout << fmt::format("model       {}: {} classes, {} sites\n", scenario->model.file,
+                           inputs->model->classes(), inputs->model->sites().size())
+            << fmt::format("data        {}: {} samples\n", scenario->data.name,
+                           with_commas(inputs->plan.samples()))
+            << fmt::format("population  {}\n", population)
+            << fmt::format("fault set   {} faults in {} groups\n",
+                           with_commas(inputs->faults.faults.size()),
+                           with_commas(inputs->faults.groups.size()))
+            << fmt::format("trials      {} ({} epochs)\n", with_commas(inputs->plan.trials()),
+                           inputs->plan.epochs())
+            << fmt::format("estimate    {} on {} threads\n",
+                           duration_text(estimated_seconds(*inputs, command.threads)),
+                           command.threads);
+  for (const std::string& notice : inputs->model->notices()) {
+    std::cerr << "note: " << notice << "\n";
+  }
+  std::cout << "OK  next: bitquake run " << command.scenario.file << "\n";
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Action& action) {
+  auto* sub = app.add_subcommand("check", "validate a scenario and say what it would run");
+  auto command = std::make_shared<CheckCommand>();
+  command->scenario.add_to(*sub);
+  add_threads_option(*sub, command->threads);
+  sub->footer(
+      "Opens model, data and fault set, but runs a few inferences only, for the time estimate.\n"
+      "Example:\n"
+      "  bitquake check suite/scenarios/quickstart.yaml");
+  sub->callback([command, &action] { action = [command] { return check(*command); }; });
+}
+
+}  // namespace bitquake::cli

@@ -1,0 +1,89 @@
+#include "faultgen/fault_model.hpp"
+#include "metrics/interval.hpp"
+#include "results/columns.hpp"
+#include "suite/base/text.hpp"
+#include "suite/cli/command.hpp"
+#include "suite/scenario/schema.hpp"
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <iostream>
+#include <memory>
+
+namespace bitquake::cli {
+namespace {
+
+/// A registry as two left-aligned columns; the text is the last, so nothing is padded behind it.
+template <class Registry>
+std::string registry_text(const Registry& registry) {
+  std::size_t width = 0;
+  for (const auto& entry : registry) width = std::max(width, entry.name.size());
+  std::string text;
+  for (const auto& entry : registry) {
+    text += fmt::format("{:<{}}  {}\n", entry.name, width, entry.doc);
+  }
+  return text;
+}
+
+std::string exit_codes_text() {
+  std::string text;
+  for (const ExitCodeDoc& entry : kExitCodes) {
+    text += fmt::format("{:>3}  {}\n", static_cast<int>(entry.code), entry.doc);
+  }
+  return text;
+}
+
+std::string columns_text() {
+  return "trials.h5: /trials\n" + registry_text(results::kTrialColumns) +
+         "\ntrials.h5: /injections\n" + registry_text(results::kInjectionColumns) +
+         "\ntrials.h5: /golden\n" + registry_text(results::kGoldenColumns);
+}
+
+struct Listing {
+  std::string_view name, doc;
+  std::string (*text)();
+};
+
+constexpr std::array kListings{
+    Listing{"keys", "keys of a scenario file", scenario::keys_table},
+    Listing{"fault-models", "values of faults.model",
+            [] { return registry_text(faultgen::kFaultModels); }},
+    Listing{"targets", "values of faults.target", [] { return registry_text(faultgen::kTargets); }},
+    Listing{"draws", "values of faults.draw", [] { return registry_text(faultgen::kDraws); }},
+    Listing{"policies", "values of faults.policy", [] { return registry_text(faultgen::kPolicies); }},
+    Listing{"intervals", "values of statistics.interval",
+            [] { return registry_text(metrics::kIntervalMethods); }},
+    Listing{"columns", "columns of trials.h5", columns_text},
+    Listing{"exit-codes", "exit codes of this command", exit_codes_text},
+};
+
+ExitCode list(const std::string& what) {
+  if (what.empty()) {
+    std::cout << "bitquake list WHAT, where WHAT is one of\n" << registry_text(kListings);
+    return ExitCode::ok;
+  }
+  std::vector<std::string_view> names;
+  for (const Listing& listing : kListings) {
+    if (listing.name == what) {
+      std::cout << listing.text();
+      return ExitCode::ok;
+    }
+    names.push_back(listing.name);
+  }
+  const std::string_view near = did_you_mean(what, names);
+  return report({Errc::usage, "list " + what, "there is no such list",
+                 near.empty() ? "bitquake list shows them all" : fmt::format("'{}'?", near), ""});
+}
+
+}  // namespace
+
+void add_list(CLI::App& app, Action& action) {
+  auto* sub = app.add_subcommand("list", "list scenario keys, fault models, columns, exit codes, …");
+  auto what = std::make_shared<std::string>();
+  sub->add_option("WHAT", *what, "what to list (default: the lists there are)");
+  sub->footer("Example:\n  bitquake list keys");
+  sub->callback([what, &action] { action = [what] { return list(*what); }; });
+}
+
+}  // namespace bitquake::cli

@@ -1,0 +1,142 @@
+#include "suite/base/text.hpp"
+#include "suite/cli/command.hpp"
+#include "suite/model/load.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <charconv>
+#include <iostream>
+#include <memory>
+
+namespace bitquake::cli {
+namespace {
+
+struct ModelCommand {
+  std::string file, input;
+  std::uint32_t batch = 16;
+  bool json = false;
+};
+
+/// "1x28x28" -> {1, 28, 28}.
+Result<std::vector<std::int64_t>> parse_shape(const std::string& text) {
+  std::vector<std::int64_t> shape;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (true) {
+    std::int64_t size = 0;
+    const auto [rest, failed] = std::from_chars(at, end, size);
+    if (failed != std::errc() || size < 1) break;
+    shape.push_back(size);
+    if (rest == end && shape.size() == 3) return shape;
+    if (rest == end || *rest != 'x') break;
+    at = rest + 1;
+  }
+  return Error{Errc::usage, "--input " + text, "is not a shape",
+               "write channels, height and width, such as --input 1x28x28", ""};
+}
+
+struct Totals {
+  std::uint64_t neurons = 0, weights = 0;
+};
+
+std::uint64_t weights_of(const faultgen::Site& site) {
+  return site.weight_shape.empty() ? 0 : faultgen::element_count(site.weight_shape);
+}
+
+/// A module that is called several times has one weight.
+Totals totals_of(const std::vector<faultgen::Site>& sites) {
+  Totals totals;
+  for (const faultgen::Site& site : sites) {
+    totals.neurons += faultgen::element_count(site.output_shape);
+    if (site.call == 0) totals.weights += weights_of(site);
+  }
+  return totals;
+}
+
+std::string as_table(const model::Model& model) {
+  std::vector<std::vector<std::string>> rows{
+      {"site", "kind", "weight", "output", "neurons", "weights"}};
+  for (const faultgen::Site& site : model.sites()) {
+    rows.push_back({faultgen::site_name(site), std::string(faultgen::to_string(site.kind)),
+                    shape_text(site.weight_shape), shape_text(site.output_shape),
+                    with_commas(faultgen::element_count(site.output_shape)),
+                    site.call == 0 ? with_commas(weights_of(site)) : "(shared)"});
+  }
+  const Totals totals = totals_of(model.sites());
+  rows.push_back({"total", "", "", "", with_commas(totals.neurons), with_commas(totals.weights)});
+  return aligned_table(rows);
+}
+
+std::string as_json(const model::Model& model) {
+  using Json = nlohmann::ordered_json;
+  Json sites = Json::array();
+  for (const faultgen::Site& site : model.sites()) {
+    sites.push_back({{"path", site.path},
+                     {"call", site.call},
+                     {"kind", faultgen::to_string(site.kind)},
+                     {"weight_shape", site.weight_shape},
+                     {"output_shape", site.output_shape},
+                     {"neurons", faultgen::element_count(site.output_shape)},
+                     {"weights", weights_of(site)}});
+  }
+  const Totals totals = totals_of(model.sites());
+  Json points = Json::array();
+  for (const model::Point& point : model.points()) {
+    if (point.kind == model::PointKind::module_output || point.kind == model::PointKind::output) {
+      points.push_back(point.path);
+    }
+  }
+  const Json json = {{"sha256", model.sha256()},
+                     {"classes", model.classes()},
+                     {"sites", sites},
+                     {"totals", {{"neurons", totals.neurons}, {"weights", totals.weights}}},
+                     {"monitored_points", points},
+                     {"numeric_fingerprint", model.fingerprint()},
+                     {"notices", model.notices()}};
+  return json.dump(2) + "\n";
+}
+
+ExitCode info(const ModelCommand& command) {
+  const auto shape = parse_shape(command.input);
+  if (!shape) return report(shape.error());
+  const auto model = model::load({.file = command.file,
+                                  .input_shape = *shape,
+                                  .padded_batch = command.batch,
+                                  .monitor = model::Monitor::all});
+  if (!model) return report(model.error());
+  if (command.json) {
+    std::cout << as_json(**model);
+    return ExitCode::ok;
+  }
+  std::cout << as_table(**model)
+            << fmt::format("\ninput {}, {} classes, {} samples per inference\nsha256 {}\n",
+                           shape_text(*shape), (*model)->classes(),
+                           (*model)->fingerprint().at("rows_per_inference"), (*model)->sha256());
+  for (const std::string& notice : (*model)->notices()) std::cout << "note: " << notice << "\n";
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_model(CLI::App& app, Action& action) {
+  auto* model = app.add_subcommand("model", "look at a model");
+  model->require_subcommand(1);
+  auto* sub = model->add_subcommand("info", "list the sites where faults can be injected");
+  auto command = std::make_shared<ModelCommand>();
+  sub->add_option("MODEL", command->file, "TorchScript file")->required();
+  sub->add_option("--input", command->input, "shape of one sample: channels x height x width")
+      ->required()
+      ->type_name("CxHxW");
+  sub->add_option("--batch", command->batch, "rows of a padded batch, as padded_batch of a scenario")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  sub->add_flag("--json", command->json, "print JSON");
+  sub->footer(
+      "Example:\n"
+      "  bitquake model info suite/models/lenet5_fashion_mnist.pt --input 1x28x28");
+  sub->callback([command, &action] { action = [command] { return info(*command); }; });
+}
+
+}  // namespace bitquake::cli

@@ -1,0 +1,129 @@
+#include "results/summary.hpp"
+#include "suite/base/text.hpp"
+#include "suite/cli/command.hpp"
+#include "suite/cli/progress_bar.hpp"
+#include "suite/engine/campaign.hpp"
+#include "suite/model/fingerprint.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <csignal>
+#include <iostream>
+#include <memory>
+
+namespace bitquake::cli {
+namespace {
+
+std::atomic<bool> stop_requested{false};
+
+/// The first signal ends the campaign in order; a second one ends the process.
+extern "C" void request_stop(int signal) {
+  stop_requested.store(true);
+  std::signal(signal, SIG_DFL);
+}
+
+struct RunCommand {
+  ScenarioOptions scenario;
+  std::string directory;
+  unsigned threads = 1;
+  bool quiet = false, json = false;
+
+  std::filesystem::path output() const {
+    return directory.empty() ? std::filesystem::path("out") /
+                                   std::filesystem::path(scenario.file).stem()
+                             : std::filesystem::path(directory);
+  }
+};
+
+const metrics::Rate* find_rate(const std::vector<metrics::Rate>& rates, const char* name) {
+  for (const metrics::Rate& rate : rates) {
+    if (rate.metric == name) return &rate;
+  }
+  return nullptr;
+}
+
+std::string verdict(const results::Summary& summary, const std::filesystem::path& directory) {
+  const std::string next = fmt::format("tables: {0}/kpi   trials: bitquake export {0}",
+                                       directory.string());
+  if (summary.trials == 0) {
+    return "INVALID  no trials: every sample's golden output is non-finite; see " +
+           (directory / "skipped.csv").string();
+  }
+  if (summary.failed > 0) {
+    return fmt::format("INVALID  the inference of {} of {} trials failed (counted as DUE)   {}",
+                       with_commas(summary.failed), with_commas(summary.trials), next);
+  }
+  const metrics::Rate* sde = find_rate(summary.overall, "sde");
+  const double percent = 100.0 * static_cast<double>(sde->k) / static_cast<double>(sde->n);
+  std::string interval = "no interval: too few samples";
+  if (sde->interval) {
+    interval = fmt::format("[{:.2f}, {:.2f}]", 100 * sde->interval->low, 100 * sde->interval->high);
+  }
+  return fmt::format("VALID  SDE {:.2f} % {} n={}   {}", percent, interval, sde->n, next);
+}
+
+ExitCode run(const RunCommand& command) {
+  const auto scenario = command.scenario.read();
+  if (!scenario) return scenario.error();
+  const auto inputs = engine::prepare(*scenario, torch_loader());
+  if (!inputs) return report(inputs.error());
+
+  const std::filesystem::path directory = command.output();
+  std::signal(SIGINT, request_stop);
+  std::signal(SIGTERM, request_stop);
+  ProgressBar bar(directory, command.quiet);
+  model::use_one_inner_thread();
+  const auto result = engine::run_campaign(
+      *inputs,
+      {.directory = directory,
+       .threads = command.threads,
+       .scenario_file = command.scenario.file,
+       .inner_threads = static_cast<unsigned>(model::inner_threads())},
+      stop_requested, bar);
+  bar.finish();
+  if (!result) {
+    bar.log(to_string(result.error()));
+    return report(result.error());
+  }
+  if (result->interrupted) {
+    bar.log("interrupted");
+    std::cerr << fmt::format(
+        "interrupted: {} of {} trials are done and kept in {}\n"
+        "the same command continues from there\n",
+        with_commas(result->progress.trials_done), with_commas(result->progress.trials_total),
+        directory.string());
+    return ExitCode::interrupted;
+  }
+  const std::string line = verdict(result->summary, directory);
+  bar.log(line);
+  if (command.json) {
+    std::cout << results::summary_json(result->summary);
+  } else {
+    std::cout << results::summary_text(result->summary) << "\n" << line << "\n";
+  }
+  if (result->summary.trials == 0) return ExitCode::model_or_data;
+  return result->summary.failed > 0 ? ExitCode::trials_crashed : ExitCode::ok;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  auto* sub = app.add_subcommand("run", "run a campaign and print its KPI tables");
+  auto command = std::make_shared<RunCommand>();
+  command->scenario.add_to(*sub);
+  sub->add_option("-o,--output", command->directory,
+                  "run directory (default: out/ and the scenario's name); continued when it holds "
+                  "an unfinished run of this scenario")
+      ->type_name("DIR");
+  add_threads_option(*sub, command->threads);
+  sub->add_flag("-q,--quiet", command->quiet, "no progress and no notes on stderr");
+  sub->add_flag("--json", command->json, "print summary.json instead of tables");
+  sub->footer(
+      "Examples:\n"
+      "  bitquake run suite/scenarios/quickstart.yaml -o out/quickstart\n"
+      "  bitquake run my.yaml --samples 500 --set faults.target=weights -o out/try");
+  sub->callback([command, &action] { action = [command] { return run(*command); }; });
+}
+
+}  // namespace bitquake::cli

@@ -1,0 +1,270 @@
+#include "suite/engine/campaign.hpp"
+
+#include "results/csv.hpp"
+#include "results/durable.hpp"
+#include "results/manifest.hpp"
+#include "results/merge.hpp"
+#include "suite/base/build_info.hpp"
+#include "suite/base/sha256.hpp"
+#include "suite/base/text.hpp"
+#include "suite/engine/checkpoint.hpp"
+#include "suite/engine/pipeline.hpp"
+#include "suite/scenario/yaml_writer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <sstream>
+#include <utility>
+
+namespace bitquake::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::string_view kind_name(model::PointKind kind) {
+  switch (kind) {
+    case model::PointKind::parameter:
+      return "parameter";
+    case model::PointKind::site_output:
+      return "site_output";
+    case model::PointKind::module_output:
+      return "module_output";
+    case model::PointKind::output:
+      return "output";
+  }
+  return "";
+}
+
+std::string fingerprint_text(const std::map<std::string, std::string>& fingerprint) {
+  std::string text;
+  for (const auto& [name, value] : fingerprint) text += name + "=" + value + "\n";
+  return text;
+}
+
+/// Time of each stage, summed over workers.
+struct Timings {
+  double golden_s = 0, faulty_s = 0, store_s = 0, inference_wall_s = 0, summary_s = 0;
+};
+
+class CampaignRun {
+ public:
+  CampaignRun(const Inputs& inputs, const RunOptions& options, const std::atomic<bool>& stop,
+              Observer& observer)
+      : inputs_(inputs), options_(options), stop_(stop), observer_(observer) {}
+
+  Result<CampaignResult> run() {
+    auto directory =
+        RunDirectory::claim(options_.directory, scenario::to_yaml(inputs_.scenario));
+    if (!directory) return directory.error();
+    if (auto failed = store_fault_set()) return *failed;
+    if (auto failed = describe()) return *failed;
+    auto finished =
+        directory->finished(manifest_.campaign, fingerprint_text(manifest_.fingerprint));
+    if (!finished) return finished.error();
+
+    CampaignResult result;
+    begin(*finished);
+    run_units(*directory, remaining(finished->units));
+    result.interrupted = stop_.load() && progress_.trials_done < planned_trials();
+    if (!result.interrupted) {
+      auto summary = conclude(*directory);
+      if (!summary) return summary.error();
+      result.summary = std::move(*summary);
+    }
+    end(result.interrupted ? "interrupted" : "complete");
+    result.progress = progress_;
+    return result;
+  }
+
+ private:
+  std::filesystem::path file(const char* name) const { return options_.directory / name; }
+
+  /// Written before the first inference; found again, it must be the same.
+  std::optional<Error> store_fault_set() {
+    const auto path = file("faults.h5");
+    if (!std::filesystem::exists(path)) {
+      faultgen::write_fault_set(inputs_.faults, path);
+      return std::nullopt;
+    }
+    const auto stored = faultgen::read_fault_set(path);
+    if (!stored) return stored.error();
+    if (*stored == inputs_.faults) return std::nullopt;
+    const bool other_model =
+        stored->provenance.model_sha256 != inputs_.faults.provenance.model_sha256;
+    return Error{Errc::results, path.string(),
+                 other_model ? "was drawn for another model file: the model has changed"
+                             : "is not the fault set of this scenario",
+                 "restore the file, or choose another directory with -o", ""};
+  }
+
+  /// Fills the manifest, and with it the campaign's identity: everything that decides its rows.
+  std::optional<Error> describe() {
+    const BuildInfo& build = build_info();
+    manifest_.version = build.version;
+    manifest_.commit = build.commit;
+    manifest_.compiler = build.compiler;
+    manifest_.flags = build.flags;
+    results::describe_host(manifest_);
+    manifest_.threads = options_.threads;
+    manifest_.inner_threads = options_.inner_threads;
+    manifest_.fingerprint = inputs_.model->fingerprint();
+    manifest_.seed = inputs_.scenario.seed;
+    manifest_.scenario_file = options_.scenario_file.string();
+    manifest_.notices = inputs_.model->notices();
+    manifest_.samples = inputs_.plan.samples();
+    manifest_.trials = inputs_.plan.trials();
+    manifest_.started_utc = results::now_utc();
+
+    const auto faults = sha256_file(file("faults.h5"), Errc::results);
+    if (!faults) return faults.error();
+    manifest_.inputs.push_back(
+        {"model", inputs_.scenario.model.file, inputs_.model->sha256()});
+    for (const auto& [name, sha256] : inputs_.data->checksums()) {
+      manifest_.inputs.push_back({"data", name, sha256});
+    }
+    manifest_.inputs.push_back({"faults", "faults.h5", *faults});
+    std::string identity = scenario::to_yaml(inputs_.scenario);
+    for (const auto& input : manifest_.inputs) identity += input.role + " " + input.sha256 + "\n";
+    manifest_.campaign = sha256_hex(identity);
+    return std::nullopt;
+  }
+
+  std::vector<std::uint64_t> remaining(const std::vector<std::uint64_t>& finished) const {
+    std::vector<std::uint64_t> units;
+    for (std::uint64_t unit = 0; unit < inputs_.plan.units(); ++unit) {
+      if (!std::binary_search(finished.begin(), finished.end(), unit)) units.push_back(unit);
+    }
+    return units;
+  }
+
+  std::uint64_t planned_trials() const { return inputs_.plan.trials() - skipped_trials_; }
+
+  void begin(const Finished& finished) {
+    for (const std::string& text : inputs_.model->notices()) observer_.notice(text);
+    progress_.trials_total = inputs_.plan.trials();
+    progress_.trials_done = progress_.trials_resumed = finished.trials;
+    progress_.outcomes = finished.outcomes;
+    if (!finished.units.empty()) {
+      std::uint64_t samples = 0;
+      for (const std::uint64_t unit : finished.units) {
+        const SampleRange range = inputs_.plan.samples_of(unit);
+        samples += range.last - range.first;
+      }
+      skipped_trials_ = samples * inputs_.plan.epochs() - finished.trials;
+      observer_.notice(fmt::format("continues: {} of {} work units are finished",
+                                   with_commas(finished.units.size()),
+                                   with_commas(inputs_.plan.units())));
+    }
+    manifest_.status = "running";
+    manifest_.trials_done = progress_.trials_done;
+    results::write_manifest(file("run.json"), manifest_);
+  }
+
+  void run_units(const RunDirectory& directory, const std::vector<std::uint64_t>& units) {
+    SegmentWriter writer(directory, manifest_.campaign,
+                         fingerprint_text(manifest_.fingerprint),
+                         inputs_.plan.units_per_segment());
+    const Clock::time_point start = Clock::now();
+    run_pipeline(inputs_, units, options_.threads, stop_, [&](UnitRows rows) {
+      const Clock::time_point store = Clock::now();
+      count(rows);
+      writer.add(rows.unit, std::move(rows.trials), std::move(rows.injections),
+                 std::move(rows.golden), rows.messages);
+      timings_.store_s += seconds_since(store);
+      progress_.seconds = seconds_since(start_);
+      observer_.progress(progress_);
+    });
+    writer.flush();
+    timings_.inference_wall_s = seconds_since(start);
+  }
+
+  void count(const UnitRows& rows) {
+    timings_.golden_s += rows.golden_s;
+    timings_.faulty_s += rows.faulty_s;
+    progress_.trials_done += rows.trials.size();
+    for (const auto& trial : rows.trials) ++progress_.outcomes[trial.outcome];
+    for (const auto& golden : rows.golden) {
+      if (golden.skipped != 0) skipped_trials_ += inputs_.plan.epochs();
+    }
+  }
+
+  Result<results::Summary> conclude(const RunDirectory& directory) {
+    const Clock::time_point start = Clock::now();
+    const std::string fingerprint = fingerprint_text(manifest_.fingerprint);
+    auto finished = directory.finished(manifest_.campaign, fingerprint);
+    if (!finished) return finished.error();
+    results::Campaign campaign{manifest_.campaign, fingerprint, inputs_.model->classes(), {}, {}};
+    for (const auto& point : inputs_.model->points()) {
+      campaign.points.push_back({point.path, std::string(kind_name(point.kind))});
+    }
+    for (const auto& site : inputs_.model->sites()) {
+      campaign.sites.push_back(
+          {faultgen::site_name(site), std::string(faultgen::to_string(site.kind))});
+    }
+    const auto trials =
+        results::join_segments(finished->segments, campaign, inputs_.plan.units());
+    if (!trials) return trials.error();
+    results::write_trials(file("trials.h5"), *trials);
+    auto summary = results::summarise(*trials, inputs_.faults,
+                                      inputs_.scenario.statistics.interval,
+                                      inputs_.scenario.statistics.confidence);
+    if (!summary) return summary;
+    results::write_summary(options_.directory, *summary);
+    std::ostringstream skipped;
+    results::write_skipped_csv(*trials, skipped);
+    results::write_text_durably(file("skipped.csv"), skipped.str());
+    timings_.summary_s = seconds_since(start);
+    return summary;
+  }
+
+  void end(const std::string& status) {
+    progress_.seconds = seconds_since(start_);
+    manifest_.status = status;
+    manifest_.ended_utc = results::now_utc();
+    manifest_.trials_done = progress_.trials_done;
+    manifest_.seconds = progress_.seconds;
+    results::write_manifest(file("run.json"), manifest_);
+    const auto computed = progress_.trials_done - progress_.trials_resumed;
+    std::string csv = csv_record({"stage", "value", "unit", "doc"}) + "\n";
+    const auto row = [&](const char* stage, double value, const char* unit, const char* doc) {
+      csv += csv_record({stage, shortest(value), unit, doc}) + "\n";
+    };
+    row("total", progress_.seconds, "s", "wall time of this run");
+    row("inference_wall", timings_.inference_wall_s, "s", "wall time of the pipeline");
+    row("golden", timings_.golden_s, "s", "golden runs, summed over workers");
+    row("faulty", timings_.faulty_s, "s", "faulty runs, summed over workers");
+    row("store", timings_.store_s, "s", "writing segments");
+    row("summary", timings_.summary_s, "s", "joining segments and making the tables");
+    row("trials", static_cast<double>(computed), "1", "trials computed in this run");
+    if (timings_.inference_wall_s > 0) {
+      row("throughput", static_cast<double>(computed) / timings_.inference_wall_s, "trial/s",
+          "trials over wall time of the pipeline");
+    }
+    results::write_text_durably(file("timings.csv"), csv);
+  }
+
+  const Inputs& inputs_;
+  const RunOptions& options_;
+  const std::atomic<bool>& stop_;
+  Observer& observer_;
+  const Clock::time_point start_ = Clock::now();
+  results::Manifest manifest_;
+  Progress progress_;
+  Timings timings_;
+  std::uint64_t skipped_trials_ = 0;
+};
+
+}  // namespace
+
+Result<CampaignResult> run_campaign(const Inputs& inputs, const RunOptions& options,
+                                    const std::atomic<bool>& stop, Observer& observer) {
+  return CampaignRun(inputs, options, stop, observer).run();
+}
+
+}  // namespace bitquake::engine

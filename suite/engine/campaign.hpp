@@ -1,0 +1,56 @@
+#pragma once
+
+#include "results/summary.hpp"
+#include "suite/base/result.hpp"
+#include "suite/engine/prepare.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace bitquake::engine {
+
+/// How far a campaign is.
+struct Progress {
+  std::uint64_t trials_done = 0, trials_total = 0;
+  std::uint64_t trials_resumed = 0;           ///< of those done, found finished at the start
+  std::array<std::uint64_t, 4> outcomes{};    ///< by metrics::Outcome
+  double seconds = 0;                         ///< since this run began
+};
+
+/// Hears what a campaign has to say; called from one thread at a time.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  /// Something worth knowing, once.
+  virtual void notice(const std::string& /*text*/) {}
+  /// After each work unit.
+  virtual void progress(const Progress& /*now*/) {}
+};
+
+struct RunOptions {
+  std::filesystem::path directory;      ///< run directory; continued when it holds this campaign
+  unsigned threads = 1;                 ///< workers; results do not depend on it
+  std::filesystem::path scenario_file;  ///< for the manifest
+  unsigned inner_threads = 1;           ///< for the manifest: intra-op threads of each worker
+};
+
+struct CampaignResult {
+  bool interrupted = false;  ///< stopped early; finished segments are kept and `summary` is empty
+  results::Summary summary;
+  Progress progress;
+};
+
+/// Runs the campaign into its directory (layout: results/README.md): fault set first, then segments,
+/// at the end trials.h5, kpi/*.csv, summary.json, skipped.csv, timings.csv. The same campaign in the
+/// same directory goes on where it stopped. Every file but run.json, timings.csv and log.txt depends on
+/// `inputs` alone.
+/// @param stop  set it (a signal handler may) to end early without losing finished units
+/// @return Errc::usage for an unusable directory or one of another scenario, Errc::results for
+///         segments that do not belong here, Errc::data for bad samples
+Result<CampaignResult> run_campaign(const Inputs& inputs, const RunOptions& options,
+                                    const std::atomic<bool>& stop, Observer& observer);
+
+}  // namespace bitquake::engine

@@ -1,0 +1,147 @@
+#include "suite/engine/checkpoint.hpp"
+
+#include "results/durable.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+namespace bitquake::engine {
+namespace {
+
+Error unusable(const std::filesystem::path& path, const std::string& reason) {
+  return {Errc::usage, path.string(), "cannot be used as output directory: " + reason,
+          "choose a directory that can be written, with -o", ""};
+}
+
+std::string text_of(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+Result<RunDirectory> RunDirectory::claim(const std::filesystem::path& path,
+                                         const std::string& scenario) {
+  std::error_code failed;
+  std::filesystem::create_directories(path / "segments", failed);
+  if (failed) return unusable(path, failed.message());
+  const std::filesystem::path lock_path = path / ".lock";
+  const int lock = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0) return unusable(path, std::strerror(errno));
+  RunDirectory directory(path, lock);
+  if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    return Error{Errc::usage, path.string(), "is in use by another run",
+                 "wait for it to end, or choose another directory with -o", ""};
+  }
+  const std::filesystem::path scenario_path = path / "scenario.yaml";
+  if (!std::filesystem::exists(scenario_path)) {
+    results::write_text_durably(scenario_path, scenario);
+  } else if (text_of(scenario_path) != scenario) {
+    return Error{Errc::usage, path.string(), "holds the results of another scenario",
+                 "compare it with " + scenario_path.string() +
+                     ", or choose another directory with -o",
+                 ""};
+  }
+  return directory;
+}
+
+RunDirectory::RunDirectory(RunDirectory&& other) noexcept
+    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+
+RunDirectory::~RunDirectory() {
+  if (lock_ >= 0) close(lock_);
+}
+
+std::filesystem::path RunDirectory::segment_path(std::uint64_t first_unit) const {
+  return path_ / "segments" / fmt::format("{:08}.h5", first_unit);
+}
+
+Result<Finished> RunDirectory::finished(const std::string& campaign,
+                                        const std::string& fingerprint) const {
+  Finished found;
+  for (const auto& entry : std::filesystem::directory_iterator(path_ / "segments")) {
+    if (entry.path().extension() == ".h5") found.segments.push_back(entry.path());
+  }
+  std::sort(found.segments.begin(), found.segments.end());
+  for (const auto& path : found.segments) {
+    const auto segment = results::read_segment(path);
+    if (!segment) return segment.error();
+    if (segment->campaign != campaign) {
+      return Error{Errc::results, path.string(),
+                   "was computed with another model, other data or other faults",
+                   "restore those files, or choose another directory with -o", ""};
+    }
+    if (segment->fingerprint != fingerprint) {
+      return Error{Errc::results, path.string(),
+                   "was computed with other libraries or CPU instructions, whose last bits may "
+                   "differ:\n" + segment->fingerprint + "here:\n" + fingerprint,
+                   "continue on the first machine, pin ATEN_CPU_CAPABILITY, DNNL_MAX_CPU_ISA and "
+                   "OPENBLAS_CORETYPE, or choose another directory with -o",
+                   ""};
+    }
+    for (std::uint64_t i = 0; i < segment->n_units; ++i) {
+      found.units.push_back(segment->first_unit + i);
+    }
+    found.trials += segment->trials.size();
+    for (const auto& trial : segment->trials) ++found.outcomes[trial.outcome];
+  }
+  std::sort(found.units.begin(), found.units.end());
+  return found;
+}
+
+SegmentWriter::SegmentWriter(const RunDirectory& directory, std::string campaign,
+                             std::string fingerprint, std::uint64_t units_per_segment)
+    : directory_(directory),
+      campaign_(std::move(campaign)),
+      fingerprint_(std::move(fingerprint)),
+      units_per_segment_(units_per_segment) {}
+
+void SegmentWriter::add(std::uint64_t unit, std::vector<results::TrialRow> trials,
+                        std::vector<results::InjectionRow> injections,
+                        std::vector<results::GoldenRow> golden,
+                        const std::vector<std::string>& messages) {
+  if (segment_ && unit != segment_->first_unit + segment_->n_units) flush();
+  if (!segment_) start(unit);
+  auto& dictionary = segment_->messages;
+  for (results::TrialRow& row : trials) {
+    const std::string& text = messages[row.message];
+    auto found = std::find(dictionary.begin(), dictionary.end(), text);
+    if (found == dictionary.end()) found = dictionary.insert(found, text);
+    row.message = static_cast<std::uint32_t>(found - dictionary.begin());
+  }
+  const auto append = [](auto& to, const auto& from) {
+    to.insert(to.end(), from.begin(), from.end());
+  };
+  append(segment_->trials, trials);
+  append(segment_->injections, injections);
+  append(segment_->golden, golden);
+  ++segment_->n_units;
+  if ((unit + 1) % units_per_segment_ == 0) flush();
+}
+
+void SegmentWriter::flush() {
+  if (!segment_) return;
+  results::write_segment(directory_.segment_path(segment_->first_unit), *segment_);
+  segment_.reset();
+}
+
+void SegmentWriter::start(std::uint64_t unit) {
+  segment_.emplace();
+  segment_->first_unit = unit;
+  segment_->campaign = campaign_;
+  segment_->fingerprint = fingerprint_;
+}
+
+}  // namespace bitquake::engine

@@ -1,0 +1,49 @@
+#include "suite/engine/plan.hpp"
+
+#include <algorithm>
+
+namespace bitquake::engine {
+
+Plan::Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots,
+           std::uint32_t unit_samples)
+    : samples_(samples), slots_(slots), epochs_(epochs), unit_samples_(unit_samples) {}
+
+SampleRange Plan::samples_of(std::uint64_t unit) const {
+  const std::uint64_t first = unit * unit_samples_;
+  return {first, std::min(first + unit_samples_, samples_)};
+}
+
+std::uint64_t Plan::units_per_segment() const {
+  constexpr std::uint64_t kSegments = 64, kTrials = 65536;
+  const std::uint64_t few = (units() + kSegments - 1) / kSegments;
+  const std::uint64_t small = kTrials / (std::uint64_t{unit_samples_} * epochs_);
+  return std::max<std::uint64_t>(1, std::min(few, small));
+}
+
+Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
+                       std::uint32_t unit_samples, const std::string& where) {
+  const auto error = [&](const std::string& what, const std::string& hint) {
+    return Error{Errc::fault_set, where, what, hint, ""};
+  };
+  if (faults.groups.empty()) return error("holds no fault group", "generate it again");
+  const std::uint32_t epochs = faults.groups.back().epoch + 1;
+  const std::uint64_t slots = faults.groups.back().slot + 1;
+  const std::uint64_t groups = faults.groups.size();
+  if (slots > groups || groups / slots != epochs || groups % slots != 0) {
+    return error("does not hold one group for every epoch and slot", "generate it again");
+  }
+  for (std::uint64_t i = 0; i < groups; ++i) {
+    if (faults.groups[i].epoch != i / slots || faults.groups[i].slot != i % slots) {
+      return error("does not hold one group for every epoch and slot", "generate it again");
+    }
+  }
+  if (slots < samples) {
+    return error("holds faults for " + std::to_string(slots) + " samples, but the scenario has " +
+                     std::to_string(samples),
+                 "set data.samples to at most " + std::to_string(slots) +
+                     ", or generate a set for this scenario");
+  }
+  return Plan(samples, epochs, slots, unit_samples);
+}
+
+}  // namespace bitquake::engine

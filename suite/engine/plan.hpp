@@ -1,0 +1,54 @@
+#pragma once
+
+#include "faultgen/fault_set.hpp"
+#include "suite/base/result.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace bitquake::engine {
+
+/// Half-open range of sample positions.
+struct SampleRange {
+  std::uint64_t first = 0, last = 0;
+};
+
+/// The campaign as a list of work units, fixed before the first inference: a unit is `unit_samples`
+/// consecutive samples and everything that happens to them. Trials are numbered by (epoch, sample):
+/// a trial's number depends on neither units nor threads.
+class Plan {
+ public:
+  /// @param samples  of the subset, > 0   @param epochs  passes, > 0
+  /// @param slots    groups per epoch in the fault set, >= samples
+  Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots,
+       std::uint32_t unit_samples);
+
+  std::uint64_t samples() const { return samples_; }
+  std::uint32_t epochs() const { return epochs_; }
+  std::uint64_t trials() const { return samples_ * epochs_; }
+  std::uint64_t units() const { return (samples_ + unit_samples_ - 1) / unit_samples_; }
+  SampleRange samples_of(std::uint64_t unit) const;
+
+  /// per_image: one group for each sample and epoch.
+  std::uint64_t trial(std::uint32_t epoch, std::uint64_t sample) const {
+    return epoch * samples_ + sample;
+  }
+  std::uint64_t group(std::uint32_t epoch, std::uint64_t sample) const {
+    return epoch * slots_ + sample;
+  }
+
+  /// Units that share a segment file: at most about 64 segments, and no more than 65,536 trials in
+  /// one, which is what a crash can lose.
+  std::uint64_t units_per_segment() const;
+
+ private:
+  std::uint64_t samples_, slots_;
+  std::uint32_t epochs_, unit_samples_;
+};
+
+/// Plan for a fault set and a number of samples. Errc::fault_set when the set's groups are not one for
+/// every (epoch, slot), or are fewer per epoch than there are samples.
+Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
+                       std::uint32_t unit_samples, const std::string& where);
+
+}  // namespace bitquake::engine

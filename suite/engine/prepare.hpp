@@ -1,0 +1,39 @@
+#pragma once
+
+#include "datasets/dataset.hpp"
+#include "faultgen/fault_set.hpp"
+#include "suite/base/result.hpp"
+#include "suite/engine/plan.hpp"
+#include "suite/model/model.hpp"
+#include "suite/scenario/scenario.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace bitquake::engine {
+
+/// How a scenario's model is loaded: suite/cli passes the TorchScript loader, tests a toy model.
+using ModelLoader =
+    std::function<Result<std::shared_ptr<const model::Model>>(const scenario::Scenario&)>;
+
+/// Everything a campaign works on, opened and checked against each other.
+struct Inputs {
+  scenario::Scenario scenario;
+  std::shared_ptr<const datasets::Dataset> data;
+  std::shared_ptr<const model::Model> model;
+  faultgen::FaultSet faults;
+  Plan plan;
+};
+
+/// The data set of a scenario, subset applied. Errc::data.
+Result<std::shared_ptr<const datasets::Dataset>> open_data(const scenario::Scenario& scenario);
+
+/// Draws the fault set a scenario describes. Errc::fault_set.
+Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
+                                          const model::Model& model, std::uint64_t samples);
+
+/// Opens data and model, reads or draws the fault set, and checks that they fit: first sample against
+/// the input shape, fault set against model and number of samples.
+Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& load_model);
+
+}  // namespace bitquake::engine

@@ -1,0 +1,332 @@
+#include "suite/model/lowering.hpp"
+
+#include <fmt/format.h>
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/remove_mutation.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+namespace bitquake::model {
+namespace {
+
+namespace jit = torch::jit;
+namespace prim = c10::prim;
+
+/// Start of the names given to values that leave module calls, so that they can be found again after
+/// the removal of in-place operators, which replaces values but hands their names on.
+constexpr const char* kPointPrefix = "bitquake_point_";
+
+/// Operators that have an Operation but no place in a comparison of runs, or none at all.
+bool is_refused(const jit::Node& node) {
+  static const std::set<std::string> kRefused{
+      "prim::SetAttr", "prim::PythonOp", "prim::fork",        "aten::wait",
+      "prim::rpc_async", "prim::rpc_sync", "prim::rpc_remote", "prim::CreateObject"};
+  return kRefused.count(node.kind().toQualString()) > 0;
+}
+
+/// Control flow and bookkeeping that Program runs itself.
+bool is_builtin(const jit::Node& node) {
+  const auto kind = node.kind();
+  return kind == prim::Constant || kind == prim::GetAttr || kind == prim::If ||
+         kind == prim::Loop || kind == prim::RaiseException || kind == prim::Uninitialized ||
+         kind == prim::unchecked_cast;
+}
+
+class Lowering {
+ public:
+  Lowering(const jit::Module& module, std::string where)
+      : module_(module), where_(std::move(where)) {}
+
+  Result<LoweredGraph> run() {
+    const jit::Method forward = module_.get_method("forward");
+    graph_ = jit::toGraphFunction(forward.function()).graph()->copy();
+    if (graph_->inputs().size() != 2) {
+      return error(fmt::format("forward takes {} arguments besides self",
+                               graph_->inputs().size() - 1),
+                   "export a module whose forward takes the sample batch alone");
+    }
+    if (auto failed = inline_calls(graph_->block())) return *failed;
+    mark_points();
+    if (auto failed = fold_attributes(graph_->block())) return *failed;
+    jit::ConstantPropagation(graph_);
+    name_points(graph_->block());
+    remove_mutation();
+    jit::EliminateDeadCode(graph_);
+    if (auto failed = check_nodes(graph_->block())) return *failed;
+    return collect();
+  }
+
+ private:
+  Error error(const std::string& what, const std::string& hint) const {
+    return {Errc::model, where_, what, hint, ""};
+  }
+
+  struct Attribute {
+    std::string path;
+    c10::IValue value;
+  };
+
+  /// What a chain of prim::GetAttr that starts at self stands for; none when it starts elsewhere.
+  std::optional<Attribute> resolve(const jit::Value* value) const {
+    if (value == graph_->inputs()[0]) return Attribute{"", module_._ivalue()};
+    const jit::Node* node = value->node();
+    if (node->kind() != prim::GetAttr) return std::nullopt;
+    const auto parent = resolve(node->input(0));
+    if (!parent || !parent->value.isObject()) return std::nullopt;
+    const std::string& name = node->s(c10::attr::name);
+    return Attribute{parent->path.empty() ? name : parent->path + "." + name,
+                     parent->value.toObjectRef().getAttr(name)};
+  }
+
+  /// Replaces every call by the callee's body, outermost first, and remembers what leaves modules.
+  std::optional<Error> inline_calls(jit::Block* block) {
+    for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+      jit::Node* node = *it;
+      if (node->kind() == prim::CallMethod || node->kind() == prim::CallFunction) {
+        // Go on at the first inlined node: callees call others.
+        const bool first = it == block->nodes().begin();
+        auto before = it;
+        if (!first) --before;
+        if (auto failed = inline_call(node)) return failed;
+        it = first ? block->nodes().begin() : ++before;
+        continue;
+      }
+      for (jit::Block* inner : node->blocks()) {
+        if (auto failed = inline_calls(inner)) return failed;
+      }
+      ++it;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Error> inline_call(jit::Node* node) {
+    jit::GraphFunction* callee = nullptr;
+    std::optional<std::string> path;
+    if (node->kind() == prim::CallMethod) {
+      const auto object = resolve(node->input(0));
+      const std::string& method = node->s(c10::attr::name);
+      if (!object || !object->value.isObject()) {
+        return error(fmt::format("calls '{}' of a module chosen at run time", method),
+                     "index module lists with constants, or trace the model");
+      }
+      const auto type = object->value.type()->expect<c10::ClassType>();
+      if (!type->getForwardHooks().empty() || !type->getForwardPreHooks().empty()) {
+        return error(fmt::format("module '{}' has TorchScript hooks", object->path),
+                     "export the model without hooks");
+      }
+      if (type->is_module() && method == "forward") path = object->path;
+      callee = jit::tryToGraphFunction(type->getMethod(method));
+    } else {
+      const auto type = node->input(0)->type()->cast<c10::FunctionType>();
+      callee = type ? jit::tryToGraphFunction(*type->function()) : nullptr;
+      // The function itself is an input of prim::CallFunction; the callee does not take it.
+      if (callee != nullptr) node->removeInput(0);
+    }
+    if (callee == nullptr) {
+      return error("calls a function that has no TorchScript graph",
+                   "export the model without Python or C++ extension functions");
+    }
+    // Tags of the call's own outputs move to the values that replace them.
+    std::vector<std::vector<std::size_t>> inherited;
+    for (jit::Value* output : node->outputs()) inherited.push_back(take_tags(output));
+    const std::vector<jit::Value*> outputs =
+        jit::inlineCallTo(node, callee, callee->graph().get());
+    std::optional<std::size_t> tag;
+    if (path) {
+      tag = calls_.size();
+      calls_.push_back(*path);
+    }
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      auto& tags = tags_[outputs[i]];
+      tags.insert(tags.end(), inherited[i].begin(), inherited[i].end());
+      if (tag) tags.push_back(*tag);
+    }
+    return std::nullopt;
+  }
+
+  std::vector<std::size_t> take_tags(jit::Value* value) {
+    const auto found = tags_.find(value);
+    if (found == tags_.end()) return {};
+    auto tags = std::move(found->second);
+    tags_.erase(found);
+    return tags;
+  }
+
+  /// Puts an identity node behind every value that leaves a module call, so that it can be found again
+  /// after passes that replace values (folded branches).
+  void mark_points() {
+    const c10::Symbol call_id = c10::Symbol::attr("call");
+    for (const auto& [value, tags] : tags_) {
+      if (tags.empty() || value->node()->kind() == prim::Param) continue;
+      // Inlining goes from outer to inner calls; an identity module that merely passes a value on
+      // later does not rename it.
+      std::size_t innermost = tags.front();
+      for (const std::size_t call : tags) {
+        const std::string& outer = calls_[innermost];
+        if (outer.empty() || calls_[call].rfind(outer + ".", 0) == 0) innermost = call;
+      }
+      jit::Node* marker = graph_->create(prim::unchecked_cast, {value});
+      marker->i_(call_id, static_cast<std::int64_t>(innermost));
+      marker->output()->setType(value->type());
+      marker->insertAfter(value->node());
+      value->replaceAllUsesAfterNodeWith(marker, marker->output());
+    }
+    tags_.clear();
+  }
+
+  /// Replaces the markers by names of the values themselves, numbering the calls of each module in
+  /// graph order.
+  void name_points(jit::Block* block) {
+    const c10::Symbol call_id = c10::Symbol::attr("call");
+    for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+      jit::Node* node = *it;
+      ++it;
+      for (jit::Block* inner : node->blocks()) name_points(inner);
+      if (node->kind() != prim::unchecked_cast || !node->hasAttribute(call_id)) continue;
+      const auto call = static_cast<std::size_t>(node->i(call_id));
+      jit::Value* value = node->input();
+      const std::string& path = calls_[call];
+      // The model's own output is the point "output". A value named by an inner module stays so.
+      if (!path.empty() && value->debugName().rfind(kPointPrefix, 0) != 0) {
+        const auto number = numbers_.emplace(call, calls_of_path_[path]);
+        if (number.second) ++calls_of_path_[path];
+        const unsigned n = number.first->second;
+        value->setDebugName(kPointPrefix + std::to_string(names_.size()));
+        names_.push_back(n == 0 ? path : path + "#" + std::to_string(n));
+      }
+      node->output()->replaceAllUsesWith(value);
+      node->destroy();
+    }
+  }
+
+  template <class Function>
+  static void visit(jit::Block* block, const Function& function) {
+    for (jit::Node* node : block->nodes()) {
+      for (jit::Block* inner : node->blocks()) visit(inner, function);
+      for (jit::Value* value : node->outputs()) function(value);
+    }
+  }
+
+  /// Attributes that are neither tensors nor modules become constants, so that branches on them (such
+  /// as `if self.training`) fold away.
+  std::optional<Error> fold_attributes(jit::Block* block) {
+    for (auto it = block->nodes().begin(); it != block->nodes().end();) {
+      jit::Node* node = *it;
+      ++it;
+      for (jit::Block* inner : node->blocks()) {
+        if (auto failed = fold_attributes(inner)) return failed;
+      }
+      if (node->kind() != prim::GetAttr) continue;
+      const auto attribute = resolve(node->output());
+      if (!attribute || attribute->value.isTensor() || attribute->value.isModule()) continue;
+      const jit::WithInsertPoint here(node);
+      const auto constant = jit::tryInsertConstant(*graph_, attribute->value);
+      if (constant) node->output()->replaceAllUsesWith(*constant);
+    }
+    return std::nullopt;
+  }
+
+  /// The pass proves equivalence before it changes anything; names of values that leave modules must
+  /// survive it, else the graph stays as it was.
+  void remove_mutation() {
+    const auto count_names = [](jit::Block* block) {
+      std::size_t count = 0;
+      visit(block, [&](const jit::Value* value) {
+        count += value->debugName().rfind(kPointPrefix, 0) == 0 ? 1 : 0;
+      });
+      return count;
+    };
+    const auto copy = graph_->copy();
+    const std::size_t before = count_names(graph_->block());
+    jit::RemoveTensorMutation(graph_);
+    if (count_names(graph_->block()) != before) graph_ = copy;
+  }
+
+  std::optional<Error> check_nodes(jit::Block* block) const {
+    for (jit::Node* node : block->nodes()) {
+      const std::string name = node->kind().toQualString();
+      if (is_refused(*node) || (!is_builtin(*node) && node->maybeOperator() == nullptr)) {
+        return error(fmt::format("uses operator {}, which cannot be executed", name),
+                     "export the model without it, for example by tracing");
+      }
+      if (!is_builtin(*node) && node->isNondeterministic()) {
+        return error(fmt::format("uses random operator {}", name),
+                     "golden and faulty runs must be comparable: export the model in eval mode");
+      }
+      for (jit::Block* inner : node->blocks()) {
+        if (auto failed = check_nodes(inner)) return failed;
+      }
+    }
+    return std::nullopt;
+  }
+
+  Result<LoweredGraph> collect() {
+    LoweredGraph lowered;
+    lowered.graph = graph_;
+    const jit::AliasDb aliases(graph_);
+    std::vector<jit::Node*> nodes;
+    collect_nodes(graph_->block(), nodes);
+    for (jit::Node* node : nodes) {
+      if (node->kind() == prim::GetAttr) {
+        auto attribute = resolve(node->output());
+        if (attribute && attribute->value.isTensor()) {
+          lowered.parameters.emplace(
+              node->output(),
+              LoweredGraph::Parameter{attribute->path, attribute->value.toTensor()});
+        } else if (attribute && !attribute->value.isModule() && node->hasUses()) {
+          return error(fmt::format("attribute '{}' has a type that cannot be executed: {}",
+                                   attribute->path, node->output()->type()->str()),
+                       "export the model without it");
+        }
+      }
+      for (const jit::Value* output : node->outputs()) {
+        const std::string name = output->debugName();
+        if (name.rfind(kPointPrefix, 0) != 0) continue;
+        const std::string digits = name.substr(std::string(kPointPrefix).size());
+        lowered.module_outputs.emplace(output, names_[std::stoul(digits)]);
+      }
+    }
+    for (jit::Node* node : nodes) {
+      for (const auto& [value, parameter] : lowered.parameters) {
+        if (aliases.writesToAlias(node, {value})) {
+          return error(fmt::format("{} writes to parameter '{}'", node->kind().toQualString(),
+                                   parameter.path),
+                       "a model that changes itself cannot be compared with its golden run");
+        }
+      }
+      lowered.writes_input |= aliases.writesToAlias(node, {graph_->inputs()[1]});
+    }
+    return lowered;
+  }
+
+  static void collect_nodes(jit::Block* block, std::vector<jit::Node*>& nodes) {
+    for (jit::Node* node : block->nodes()) {
+      nodes.push_back(node);
+      for (jit::Block* inner : node->blocks()) collect_nodes(inner, nodes);
+    }
+  }
+
+  const jit::Module& module_;
+  std::string where_;
+  std::shared_ptr<jit::Graph> graph_;
+  std::vector<std::string> calls_;  ///< module path of each inlined call, in order of inlining
+  std::unordered_map<jit::Value*, std::vector<std::size_t>> tags_;
+  std::map<std::string, unsigned> calls_of_path_;
+  std::map<std::size_t, unsigned> numbers_;  ///< number of each call among those of its module
+  std::vector<std::string> names_;           ///< by the number in the debug name
+};
+
+}  // namespace
+
+Result<LoweredGraph> lower(const torch::jit::Module& module, const std::string& where) {
+  return Lowering(module, where).run();
+}
+
+}  // namespace bitquake::model

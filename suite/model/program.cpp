@@ -1,0 +1,362 @@
+#include "suite/model/program.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace bitquake::model {
+namespace {
+
+namespace jit = torch::jit;
+namespace prim = c10::prim;
+namespace aten = c10::aten;
+
+/// Operators that turn a tensor's shape or type, not its values, into a number.
+bool asks_shape_only(const jit::Node& node) {
+  static const std::set<std::string> kShape{
+      "aten::size",      "aten::dim",    "aten::len",      "aten::numel",
+      "prim::dtype",     "prim::device", "prim::layout",   "prim::is_cuda",
+      "prim::shape",     "aten::stride", "aten::is_floating_point", "prim::requires_grad",
+      "aten::__is__",    "aten::__isnot__", "prim::isinstance", "aten::is_complex"};
+  return kShape.count(node.kind().toQualString()) > 0;
+}
+
+bool holds_tensor(const c10::TypePtr& type) {
+  if (type->isSubtypeOf(*c10::TensorType::get())) return true;
+  const auto inner = type->containedTypes();
+  return std::any_of(inner.begin(), inner.end(), holds_tensor);
+}
+
+faultgen::SiteKind convolution_kind(std::size_t weight_rank) {
+  return weight_rank == 3   ? faultgen::SiteKind::conv1d
+         : weight_rank == 5 ? faultgen::SiteKind::conv3d
+                            : faultgen::SiteKind::conv2d;
+}
+
+}  // namespace
+
+/// Translates graph nodes to instructions and fills the first registers.
+class ProgramBuilder {
+ public:
+  ProgramBuilder(LoweredGraph lowered, std::string where)
+      : lowered_(std::move(lowered)), where_(std::move(where)) {}
+
+  Result<Program> build() {
+    program_.graph_ = lowered_.graph;
+    program_.clone_input_ = lowered_.writes_input;
+    program_.input_ = register_of(lowered_.graph->inputs()[1]);
+    from_data_.insert(lowered_.graph->inputs()[1]);
+    try {
+      program_.code_ = translate(lowered_.graph->block());
+    } catch (const c10::Error& error) {
+      return Error{Errc::model, where_,
+                   std::string("cannot be executed: ") + error.what_without_backtrace(), "", ""};
+    }
+    if (program_.code_.outputs.size() != 1) {
+      return Error{Errc::model, where_, "forward returns nothing", "return the scores", ""};
+    }
+    program_.initial_.resize(registers_.size());
+    for (auto& [index, value] : constants_) program_.initial_[index] = std::move(value);
+    mark_dead(program_.code_);
+    for (const auto& [value, path] : lowered_.module_outputs) {
+      const auto found = registers_.find(value);
+      if (found != registers_.end()) program_.module_outputs_.emplace(found->second, path);
+    }
+    return std::move(program_);
+  }
+
+ private:
+  std::uint32_t register_of(const jit::Value* value) {
+    return registers_.emplace(value, static_cast<std::uint32_t>(registers_.size())).first->second;
+  }
+
+  std::vector<std::uint32_t> registers_of(at::ArrayRef<const jit::Value*> values) {
+    std::vector<std::uint32_t> indices;
+    for (const jit::Value* value : values) indices.push_back(register_of(value));
+    return indices;
+  }
+
+  CodeBlock translate(const jit::Block* block) {
+    CodeBlock result;
+    result.inputs = registers_of(block->inputs());
+    for (const jit::Node* node : block->nodes()) {
+      if (node->kind() == prim::Constant) {
+        constants_[register_of(node->output())] = jit::toIValue(node->output()).value();
+      } else if (node->kind() == prim::GetAttr) {
+        const auto parameter = lowered_.parameters.find(node->output());
+        if (parameter != lowered_.parameters.end()) {
+          constants_[register_of(node->output())] = parameter->second.tensor;
+        }
+      } else {
+        result.code.push_back(instruction(node));
+      }
+    }
+    result.outputs = registers_of(block->outputs());
+    return result;
+  }
+
+  Instruction instruction(const jit::Node* node) {
+    Instruction step;
+    step.node = node;
+    for (const jit::Value* input : node->inputs()) {
+      step.data_inputs.push_back(from_data_.count(input) > 0);
+      step.from_data |= step.data_inputs.back();
+    }
+    step.inputs = registers_of(node->inputs());
+    if (node->kind() == prim::If || node->kind() == prim::Loop) {
+      control_flow(node, step);
+    } else if (node->kind() == prim::RaiseException) {
+      step.kind = Instruction::Kind::raise;
+    } else if (node->kind() == prim::unchecked_cast || node->kind() == prim::Uninitialized) {
+      step.kind = Instruction::Kind::copy;
+      if (node->kind() == prim::Uninitialized) step.inputs.clear();
+    } else {
+      step.operation = node->getOperation();
+    }
+    track_data(node, step);
+    step.outputs = registers_of(node->outputs());
+    if (auto site = find_site(node)) program_.sites_.push_back(std::move(*site));
+    return step;
+  }
+
+  void control_flow(const jit::Node* node, Instruction& step) {
+    const bool loop = node->kind() == prim::Loop;
+    step.kind = loop ? Instruction::Kind::loop : Instruction::Kind::branch;
+    for (const jit::Block* block : node->blocks()) {
+      for (std::size_t i = 1; loop && i < block->inputs().size(); ++i) {
+        // A carried value may come from the data in a later iteration only: assume it does.
+        from_data_.insert(block->inputs()[i]);
+      }
+      step.blocks.push_back(translate(block));
+      for (const jit::Value* value : block->outputs()) {
+        step.from_data |= from_data_.count(value) > 0;
+      }
+    }
+  }
+
+  /// Marks what depends on the batch, and notices when values (not shapes) become numbers: from there
+  /// on one row can change what happens to another.
+  void track_data(const jit::Node* node, const Instruction& step) {
+    if (!step.from_data || asks_shape_only(*node)) return;
+    for (const jit::Value* output : node->outputs()) {
+      if (holds_tensor(output->type())) {
+        from_data_.insert(output);
+      } else if (step.kind == Instruction::Kind::operation && has_tensor_from_data(node)) {
+        program_.values_steer_ = true;
+      }
+    }
+  }
+
+  bool has_tensor_from_data(const jit::Node* node) const {
+    return std::any_of(node->inputs().begin(), node->inputs().end(), [&](const jit::Value* v) {
+      return from_data_.count(v) > 0 && holds_tensor(v->type());
+    });
+  }
+
+  const LoweredGraph::Parameter* parameter(const jit::Value* value) const {
+    const auto found = lowered_.parameters.find(value);
+    return found == lowered_.parameters.end() ? nullptr : &found->second;
+  }
+
+  /// Convolutions (not transposed) and linear layers, in all the forms exporters write them.
+  std::optional<SiteInstruction> find_site(const jit::Node* node) {
+    const std::string name = node->kind().toQualString();
+    const jit::Value* weight = nullptr;
+    auto kind = faultgen::SiteKind::linear;
+    if (name == "aten::conv1d" || name == "aten::conv2d" || name == "aten::conv3d") {
+      weight = node->input(1);
+      kind = convolution_kind(name == "aten::conv1d" ? 3 : name == "aten::conv3d" ? 5 : 4);
+    } else if (name == "aten::_convolution" || name == "aten::convolution") {
+      const auto transposed = jit::toIValue(node->input(6));
+      if (!transposed || transposed->toBool()) return std::nullopt;
+      weight = node->input(1);
+      const auto stride = jit::toIValue(node->input(3));
+      kind = convolution_kind(parameter(weight) != nullptr
+                                  ? static_cast<std::size_t>(parameter(weight)->tensor.dim())
+                              : stride ? stride->toIntVector().size() + 2
+                                       : 4);
+    } else if (name == "aten::linear") {
+      weight = node->input(1);
+    } else if (name == "aten::addmm") {
+      // Older exporters write a linear layer as addmm(bias, x, t(weight)).
+      const jit::Node* transpose = node->input(2)->node();
+      if (transpose->kind() != aten::t) return std::nullopt;
+      weight = transpose->input(0);
+      if (parameter(weight) == nullptr) return std::nullopt;
+    } else {
+      return std::nullopt;
+    }
+    SiteInstruction site;
+    site.node = node;
+    site.kind = kind;
+    site.output = register_of(node->output());
+    if (const auto* found = parameter(weight)) {
+      site.weight = register_of(weight);
+      const std::string suffix = ".weight";
+      site.path = found->path.size() > suffix.size() && found->path.ends_with(suffix)
+                      ? found->path.substr(0, found->path.size() - suffix.size())
+                      : found->path;
+    } else {
+      site.path = fmt::format("({} {})", faultgen::to_string(kind), computed_sites_++);
+    }
+    return site;
+  }
+
+  /// Registers whose last use is at a top-level instruction are released there.
+  void mark_dead(CodeBlock& top) {
+    std::map<std::uint32_t, std::size_t> last_use;
+    for (std::size_t i = 0; i < top.code.size(); ++i) note_uses(top.code[i], i, last_use);
+    for (const std::uint32_t output : top.outputs) last_use.erase(output);
+    for (const auto& [index, step] : last_use) {
+      if (constants_.count(index) == 0) top.code[step].dead.push_back(index);
+    }
+  }
+
+  static void note_uses(const Instruction& step, std::size_t at,
+                        std::map<std::uint32_t, std::size_t>& last_use) {
+    for (const std::uint32_t index : step.inputs) last_use[index] = at;
+    for (const std::uint32_t index : step.outputs) last_use[index] = at;
+    for (const CodeBlock& block : step.blocks) {
+      for (const std::uint32_t index : block.inputs) last_use[index] = at;
+      for (const std::uint32_t index : block.outputs) last_use[index] = at;
+      for (const Instruction& inner : block.code) note_uses(inner, at, last_use);
+    }
+  }
+
+  LoweredGraph lowered_;
+  std::string where_;
+  Program program_;
+  std::unordered_map<const jit::Value*, std::uint32_t> registers_;
+  std::map<std::uint32_t, c10::IValue> constants_;
+  std::set<const jit::Value*> from_data_;
+  unsigned computed_sites_ = 0;
+};
+
+Result<Program> Program::build(LoweredGraph lowered, const std::string& where) {
+  return ProgramBuilder(std::move(lowered), where).build();
+}
+
+bool has_rows(const at::Tensor& tensor, std::int64_t rows) {
+  return tensor.dim() > 0 && tensor.size(0) > 0 && tensor.size(0) % rows == 0;
+}
+
+at::Tensor one_row(const at::Tensor& batch, std::int64_t rows, std::int64_t row) {
+  const std::int64_t length = batch.size(0) / rows;
+  return batch.narrow(0, row * length, length);
+}
+
+c10::IValue map_tensors(const c10::IValue& value,
+                        const std::function<at::Tensor(const at::Tensor&)>& function) {
+  if (value.isTensor()) {
+    return value.toTensor().defined() ? c10::IValue(function(value.toTensor())) : value;
+  }
+  if (!value.isTensorList()) return value;
+  c10::List<at::Tensor> mapped;
+  for (const at::Tensor& tensor : value.toTensorVector()) mapped.push_back(function(tensor));
+  return mapped;
+}
+
+namespace {
+
+/// The operation applied to each row alone, results joined again. Inputs that are not batched (weights,
+/// numbers) are the same for every row.
+void run_rows(const Instruction& step, Registers& registers, std::int64_t rows) {
+  std::vector<std::vector<at::Tensor>> results(step.outputs.size());
+  for (std::int64_t row = 0; row < rows; ++row) {
+    jit::Stack stack;
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      const c10::IValue& value = registers[step.inputs[i]];
+      stack.push_back(!step.batched[i] ? value : map_tensors(value, [&](const at::Tensor& batch) {
+        return one_row(batch, rows, row);
+      }));
+    }
+    step.operation(stack);
+    for (std::size_t i = 0; i < results.size(); ++i) results[i].push_back(stack[i].toTensor());
+  }
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    registers[step.outputs[i]] = at::cat(results[i], 0);
+  }
+}
+
+}  // namespace
+
+void Program::execute(const Instruction& step, Registers& registers, std::int64_t rows,
+                      const Hook& hook) const {
+  switch (step.kind) {
+    case Instruction::Kind::operation: {
+      if (step.row_by_row) {
+        run_rows(step, registers, rows);
+        break;
+      }
+      jit::Stack stack;
+      stack.reserve(step.inputs.size());
+      for (const std::uint32_t index : step.inputs) stack.push_back(registers[index]);
+      step.operation(stack);
+      for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+        registers[step.outputs[i]] = std::move(stack[i]);
+      }
+      break;
+    }
+    case Instruction::Kind::branch: {
+      const CodeBlock& taken = step.blocks[registers[step.inputs[0]].toBool() ? 0 : 1];
+      run_block(taken, registers, rows, hook);
+      for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+        registers[step.outputs[i]] = registers[taken.outputs[i]];
+      }
+      break;
+    }
+    case Instruction::Kind::loop: {
+      // prim::Loop(max_trips, condition, carried…): body takes (trip, carried…), gives (condition, carried…).
+      const CodeBlock& body = step.blocks[0];
+      const std::int64_t trips = registers[step.inputs[0]].toInt();
+      bool condition = registers[step.inputs[1]].toBool();
+      std::vector<c10::IValue> carried;
+      for (std::size_t i = 2; i < step.inputs.size(); ++i) {
+        carried.push_back(registers[step.inputs[i]]);
+      }
+      for (std::int64_t trip = 0; trip < trips && condition; ++trip) {
+        registers[body.inputs[0]] = trip;
+        for (std::size_t i = 0; i < carried.size(); ++i) {
+          registers[body.inputs[i + 1]] = carried[i];
+        }
+        run_block(body, registers, rows, hook);
+        condition = registers[body.outputs[0]].toBool();
+        for (std::size_t i = 0; i < carried.size(); ++i) {
+          carried[i] = registers[body.outputs[i + 1]];
+        }
+      }
+      for (std::size_t i = 0; i < carried.size(); ++i) {
+        registers[step.outputs[i]] = std::move(carried[i]);
+      }
+      break;
+    }
+    case Instruction::Kind::raise:
+      throw std::runtime_error("the model raised: " +
+                               registers[step.inputs[0]].toStringRef());
+    case Instruction::Kind::copy:
+      registers[step.outputs[0]] =
+          step.inputs.empty() ? c10::IValue() : registers[step.inputs[0]];
+      break;
+  }
+  if (step.watched) hook(step, registers);
+}
+
+void Program::run_block(const CodeBlock& block, Registers& registers, std::int64_t rows,
+                        const Hook& hook) const {
+  for (const Instruction& step : block.code) execute(step, registers, rows, hook);
+}
+
+c10::IValue Program::run(Registers& registers, const at::Tensor& input, std::int64_t rows,
+                         const Hook& hook) const {
+  registers[input_] = clone_input_ ? input.clone() : input;
+  for (const Instruction& step : code_.code) {
+    execute(step, registers, rows, hook);
+    for (const std::uint32_t index : step.dead) registers[index] = c10::IValue();
+  }
+  return registers[output_register()];
+}
+
+}  // namespace bitquake::model

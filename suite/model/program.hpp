@@ -1,0 +1,116 @@
+#pragma once
+
+#include "faultgen/fault_space.hpp"
+#include "suite/model/lowering.hpp"
+
+#include <torch/script.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bitquake::model {
+
+/// Registers of one run; a worker owns its own, so a substituted weight is visible to it alone.
+using Registers = std::vector<c10::IValue>;
+
+struct CodeBlock;
+
+/// One step of a Program.
+struct Instruction {
+  enum class Kind : std::uint8_t { operation, branch, loop, raise, copy };
+  Kind kind = Kind::operation;
+  const torch::jit::Node* node = nullptr;
+  std::function<void(torch::jit::Stack&)> operation;
+  std::vector<std::uint32_t> inputs;
+  std::vector<std::uint32_t> outputs;
+  std::vector<std::uint32_t> dead;  ///< registers without a later use; top level only
+  std::vector<CodeBlock> blocks;
+  bool from_data = false;    ///< an input depends on the sample batch
+  std::vector<bool> data_inputs;  ///< which inputs depend on the sample batch
+  bool watched = false;      ///< hooks are called after it
+  bool row_by_row = false;   ///< its rows are not independent in a batch: run one by one
+  std::vector<bool> batched;  ///< row_by_row: which inputs hold one block per row
+};
+
+struct CodeBlock {
+  std::vector<Instruction> code;
+  std::vector<std::uint32_t> inputs, outputs;
+};
+
+/// An operation a fault can be injected in, as found in the code: the site of each of its executions.
+struct SiteInstruction {
+  const torch::jit::Node* node = nullptr;
+  std::string path;
+  faultgen::SiteKind kind = faultgen::SiteKind::conv2d;
+  std::uint32_t output = 0;               ///< register
+  std::optional<std::uint32_t> weight;    ///< register, when the weight is a parameter
+};
+
+/// A TorchScript module as a straight list of instructions over registers. Parameters are registers
+/// filled before the run: a weight fault is another tensor in one register of one worker. Immutable
+/// once loaded; run() may be called from many threads with registers of their own.
+/// Results are bit-equal to Module::forward as long as no instruction is row_by_row.
+class Program {
+ public:
+  /// Called after each watched instruction with the registers it has just written; may replace them.
+  using Hook = std::function<void(const Instruction&, Registers&)>;
+
+  static Result<Program> build(LoweredGraph lowered, const std::string& where);
+
+  /// Registers with parameters and constants in place.
+  Registers registers() const { return initial_; }
+
+  /// Runs the whole network. `input` is [batch, …]. Exceptions of operators pass through.
+  /// @param rows  batch size, for row_by_row instructions
+  c10::IValue run(Registers& registers, const at::Tensor& input, std::int64_t rows,
+                  const Hook& hook) const;
+
+  CodeBlock& code() { return code_; }
+  const CodeBlock& code() const { return code_; }
+  const std::vector<SiteInstruction>& site_instructions() const { return sites_; }
+  /// Module call that a register leaves, if any.
+  const std::unordered_map<std::uint32_t, std::string>& module_outputs() const {
+    return module_outputs_;
+  }
+  std::uint32_t input_register() const { return input_; }
+  std::uint32_t output_register() const { return code_.outputs.front(); }
+  /// A control decision or a number is taken from the values of the batch: rows influence each other.
+  bool values_steer() const { return values_steer_; }
+
+  /// Executes one instruction (blocks included) on `registers`.
+  void execute(const Instruction& instruction, Registers& registers, std::int64_t rows,
+               const Hook& hook) const;
+
+  Program(Program&&) = default;
+  Program& operator=(Program&&) = default;
+
+ private:
+  Program() = default;
+  friend class ProgramBuilder;
+  void run_block(const CodeBlock& block, Registers& registers, std::int64_t rows,
+                 const Hook& hook) const;
+
+  std::shared_ptr<torch::jit::Graph> graph_;  ///< keeps the nodes alive
+  Registers initial_;
+  CodeBlock code_;
+  std::uint32_t input_ = 0;
+  bool clone_input_ = false;
+  bool values_steer_ = false;
+  std::vector<SiteInstruction> sites_;
+  std::unordered_map<std::uint32_t, std::string> module_outputs_;
+};
+
+/// The value with `function` applied to a tensor, or to each tensor of a list; others unchanged.
+c10::IValue map_tensors(const c10::IValue& value,
+                        const std::function<at::Tensor(const at::Tensor&)>& function);
+
+/// Rows [row] of a batch tensor whose leading dimension is a multiple of `rows`, as a batch of one.
+at::Tensor one_row(const at::Tensor& batch, std::int64_t rows, std::int64_t row);
+
+/// Whether a tensor holds `rows` equal blocks along its leading dimension.
+bool has_rows(const at::Tensor& tensor, std::int64_t rows);
+
+}  // namespace bitquake::model

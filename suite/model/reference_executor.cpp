@@ -1,0 +1,385 @@
+#include "suite/model/reference_executor.hpp"
+
+#include "faultgen/bits.hpp"
+#include "suite/model/fingerprint.hpp"
+
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <new>
+#include <utility>
+
+namespace bitquake::model {
+namespace {
+
+using faultgen::Fault;
+using faultgen::Target;
+
+/// Which elements of a watched tensor are non-finite in the golden run of one sample. Hardly ever
+/// there: real networks are finite. Keyed by (register, execution of its instruction).
+using NonfiniteMasks = std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<bool>>;
+
+class Block : public GoldenBlock {
+ public:
+  std::size_t size() const override { return rows.size(); }
+  const GoldenRow& row(std::size_t index) const override { return rows[index]; }
+
+  std::vector<float> inputs;  ///< [n, input elements]
+  std::vector<GoldenRow> rows;
+  std::vector<NonfiniteMasks> masks;
+};
+
+bool any_nonfinite(std::span<const float> values) {
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  std::uint32_t found = 0;
+  for (const float value : values) {
+    found |= static_cast<std::uint32_t>((faultgen::to_bits(value) & kExponent) == kExponent);
+  }
+  return found != 0;
+}
+
+/// The values of row `row` of a watched tensor, as contiguous floats; empty for integer tensors.
+/// `keep` holds a converted copy alive where one was needed.
+std::span<const float> row_values(const at::Tensor& tensor, std::int64_t rows, std::int64_t row,
+                                  at::Tensor& keep) {
+  if (!tensor.is_floating_point() || !has_rows(tensor, rows)) return {};
+  keep = tensor.contiguous().to(at::kFloat);
+  const auto elements = static_cast<std::size_t>(keep.numel() / rows);
+  return {keep.data_ptr<float>() + static_cast<std::size_t>(row) * elements, elements};
+}
+
+void for_each_tensor(const c10::IValue& value,
+                     const std::function<void(const at::Tensor&)>& function) {
+  if (value.isTensor()) {
+    if (value.toTensor().defined()) function(value.toTensor());
+  } else if (value.isTensorList()) {
+    for (const at::Tensor& tensor : value.toTensorVector()) function(tensor);
+  } else if (value.isTuple()) {
+    for (const c10::IValue& element : value.toTupleRef().elements()) {
+      for_each_tensor(element, function);
+    }
+  }
+}
+
+at::Tensor gather(const PreparedModel& model, std::span<const float> inputs,
+                  std::span<const std::size_t> samples) {
+  std::vector<std::int64_t> shape{model.rows};
+  shape.insert(shape.end(), model.input_shape.begin(), model.input_shape.end());
+  at::Tensor batch = at::empty(shape, at::kFloat);
+  float* out = batch.data_ptr<float>();
+  for (std::int64_t row = 0; row < model.rows; ++row) {
+    const std::size_t sample =
+        samples[static_cast<std::size_t>(row) < samples.size() ? static_cast<std::size_t>(row) : 0];
+    const auto values = inputs.subspan(sample * model.input_elements, model.input_elements);
+    std::copy(values.begin(), values.end(), out);
+    out += model.input_elements;
+  }
+  return batch;
+}
+
+std::vector<float> output_row(const at::Tensor& output, std::int64_t row) {
+  const at::Tensor values = output.select(0, row).contiguous();
+  const float* data = values.data_ptr<float>();
+  return {data, data + values.numel()};
+}
+
+/// One inference of up to `rows` trials (or golden samples): what happens after each watched step.
+class Run {
+ public:
+  explicit Run(const PreparedModel& model) : model_(model) {}
+  virtual ~Run() = default;
+
+  at::Tensor infer(Registers& registers, const at::Tensor& input) {
+    const c10::IValue output =
+        model_.program.run(registers, input, model_.rows,
+                           [&](const Instruction& step, Registers& r) { after(step, r); });
+    watch(model_.output_point, {kFinalOutput, 0}, output);
+    return output.toTensor();
+  }
+
+ protected:
+  using Event = std::pair<std::uint32_t, std::uint32_t>;
+  /// The final output is watched once more, by a name no register has.
+  static constexpr std::uint32_t kFinalOutput = 0xffffffff;
+
+  virtual void inject(std::uint32_t /*site*/, c10::IValue& /*output*/) {}
+  /// Values of one row at a point where something is non-finite, tensors of a tuple joined.
+  virtual void nonfinite(std::size_t row, std::uint32_t point, const Event& event,
+                         const std::vector<std::span<const float>>& values) = 0;
+  virtual std::size_t used_rows() const = 0;
+
+  const PreparedModel& model_;
+
+ private:
+  void after(const Instruction& step, Registers& registers) {
+    const std::uint32_t execution = executions_[step.node]++;
+    if (const auto found = model_.sites_of.find(step.node); found != model_.sites_of.end()) {
+      if (execution < found->second.size()) {
+        inject(found->second[execution], registers[step.outputs[0]]);
+      }
+    }
+    for (const std::uint32_t index : step.outputs) {
+      const auto point = model_.point_of.find(index);
+      if (point != model_.point_of.end()) {
+        watch(point->second, {index, execution}, registers[index]);
+      }
+    }
+  }
+
+  void watch(std::uint32_t point, const Event& event, const c10::IValue& value) {
+    for (std::size_t row = 0; row < used_rows(); ++row) {
+      std::vector<std::span<const float>> parts;
+      std::vector<at::Tensor> keep;
+      bool found = false;
+      for_each_tensor(value, [&](const at::Tensor& tensor) {
+        keep.emplace_back();
+        parts.push_back(
+            row_values(tensor, model_.rows, static_cast<std::int64_t>(row), keep.back()));
+        found |= any_nonfinite(parts.back());
+      });
+      if (found) nonfinite(row, point, event, parts);
+    }
+  }
+
+  std::unordered_map<const torch::jit::Node*, std::uint32_t> executions_;
+};
+
+std::vector<bool> mask_of(const std::vector<std::span<const float>>& parts) {
+  std::vector<bool> mask;
+  for (const auto& part : parts) {
+    for (const float value : part) mask.push_back(!std::isfinite(value));
+  }
+  return mask;
+}
+
+class GoldenRun : public Run {
+ public:
+  GoldenRun(const PreparedModel& model, std::span<NonfiniteMasks> masks)
+      : Run(model), masks_(masks) {}
+
+ private:
+  void nonfinite(std::size_t row, std::uint32_t, const Event& event,
+                 const std::vector<std::span<const float>>& values) override {
+    masks_[row][event] = mask_of(values);
+  }
+  std::size_t used_rows() const override { return masks_.size(); }
+
+  std::span<NonfiniteMasks> masks_;
+};
+
+class FaultyRun : public Run {
+ public:
+  FaultyRun(const PreparedModel& model, const Block& block, std::span<const Trial> trials,
+            std::span<TrialResult> results)
+      : Run(model), block_(block), trials_(trials), results_(results) {}
+
+  /// Puts a faulty copy of each weight a fault of the (only) trial names into the registers.
+  void inject_weights(Registers& registers) {
+    const Trial& trial = trials_[0];
+    std::map<std::uint32_t, at::Tensor> copies;
+    for (std::size_t i = 0; i < trial.faults.size(); ++i) {
+      const Fault& fault = trial.faults[i];
+      if (fault.target != Target::weight) continue;
+      c10::IValue& slot = registers[model_.weight_register[fault.site]];
+      at::Tensor& copy = copies[model_.weight_register[fault.site]];
+      if (!copy.defined()) {
+        copy = slot.toTensor().contiguous().clone();
+        slot = copy;
+      }
+      apply(fault, copy.data_ptr<float>() + fault.element, results_[0].injections[i]);
+    }
+    for (const Fault& fault : trial.faults) {
+      if (fault.target != Target::weight) continue;
+      const at::Tensor& copy = copies[model_.weight_register[fault.site]];
+      note_injected(0, fault, copy.data_ptr<float>()[fault.element],
+                    model_.parameter_point[fault.site]);
+    }
+  }
+
+ private:
+  static void apply(const Fault& fault, float* value, Injection& injection) {
+    const std::uint32_t before = faultgen::to_bits(*value);
+    const auto after = static_cast<std::uint32_t>(
+        faultgen::apply(fault.model, fault.bit_mask, before));
+    std::memcpy(value, &after, sizeof after);
+    injection = {true, before, after};
+  }
+
+  /// The value a fault leaves behind counts as a monitored point of its own. It was finite before any
+  /// fault of the group touched it unless the first of them found it otherwise.
+  void note_injected(std::size_t row, const Fault& fault, float value, std::uint32_t point) {
+    if (std::isfinite(value) || results_[row].first_nonfinite) return;
+    for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
+      const Fault& first = trials_[row].faults[i];
+      if (first.site != fault.site || first.target != fault.target ||
+          first.element != fault.element) {
+        continue;
+      }
+      const auto original =
+          static_cast<std::uint32_t>(results_[row].injections[i].original_bits);
+      if (std::isfinite(faultgen::from_bits(original))) results_[row].first_nonfinite = point;
+      return;
+    }
+  }
+
+  void inject(std::uint32_t site, c10::IValue& output) override {
+    at::Tensor tensor;
+    for (std::size_t row = 0; row < trials_.size(); ++row) {
+      const auto here = [&](const Fault& fault) {
+        return fault.site == site && fault.target == Target::neuron;
+      };
+      if (!std::any_of(trials_[row].faults.begin(), trials_[row].faults.end(), here)) continue;
+      if (!tensor.defined()) {
+        tensor = output.toTensor().contiguous();
+        output = tensor;
+      }
+      const auto elements = static_cast<std::uint64_t>(tensor.numel() / model_.rows);
+      float* values = tensor.data_ptr<float>() + row * elements;
+      for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
+        const Fault& fault = trials_[row].faults[i];
+        if (here(fault)) apply(fault, values + fault.element, results_[row].injections[i]);
+      }
+      for (const Fault& fault : trials_[row].faults) {
+        if (here(fault)) {
+          note_injected(row, fault, values[fault.element], model_.site_point[site]);
+        }
+      }
+    }
+  }
+
+  void nonfinite(std::size_t row, std::uint32_t point, const Event& event,
+                 const std::vector<std::span<const float>>& values) override {
+    TrialResult& result = results_[row];
+    result.any_nonfinite = true;
+    if (result.first_nonfinite) return;
+    const NonfiniteMasks& golden = block_.masks[trials_[row].golden_row];
+    const auto mask = golden.find(event);
+    if (mask == golden.end()) {
+      result.first_nonfinite = point;
+      return;
+    }
+    const std::vector<bool> now = mask_of(values);
+    for (std::size_t i = 0; i < now.size(); ++i) {
+      if (now[i] && !(i < mask->second.size() && mask->second[i])) {
+        result.first_nonfinite = point;
+        return;
+      }
+    }
+  }
+
+  std::size_t used_rows() const override { return trials_.size(); }
+
+  const Block& block_;
+  std::span<const Trial> trials_;
+  std::span<TrialResult> results_;
+};
+
+std::string failure_text(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+}
+
+void reset(std::span<const Trial> trials, std::span<TrialResult> results) {
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    results[i] = {};
+    results[i].injections.resize(trials[i].faults.size());
+  }
+}
+
+/// Runs `trials` (at most `rows`, or one with weight faults) as one inference.
+void run_batch(const PreparedModel& model, const Block& block, std::span<const Trial> trials,
+               std::span<TrialResult> results) {
+  reset(trials, results);
+  std::vector<std::size_t> samples;
+  for (const Trial& trial : trials) samples.push_back(trial.golden_row);
+  FaultyRun run(model, block, trials, results);
+  Registers registers = model.program.registers();
+  const bool weights = std::any_of(
+      trials[0].faults.begin(), trials[0].faults.end(),
+      [](const Fault& fault) { return fault.target == Target::weight; });
+  if (weights) run.inject_weights(registers);
+  try {
+    const at::Tensor output = run.infer(registers, gather(model, block.inputs, samples));
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+      results[i].output = output_row(output, static_cast<std::int64_t>(i));
+    }
+  } catch (const std::bad_alloc&) {
+    throw;  // the machine's failure, not the trial's
+  } catch (const std::exception& error) {
+    if (trials.size() == 1) {
+      results[0].output.clear();
+      results[0].failure = failure_text(error);
+      return;
+    }
+    // One of the rows made the inference fail: find out which by running each alone.
+    for (std::size_t i = 0; i < trials.size(); ++i) {
+      run_batch(model, block, trials.subspan(i, 1), results.subspan(i, 1));
+    }
+  }
+}
+
+}  // namespace
+
+ReferenceExecutor::ReferenceExecutor(std::shared_ptr<const PreparedModel> model)
+    : model_(std::move(model)) {}
+
+std::unique_ptr<GoldenBlock> ReferenceExecutor::golden(std::span<const float> inputs) {
+  const c10::InferenceMode inference;
+  use_one_inner_thread();
+  auto block = std::make_unique<Block>();
+  block->inputs.assign(inputs.begin(), inputs.end());
+  const std::size_t count = inputs.size() / model_->input_elements;
+  block->masks.resize(count);
+  for (std::size_t start = 0; start < count; start += static_cast<std::size_t>(model_->rows)) {
+    const std::size_t used = std::min(count - start, static_cast<std::size_t>(model_->rows));
+    std::vector<std::size_t> samples;
+    for (std::size_t i = 0; i < used; ++i) samples.push_back(start + i);
+    GoldenRun run(*model_, std::span(block->masks).subspan(start, used));
+    Registers registers = model_->program.registers();
+    const at::Tensor output = run.infer(registers, gather(*model_, block->inputs, samples));
+    for (std::size_t i = 0; i < used; ++i) {
+      std::vector<float> values = output_row(output, static_cast<std::int64_t>(i));
+      const bool finite = !any_nonfinite(values);
+      block->rows.push_back({std::move(values), finite});
+    }
+  }
+  return block;
+}
+
+std::vector<TrialResult> ReferenceExecutor::trials(const GoldenBlock& block,
+                                                   std::span<const Trial> trials) {
+  const c10::InferenceMode inference;
+  use_one_inner_thread();
+  const auto& golden = dynamic_cast<const Block&>(block);
+  std::vector<TrialResult> results(trials.size());
+  std::vector<Trial> batch;
+  std::vector<std::size_t> places;
+  const auto flush = [&] {
+    if (batch.empty()) return;
+    std::vector<TrialResult> done(batch.size());
+    run_batch(*model_, golden, batch, done);
+    for (std::size_t i = 0; i < done.size(); ++i) results[places[i]] = std::move(done[i]);
+    batch.clear();
+    places.clear();
+  };
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    const auto& faults = trials[i].faults;
+    const bool weights = std::any_of(faults.begin(), faults.end(), [](const Fault& fault) {
+      return fault.target == Target::weight;
+    });
+    if (weights) {
+      run_batch(*model_, golden, trials.subspan(i, 1), std::span(results).subspan(i, 1));
+      continue;
+    }
+    batch.push_back(trials[i]);
+    places.push_back(i);
+    if (static_cast<std::int64_t>(batch.size()) == model_->rows) flush();
+  }
+  flush();
+  return results;
+}
+
+}  // namespace bitquake::model

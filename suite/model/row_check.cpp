@@ -1,0 +1,309 @@
+#include "suite/model/row_check.hpp"
+
+#include "suite/base/rng.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+namespace bitquake::model {
+namespace {
+
+/// A change to the rows of a batch: row i becomes row `source[i]`, or a row of extreme values.
+struct Disturbance {
+  static constexpr std::int64_t kExtreme = -1;
+  std::vector<std::int64_t> source;
+};
+
+std::vector<Disturbance> disturbances(std::int64_t rows) {
+  std::vector<std::int64_t> identity(static_cast<std::size_t>(rows));
+  std::iota(identity.begin(), identity.end(), 0);
+  const auto rotated = [&](std::int64_t by) {
+    Disturbance d{identity};
+    std::rotate(d.source.begin(), d.source.begin() + by, d.source.end());
+    return d;
+  };
+  Disturbance reversed{identity};
+  std::reverse(reversed.source.begin(), reversed.source.end());
+  Disturbance odd_extreme{identity}, even_extreme{identity};
+  for (std::size_t i = 0; i < identity.size(); ++i) {
+    (i % 2 == 0 ? even_extreme : odd_extreme).source[i] = Disturbance::kExtreme;
+  }
+  return {rotated(1), rotated(rows / 2), reversed, odd_extreme, even_extreme};
+}
+
+at::Tensor extreme_like(const at::Tensor& row, std::size_t which) {
+  static constexpr std::array kExtremes{1e38, -1e38, std::numeric_limits<double>::infinity(),
+                                        -std::numeric_limits<double>::infinity(),
+                                        std::numeric_limits<double>::quiet_NaN()};
+  // Integers have no such values, and out-of-range ones would be invalid indices.
+  if (!row.is_floating_point()) return row;
+  return at::full_like(row, kExtremes[which % kExtremes.size()]);
+}
+
+at::Tensor disturb(const at::Tensor& batch, std::int64_t rows, const Disturbance& how) {
+  std::vector<at::Tensor> blocks;
+  for (std::size_t i = 0; i < how.source.size(); ++i) {
+    const std::int64_t source = how.source[i];
+    blocks.push_back(source == Disturbance::kExtreme
+                         ? extreme_like(one_row(batch, rows, static_cast<std::int64_t>(i)), i)
+                         : one_row(batch, rows, source));
+  }
+  return at::cat(blocks, 0);
+}
+
+bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+  if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
+  const at::Tensor x = a.contiguous(), y = b.contiguous();
+  return x.numel() == 0 || std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
+}
+
+/// Whether `disturbed` holds the rows of `original` where the disturbance moved them, bit by bit.
+bool rows_kept(const at::Tensor& original, const at::Tensor& disturbed, std::int64_t rows,
+               const Disturbance& how) {
+  if (original.sizes() != disturbed.sizes()) return false;
+  for (std::size_t i = 0; i < how.source.size(); ++i) {
+    if (how.source[i] == Disturbance::kExtreme) continue;
+    if (!same_bits(one_row(original, rows, how.source[i]),
+                   one_row(disturbed, rows, static_cast<std::int64_t>(i)))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Equal up to rounding: the same function, computed in another order.
+bool nearly_equal(const at::Tensor& a, const at::Tensor& b) {
+  if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
+  if (!a.is_floating_point()) return same_bits(a, b);
+  const at::Tensor x = a.to(at::kDouble), y = b.to(at::kDouble);
+  const double scale = x.numel() == 0 ? 0 : x.abs().max().item<double>();
+  return at::allclose(x, y, /*rtol=*/1e-4, /*atol=*/1e-5 * scale, /*equal_nan=*/true);
+}
+
+enum class Verdict { independent, row_by_row, impossible };
+
+bool is_mutable(const Instruction& step) {
+  const auto* schema = step.node->maybeSchema();
+  return schema != nullptr && schema->is_mutable();
+}
+
+bool yields_tensors(const Instruction& step) {
+  return std::all_of(step.node->outputs().begin(), step.node->outputs().end(), [](const auto* v) {
+    return v->type()->isSubtypeOf(*c10::TensorType::get());
+  });
+}
+
+/// Examines instructions one after the other while the program runs.
+class Examiner {
+ public:
+  Examiner(const Program& program, std::int64_t rows)
+      : program_(program), rows_(rows), disturbances_(disturbances(rows)) {}
+
+  void examine(const Instruction& step, Registers& registers) {
+    // In-place operators have overwritten their input by now; the check of the whole network covers
+    // them, as it does list and tuple bookkeeping.
+    if (step.kind != Instruction::Kind::operation || !step.from_data || is_mutable(step) ||
+        !yields_tensors(step) || step.outputs.empty()) {
+      return;
+    }
+    Verdict& verdict = verdicts_[step.node];
+    verdict = std::max(verdict, judge(step, registers));
+  }
+
+  /// Sets the flags; false when some instruction cannot keep its rows apart.
+  bool apply(CodeBlock& block, std::vector<std::string>& row_by_row) const {
+    for (Instruction& step : block.code) {
+      for (CodeBlock& inner : step.blocks) {
+        if (!apply(inner, row_by_row)) return false;
+      }
+      const auto found = verdicts_.find(step.node);
+      if (found == verdicts_.end() || found->second == Verdict::independent) continue;
+      if (found->second == Verdict::impossible) return false;
+      step.row_by_row = true;
+      step.batched = batched_.at(step.node);
+      row_by_row.push_back(step.node->kind().toQualString());
+    }
+    return true;
+  }
+
+ private:
+  Verdict judge(const Instruction& step, const Registers& registers) {
+    std::vector<bool> batched;
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      const c10::IValue& value = registers[step.inputs[i]];
+      bool has_tensor = false, rows_everywhere = true;
+      map_tensors(value, [&](const at::Tensor& tensor) {
+        has_tensor = true;
+        rows_everywhere &= has_rows(tensor, rows_);
+        return tensor;
+      });
+      const bool data = has_tensor && from_data(step, i);
+      if (data && !rows_everywhere) return Verdict::impossible;
+      batched.push_back(data);
+    }
+    std::vector<at::Tensor> original;
+    for (const std::uint32_t index : step.outputs) {
+      original.push_back(registers[index].toTensor());
+      if (!has_rows(original.back(), rows_)) return Verdict::impossible;
+    }
+    const bool independent =
+        std::all_of(disturbances_.begin(), disturbances_.end(), [&](const Disturbance& how) {
+          const auto disturbed = rerun(step, registers, batched, how);
+          for (std::size_t i = 0; i < original.size(); ++i) {
+            if (!rows_kept(original[i], disturbed[i], rows_, how)) return false;
+          }
+          return true;
+        });
+    if (independent) return Verdict::independent;
+    return row_by_row_works(step, registers, batched, original) ? Verdict::row_by_row
+                                                                : Verdict::impossible;
+  }
+
+  static bool from_data(const Instruction& step, std::size_t input) {
+    return step.data_inputs[input];
+  }
+
+  std::vector<at::Tensor> rerun(const Instruction& step, const Registers& registers,
+                                const std::vector<bool>& batched, const Disturbance& how) const {
+    torch::jit::Stack stack;
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      const c10::IValue& value = registers[step.inputs[i]];
+      stack.push_back(!batched[i] ? value : map_tensors(value, [&](const at::Tensor& tensor) {
+        return disturb(tensor, rows_, how);
+      }));
+    }
+    step.operation(stack);
+    std::vector<at::Tensor> outputs;
+    for (std::size_t i = 0; i < step.outputs.size(); ++i) outputs.push_back(stack[i].toTensor());
+    return outputs;
+  }
+
+  bool row_by_row_works(const Instruction& step, const Registers& registers,
+                        const std::vector<bool>& batched,
+                        const std::vector<at::Tensor>& original) {
+    Instruction single = step;
+    single.row_by_row = true;
+    single.batched = batched;
+    single.watched = false;
+    Registers copy = registers;
+    try {
+      program_.execute(single, copy, rows_, nullptr);
+    } catch (const std::exception&) {
+      return false;  // the operation does not take a batch of one
+    }
+    for (std::size_t i = 0; i < original.size(); ++i) {
+      if (!nearly_equal(original[i], copy[step.outputs[i]].toTensor())) return false;
+    }
+    batched_[step.node] = batched;
+    return true;
+  }
+
+  const Program& program_;
+  std::int64_t rows_;
+  std::vector<Disturbance> disturbances_;
+  std::map<const torch::jit::Node*, Verdict> verdicts_;
+  std::map<const torch::jit::Node*, std::vector<bool>> batched_;
+};
+
+void watch_all(CodeBlock& block, bool watched) {
+  for (Instruction& step : block.code) {
+    step.watched = watched;
+    for (CodeBlock& inner : step.blocks) watch_all(inner, watched);
+  }
+}
+
+void clear_row_by_row(CodeBlock& block) {
+  for (Instruction& step : block.code) {
+    step.row_by_row = false;
+    for (CodeBlock& inner : step.blocks) clear_row_by_row(inner);
+  }
+}
+
+at::Tensor run_once(const Program& program, const at::Tensor& input, std::int64_t rows,
+                    const Program::Hook& hook = nullptr) {
+  Registers registers = program.registers();
+  const c10::IValue output = program.run(registers, input, rows, hook);
+  return output.isTensor() ? output.toTensor() : at::Tensor();
+}
+
+/// The whole network under every disturbance of its input.
+bool whole_is_independent(const Program& program, const at::Tensor& input, std::int64_t rows) {
+  const at::Tensor original = run_once(program, input, rows);
+  if (!original.defined() || !has_rows(original, rows)) return false;
+  for (const Disturbance& how : disturbances(rows)) {
+    const at::Tensor disturbed = run_once(program, disturb(input, rows, how), rows);
+    if (!rows_kept(original, disturbed, rows, how)) return false;
+  }
+  return true;
+}
+
+std::string message(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+  return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
+at::Tensor check_input(const std::vector<std::int64_t>& input_shape, std::int64_t rows) {
+  std::vector<std::int64_t> shape{rows};
+  shape.insert(shape.end(), input_shape.begin(), input_shape.end());
+  at::Tensor input = at::empty(shape, at::kFloat);
+  const std::int64_t elements = input.numel() / rows;
+  float* out = input.data_ptr<float>();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    Draws draws(0, Stream::check_input, static_cast<std::uint64_t>(row));
+    for (std::int64_t i = 0; i < elements; ++i) {
+      *out++ = static_cast<float>(draws.uniform() * 4.0 - 2.0);
+    }
+  }
+  return input;
+}
+
+Result<Batching> choose_batching(Program& program, const std::vector<std::int64_t>& input_shape,
+                                 std::int64_t padded_batch, const std::string& where) {
+  const auto single = [&](std::string reason) -> Result<Batching> {
+    clear_row_by_row(program.code());
+    try {
+      run_once(program, check_input(input_shape, 1), 1);
+    } catch (const std::exception& error) {
+      return Error{Errc::model, where,
+                   fmt::format("does not run on an input of shape 1x{}: {}",
+                               fmt::join(input_shape, "x"), message(error)),
+                   "check the input shape (channels, height, width) the model was made for", ""};
+    }
+    return Batching{1, std::move(reason), {}};
+  };
+  if (padded_batch == 1) return single("");
+  if (program.values_steer()) {
+    return single("the model decides by values of the batch, so rows influence each other");
+  }
+  const at::Tensor input = check_input(input_shape, padded_batch);
+  Examiner examiner(program, padded_batch);
+  watch_all(program.code(), true);
+  try {
+    run_once(program, input, padded_batch, [&](const Instruction& step, Registers& registers) {
+      examiner.examine(step, registers);
+    });
+  } catch (const std::exception& error) {
+    watch_all(program.code(), false);
+    return single("the batch dimension is baked into the model: " + message(error));
+  }
+  watch_all(program.code(), false);
+  Batching batching{padded_batch, "", {}};
+  if (!examiner.apply(program.code(), batching.row_by_row) ||
+      !whole_is_independent(program, input, padded_batch)) {
+    return single("rows of a batch influence each other");
+  }
+  return batching;
+}
+
+}  // namespace bitquake::model

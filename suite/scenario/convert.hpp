@@ -1,0 +1,29 @@
+#pragma once
+
+#include "suite/base/result.hpp"
+#include "suite/scenario/schema.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace bitquake::scenario {
+
+/// A YAML scalar as written, escapes resolved.
+struct Scalar {
+  std::string text;
+  bool quoted = false;  ///< then it is text, whatever it looks like
+};
+
+/// Why a value does not suit its key.
+struct Problem {
+  std::string what;
+  std::string hint;
+  std::size_t item = 0;  ///< index of the scalar to blame
+};
+
+/// The value of `key` from its scalars: the items of a list, or exactly one. Checks type, range,
+/// number of items and words. Integers are decimal digits only (YAML would read 010 as 8).
+Result<Value, Problem> to_value(const Key& key, const std::vector<Scalar>& scalars);
+
+}  // namespace bitquake::scenario

@@ -1,0 +1,482 @@
+#include "suite/scenario/yaml_reader.hpp"
+
+#include "suite/scenario/convert.hpp"
+#include "suite/scenario/schema.hpp"
+#include "suite/scenario/source.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/depthguard.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <compare>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+
+namespace bitquake::scenario {
+
+namespace {
+
+// --- YAML text to nodes
+// ---------------------------------------------------------------------------
+
+struct SyntaxError {
+  Position position;
+  std::string what;
+  std::string hint;
+};
+
+Position position_of(const YAML::Mark& mark) {
+  if (mark.is_null()) return {};
+  return {static_cast<std::size_t>(std::max(mark.line, 0)),
+          static_cast<std::size_t>(std::max(mark.column, 0))};
+}
+
+/// Notes where the documents of a text start.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  std::vector<Position> starts;
+
+  void OnDocumentStart(const YAML::Mark& mark) override { starts.push_back(position_of(mark)); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+/// The root of the only document in `text`.
+Result<YAML::Node, SyntaxError> load(const std::string& text) {
+  try {
+    // YAML::Load stops after the first document and says nothing about the rest.
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentStarts documents;
+    if (parser.HandleNextDocument(documents) && parser.HandleNextDocument(documents)) {
+      if (documents.starts.front() == documents.starts.back()) {
+        // The parser stumbles over a character without passing it, and would do so for ever.
+        return SyntaxError{documents.starts.back(), "not valid YAML: unexpected character", ""};
+      }
+      return SyntaxError{documents.starts.back(), "a second YAML document starts here",
+                         "a scenario is one document"};
+    }
+    return YAML::Load(text);
+  } catch (const YAML::DeepRecursion& error) {
+    return SyntaxError{position_of(error.mark), "nested too deeply",
+                       "a scenario has two levels: sections and keys"};
+  } catch (const YAML::Exception& error) {
+    return SyntaxError{position_of(error.mark), "not valid YAML: " + error.msg, ""};
+  }
+}
+
+std::string describe(const YAML::Node& node) {
+  if (node.IsMap()) return "a mapping";
+  if (node.IsSequence()) return "a list";
+  if (node.IsScalar()) return in_quotes(node.Scalar());
+  return "nothing";
+}
+
+/// Plain scalars carry the tag "?", quoted ones "!"; everything else was written by the user.
+bool has_explicit_tag(const YAML::Node& node) {
+  return !node.Tag().empty() && node.Tag() != "?" && node.Tag() != "!";
+}
+
+// --- names
+// ----------------------------------------------------------------------------------------
+
+std::string full_name(std::string_view section, std::string_view word) {
+  return section.empty() ? std::string(word) : fmt::format("{}.{}", section, word);
+}
+
+bool is_section(std::string_view word) {
+  return std::any_of(keys().begin(), keys().end(),
+                     [&](const Key& key) { return !word.empty() && key.section() == word; });
+}
+
+/// Words that may stand at a level: the keys of a section; at the top level the sections as well.
+std::vector<std::string_view> words_of_level(std::string_view section) {
+  std::vector<std::string_view> words;
+  for (const Key& key : keys()) {
+    const bool here = key.section() == section;
+    if (!here && !section.empty()) continue;
+    const std::string_view word = here ? key.leaf() : key.section();
+    if (words.empty() || words.back() != word) words.push_back(word);
+  }
+  return words;
+}
+
+std::string_view leaf_of(std::string_view word) { return word.substr(word.rfind('.') + 1); }
+
+std::vector<std::string_view> all_leaves() {
+  std::vector<std::string_view> leaves;
+  for (const Key& key : keys()) leaves.push_back(key.leaf());
+  return leaves;
+}
+
+/// Full names of the keys with this leaf.
+std::vector<std::string_view> keys_called(std::string_view leaf) {
+  std::vector<std::string_view> names;
+  for (const Key& key : keys()) {
+    if (key.leaf() == leaf) names.push_back(key.name);
+  }
+  return names;
+}
+
+std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
+  constexpr std::size_t kLongestTypo = 64;  // the search takes time that grows with the length
+  return word.size() > kLongestTypo ? std::string_view{} : did_you_mean(word, candidates);
+}
+
+// --- one scenario
+// ---------------------------------------------------------------------------------
+
+/// A place in the file, or an option of the command line.
+struct Place {
+  Position position;
+  std::size_t option = 0;  ///< 0: the file; else 1 + index of the override
+  auto operator<=>(const Place& other) const {
+    return std::tie(option, position) <=> std::tie(other.option, other.position);
+  }
+  bool operator==(const Place&) const = default;
+};
+
+/// A key that was given, and its value as YAML.
+struct Entry {
+  YAML::Node value;
+  Place key_place;
+  Place value_place;
+};
+
+class Reader {
+ public:
+  Reader(const Source& source, const std::vector<Override>& overrides)
+      : source_(source), overrides_(overrides) {}
+
+  Result<Scenario, std::vector<Error>> read(const std::filesystem::path& directory);
+
+ private:
+  void read_level(const YAML::Node& map, std::string_view section);
+  void read_pair(std::string_view section, const std::string& word, Position at,
+                 const YAML::Node& value);
+  void read_section(const std::string& section, Position at, const YAML::Node& value);
+  void read_override(std::size_t index);
+  void set_defaults();
+  bool set_value(const Key& key, const Entry& entry);
+  std::optional<std::vector<Scalar>> scalars_of(const Key& key, const Entry& entry);
+  void check_missing();
+  void check_exclusions();
+  void check_rules();
+
+  /// A suggestion also explains why the suggested key is missing: that is not reported again.
+  std::string unknown_key_hint(std::string_view section, std::string_view word);
+  void report(Place place, std::string what, std::string hint = "");
+  std::string where(Place place) const;
+  Place item_place(const Entry& entry, std::size_t item) const;
+
+  const Source& source_;
+  const std::vector<Override>& overrides_;
+  Scenario scenario_;
+  Position root_;
+  std::map<std::string_view, Entry> entries_;  // by full name of the key
+  std::map<std::string, Position, std::less<>> sections_;
+  std::set<std::string, std::less<>> excused_;  // keys and sections whose absence is explained
+  std::set<std::string_view> converted_;        // given keys whose values are in scenario_
+  std::vector<std::pair<Place, Error>> mistakes_;
+};
+
+std::string Reader::where(Place place) const {
+  if (place.option == 0) return source_.where(place.position);
+  const auto& [key, value] = overrides_[place.option - 1];
+  return printable(fmt::format("--set {}={}", key, value));
+}
+
+void Reader::report(Place place, std::string what, std::string hint) {
+  Error error = place.option == 0 ? source_.error(place.position, std::move(what), std::move(hint))
+                                  : Error{.code = Errc::usage,
+                                          .where = where(place),
+                                          .what = std::move(what),
+                                          .hint = std::move(hint),
+                                          .source = ""};
+  mistakes_.emplace_back(place, std::move(error));
+}
+
+Result<Scenario, std::vector<Error>> Reader::read(const std::filesystem::path& directory) {
+  const Result<YAML::Node, SyntaxError> root = load(source_.text());
+  if (!root) {
+    const auto& [position, what, hint] = root.error();
+    return std::vector{source_.error(position, what, hint)};
+  }
+  if (!root->IsMap()) {
+    return std::vector{source_.error(
+        position_of(root->Mark()),
+        root->IsNull() ? "the scenario is empty"
+                       : fmt::format("expected a mapping of keys, got {}", describe(*root)),
+        "a scenario starts with 'version: 1'")};
+  }
+  root_ = position_of(root->Mark());
+  scenario_.directory = directory;
+  read_level(*root, "");
+  for (std::size_t i = 0; i < overrides_.size(); ++i) read_override(i);
+  set_defaults();
+  for (const auto& [name, entry] : entries_) {
+    if (set_value(*find_key(name), entry)) converted_.insert(name);
+  }
+  check_missing();
+  check_exclusions();
+  check_rules();
+  if (mistakes_.empty()) return std::move(scenario_);
+
+  std::stable_sort(mistakes_.begin(), mistakes_.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<Error> errors;
+  for (auto& [place, error] : mistakes_) errors.push_back(std::move(error));
+  return errors;
+}
+
+void Reader::read_level(const YAML::Node& map, std::string_view section) {
+  std::map<std::string, Position> seen;
+  for (const auto& pair : map) {
+    const Position at = position_of(pair.first.Mark());
+    if (!pair.first.IsScalar()) {
+      report({at}, fmt::format("a key must be a word, got {}", describe(pair.first)));
+      continue;
+    }
+    const std::string& word = pair.first.Scalar();
+    const auto [first, fresh] = seen.try_emplace(word, at);
+    if (!fresh) {
+      report({at},
+             fmt::format("duplicate key {}, already given at line {}",
+                         in_quotes(full_name(section, word)), first->second.line + 1),
+             "remove one of the two");
+      continue;
+    }
+    read_pair(section, word, at, pair.second);
+  }
+}
+
+void Reader::read_pair(std::string_view section, const std::string& word, Position at,
+                       const YAML::Node& value) {
+  if (section.empty() && is_section(word)) return read_section(word, at, value);
+  const Key* key = find_key(full_name(section, word));
+  if (key == nullptr || key->section() != section) {
+    report({at}, fmt::format("unknown key {}", in_quotes(full_name(section, word))),
+           unknown_key_hint(section, word));
+    return;
+  }
+  entries_.insert_or_assign(key->name,
+                            Entry{value, {at}, {value.IsNull() ? at : position_of(value.Mark())}});
+}
+
+void Reader::read_section(const std::string& section, Position at, const YAML::Node& value) {
+  sections_.emplace(section, at);
+  if (value.IsNull()) return;  // all keys of the section are commented out
+  if (value.IsMap()) return read_level(value, section);
+  excused_.insert(section);
+  report({position_of(value.Mark())},
+         fmt::format("{}: expected a mapping of keys, got {}", section, describe(value)),
+         fmt::format("keys here: {}", fmt::join(words_of_level(section), ", ")));
+}
+
+std::string Reader::unknown_key_hint(std::string_view section, std::string_view word) {
+  const std::vector<std::string_view> here = words_of_level(section);
+  std::vector<std::string_view> elsewhere = keys_called(leaf_of(word));
+  const std::string_view near = elsewhere.empty() ? nearest(word, here) : std::string_view{};
+  if (!near.empty()) {
+    excused_.insert(full_name(section, near));
+    return fmt::format("did you mean '{}'?", near);
+  }
+  if (elsewhere.empty()) elsewhere = keys_called(nearest(leaf_of(word), all_leaves()));
+  if (elsewhere.empty()) return fmt::format("keys here: {}", fmt::join(here, ", "));
+  if (elsewhere.size() == 1) excused_.emplace(elsewhere.front());
+  return fmt::format("did you mean the key '{}'?", fmt::join(elsewhere, "' or '"));
+}
+
+void Reader::read_override(std::size_t index) {
+  const auto& [name, text] = overrides_[index];
+  const Place place{{}, index + 1};
+  const Key* key = find_key(name);
+  if (key == nullptr) {
+    std::vector<std::string_view> names;
+    for (const Key& known : keys()) names.push_back(known.name);
+    const std::string_view near = nearest(name, names);
+    const std::string hint =
+        near.empty() ? unknown_key_hint("", name) : fmt::format("did you mean '{}'?", near);
+    return report(place, fmt::format("unknown key {}", in_quotes(name)), hint);
+  }
+  for (std::size_t i = 0; i < index; ++i) {
+    if (overrides_[i].first == name) {
+      return report(place, fmt::format("{} is set more than once", in_quotes(name)),
+                    "remove one of the two");
+    }
+  }
+  excused_.emplace(name);
+  const Source source("", text);
+  if (const std::optional<Error> malformed = source.malformed()) {
+    return report(place, malformed->what, malformed->hint);
+  }
+  const Result<YAML::Node, SyntaxError> value = load(source.text());
+  if (!value) return report(place, value.error().what, value.error().hint);
+  entries_.insert_or_assign(key->name, Entry{*value, place, place});
+}
+
+void Reader::set_defaults() {
+  for (const Key& key : keys()) {
+    if (!key.default_text.empty()) {
+      set_value(key, {YAML::Load(std::string(key.default_text)), {}, {}});
+    }
+  }
+}
+
+Place Reader::item_place(const Entry& entry, std::size_t item) const {
+  if (entry.value_place.option != 0 || !entry.value.IsSequence()) return entry.value_place;
+  return item < entry.value.size() ? Place{position_of(entry.value[item].Mark())}
+                                   : entry.value_place;
+}
+
+/// The scalars of a value that has the form its key asks for.
+std::optional<std::vector<Scalar>> Reader::scalars_of(const Key& key, const Entry& entry) {
+  const YAML::Node& value = entry.value;
+  const bool list = key.kind == Kind::integers || key.kind == Kind::reals;
+  if (value.IsNull()) {
+    report(entry.value_place, fmt::format("{}: no value", key.name),
+           fmt::format("give {}{}", expected_text(key.kind),
+                       key.mandatory ? "" : ", or remove the key"));
+    return std::nullopt;
+  }
+  if (list ? !value.IsSequence() : !value.IsScalar()) {
+    report(
+        entry.value_place,
+        fmt::format("{}: expected {}, got {}", key.name, expected_text(key.kind), describe(value)),
+        list && value.IsScalar() ? fmt::format("write [{}]", printable(value.Scalar())) : "");
+    return std::nullopt;
+  }
+  std::vector<YAML::Node> items;
+  if (list) {
+    for (const auto& item : value) items.push_back(item);
+  } else {
+    items.push_back(value);
+  }
+  std::vector<Scalar> scalars;
+  for (const YAML::Node& item : items) {
+    const Place place = item_place(entry, scalars.size());
+    if (has_explicit_tag(item)) {
+      report(place, fmt::format("{}: the tag {} is not supported", key.name, in_quotes(item.Tag())),
+             "remove the tag");
+      return std::nullopt;
+    }
+    if (!item.IsScalar()) {
+      report(place, fmt::format("{}: expected {}, got {} as an item", key.name,
+                                expected_text(key.kind), describe(item)));
+      return std::nullopt;
+    }
+    scalars.push_back({item.Scalar(), item.Tag() == "!"});
+  }
+  return scalars;
+}
+
+/// Whether the value was good.
+bool Reader::set_value(const Key& key, const Entry& entry) {
+  const std::optional<std::vector<Scalar>> scalars = scalars_of(key, entry);
+  if (!scalars) return false;
+  const Result<Value, Problem> value = to_value(key, *scalars);
+  if (!value) {
+    const auto& [what, hint, item] = value.error();
+    report(item_place(entry, item), what, hint);
+    return false;
+  }
+  key.member.set(scenario_, *value);
+  return true;
+}
+
+void Reader::check_missing() {
+  for (const Key& key : keys()) {
+    if (!key.mandatory || entries_.contains(key.name) || excused_.contains(key.name) ||
+        excused_.contains(key.section())) {
+      continue;
+    }
+    const auto section = sections_.find(key.section());
+    report({section == sections_.end() ? root_ : section->second},
+           fmt::format("missing key '{}'", key.name),
+           fmt::format("{}: {}", kind_name(key.kind), key.doc));
+  }
+}
+
+void Reader::check_exclusions() {
+  for (const Key& sole : keys()) {
+    if (!sole.excludes_section || !entries_.contains(sole.name)) continue;
+    for (const auto& [name, entry] : entries_) {
+      if (name == sole.name || find_key(name)->section() != sole.section()) continue;
+      report(entry.key_place,
+             fmt::format("'{}' cannot be given together with '{}' ({})", name, sole.name,
+                         where(entries_.at(sole.name).key_place)),
+             "remove one of the two");
+    }
+  }
+}
+
+void Reader::check_rules() {
+  for (const Rule& rule : rules()) {
+    if (!converted_.contains(rule.key)) continue;
+    const std::string violation = rule.violation(scenario_);
+    if (!violation.empty()) {
+      report(entries_.at(rule.key).value_place, violation, std::string(rule.hint));
+    }
+  }
+}
+
+Error unreadable(const std::string& name, const std::string& reason) {
+  return {.code = Errc::scenario,
+          .where = name,
+          .what = fmt::format("cannot read the scenario: {}", reason),
+          .hint = "",
+          .source = ""};
+}
+
+}  // namespace
+
+Result<Scenario, std::vector<Error>> parse_scenario(const std::string& text,
+                                                    const std::string& name,
+                                                    const std::filesystem::path& directory,
+                                                    const std::vector<Override>& overrides) {
+  if (text.size() > kMaxScenarioBytes) {
+    return std::vector{unreadable(name, fmt::format("longer than {} bytes", kMaxScenarioBytes))};
+  }
+  const Source source(name, text);
+  if (std::optional<Error> malformed = source.malformed()) return std::vector{*malformed};
+  return Reader(source, overrides).read(directory);
+}
+
+Result<Scenario, std::vector<Error>> read_scenario(const std::filesystem::path& path,
+                                                   const std::vector<Override>& overrides) {
+  std::error_code status;
+  if (std::filesystem::is_directory(path, status)) {
+    return std::vector{unreadable(path.string(), "it is a directory")};
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return std::vector{unreadable(path.string(), std::generic_category().message(errno))};
+  }
+  // One byte more than allowed is enough to refuse a file of any size.
+  std::string text(kMaxScenarioBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return std::vector{unreadable(path.string(), "input error")};
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return parse_scenario(text, path.string(), std::filesystem::absolute(path).parent_path(),
+                        overrides);
+}
+
+}  // namespace bitquake::scenario

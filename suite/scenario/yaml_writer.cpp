@@ -1,0 +1,79 @@
+#include "suite/scenario/yaml_writer.hpp"
+
+#include "suite/base/text.hpp"
+#include "suite/scenario/schema.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/emitter.h>
+
+#include <algorithm>
+#include <string_view>
+#include <variant>
+
+namespace bitquake::scenario {
+
+namespace {
+
+std::string item_text(std::uint64_t value) { return std::to_string(value); }
+std::string item_text(double value) { return shortest(value); }
+
+template <class T>
+std::string list_text(const std::vector<T>& list) {
+  std::string text;
+  for (const T& item : list) text += (text.empty() ? "" : ", ") + item_text(item);
+  return "[" + text + "]";
+}
+
+/// Quoted, so that no text is taken for something else (null, a comment, an alias).
+std::string quoted_text(const std::string& text) {
+  YAML::Emitter emitter;
+  emitter << YAML::DoubleQuoted << text;
+  return emitter.c_str();
+}
+
+std::string value_text(const Key& key, const Value& value) {
+  switch (key.kind) {
+    case Kind::integer:
+      return item_text(std::get<std::uint64_t>(value));
+    case Kind::real:
+      return item_text(std::get<double>(value));
+    case Kind::text:
+    case Kind::path:
+      return quoted_text(std::get<std::string>(value));
+    case Kind::choice:
+      return std::get<std::string>(value);
+    case Kind::integers:
+      return list_text(std::get<std::vector<std::uint64_t>>(value));
+    case Kind::reals:
+      return list_text(std::get<std::vector<double>>(value));
+  }
+  return "";
+}
+
+/// Whether a key that excludes the rest of its section has a value, and `key` is of that rest.
+bool replaced(const Key& key, const Scenario& scenario) {
+  return std::any_of(keys().begin(), keys().end(), [&](const Key& other) {
+    return other.excludes_section && other.section() == key.section() && other.name != key.name &&
+           other.member.get(scenario).has_value();
+  });
+}
+
+}  // namespace
+
+std::string to_yaml(const Scenario& scenario) {
+  std::string text;
+  std::string_view section;
+  for (const Key& key : keys()) {
+    const std::optional<Value> value = key.member.get(scenario);
+    if (!value || replaced(key, scenario)) continue;
+    if (key.section() != section) {
+      section = key.section();
+      if (!section.empty()) text += fmt::format("{}:\n", section);
+    }
+    text +=
+        fmt::format("{}{}: {}\n", section.empty() ? "" : "  ", key.leaf(), value_text(key, *value));
+  }
+  return text;
+}
+
+}  // namespace bitquake::scenario

@@ -1,0 +1,282 @@
+#include "results/summary.hpp"
+
+#include "suite/base/text.hpp"
+#include "tests/results/tiny_campaign.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+using namespace bitquake;
+using namespace bitquake::results;
+using namespace bitquake::tests;
+using metrics::IntervalMethod;
+using metrics::Rate;
+
+namespace {
+
+Summary tiny_summary() {
+  return value_or_throw(summarise(tiny_trials(), tiny_faults(), IntervalMethod::wilson, 0.95));
+}
+
+/// {metric, k, n} of each rate.
+using Counts = std::vector<std::tuple<std::string, std::uint64_t, std::uint64_t>>;
+Counts counts_of(const std::vector<Rate>& rates) {
+  Counts counts;
+  for (const Rate& rate : rates) counts.emplace_back(rate.metric, rate.k, rate.n);
+  return counts;
+}
+
+Counts outcome_counts(std::uint64_t n, const std::vector<std::uint64_t>& k) {
+  const std::vector<std::string> names{"due", "masked", "benign", "sde", "sdc5", "sdc10", "sdc20"};
+  Counts counts;
+  for (std::size_t i = 0; i < names.size(); ++i) counts.emplace_back(names[i], k[i], n);
+  return counts;
+}
+
+}  // namespace
+
+TEST_CASE("the overall table is counted by hand", "[results]") {
+  const Summary summary = tiny_summary();
+  REQUIRE(counts_of(summary.overall) == Counts{{"golden_top1", 8, 10},
+                                               {"golden_top5", 9, 10},
+                                               {"faulty_top1", 5, 10},
+                                               {"faulty_top5", 6, 10},
+                                               {"due", 2, 10},
+                                               {"masked", 5, 10},
+                                               {"benign", 2, 10},
+                                               {"sde", 1, 10},
+                                               {"sdc5", 1, 10},
+                                               {"sdc10", 2, 10},
+                                               {"sdc20", 1, 10}});
+  REQUIRE(summary.trials == 10);
+  REQUIRE(summary.failed == 1);
+  REQUIRE(summary.samples == 11);
+  REQUIRE(summary.skipped == 1);
+  REQUIRE(summary.injections == 10);
+  REQUIRE(summary.unreached == 1);
+}
+
+TEST_CASE("the breakdowns are counted by hand", "[results]") {
+  const Summary summary = tiny_summary();
+  REQUIRE(summary.sites.size() == 3);
+  REQUIRE(summary.sites[0].name == "conv1");
+  REQUIRE(counts_of(summary.sites[0].rates) == outcome_counts(4, {2, 1, 0, 1, 1, 1, 1}));
+  REQUIRE(counts_of(summary.sites[1].rates) == outcome_counts(6, {0, 4, 2, 0, 0, 1, 0}));
+  REQUIRE(summary.sites[2].name == "fc#1");
+  REQUIRE(counts_of(summary.sites[2].rates) == outcome_counts(0, {0, 0, 0, 0, 0, 0, 0}));
+
+  REQUIRE(summary.bit_fields[0].name == "sign");
+  REQUIRE(counts_of(summary.bit_fields[0].rates) == outcome_counts(2, {0, 2, 0, 0, 0, 0, 0}));
+  REQUIRE(summary.bit_fields[1].name == "exponent");
+  REQUIRE(counts_of(summary.bit_fields[1].rates) == outcome_counts(4, {2, 0, 1, 1, 1, 2, 1}));
+  REQUIRE(summary.bit_fields[2].name == "mantissa");
+  REQUIRE(counts_of(summary.bit_fields[2].rates) == outcome_counts(4, {0, 3, 1, 0, 0, 0, 0}));
+
+  REQUIRE(summary.bits.size() == 32);
+  REQUIRE(counts_of(summary.bits[30].rates) == outcome_counts(3, {2, 0, 0, 1, 1, 1, 1}));
+  REQUIRE(counts_of(summary.bits[0].rates) == outcome_counts(3, {0, 2, 1, 0, 0, 0, 0}));
+  REQUIRE(counts_of(summary.bits[1].rates) == outcome_counts(0, {0, 0, 0, 0, 0, 0, 0}));
+}
+
+TEST_CASE("PyTorchALFI's figures are counted by hand", "[results]") {
+  REQUIRE(
+      counts_of(tiny_summary().pytorchalfi) ==
+      Counts{{"acc_orig", 8, 10}, {"acc_corr", 5, 10}, {"due_rate", 2, 10}, {"sdc_rate", 1, 6}});
+}
+
+TEST_CASE("a group counts once in each site, bit and field it touches", "[results]") {
+  Trials all = tiny_trials();
+  faultgen::FaultSet faults = tiny_faults();
+  all.trials[0].n_faults = faults.groups[0].n_faults = 3;  // faults 0, 1, 2: conv1; bits 31, 30, 30
+  faults.faults[2].bit_mask = 0x40000001;
+  faults.faults[2].site = 1;
+  const auto before = tiny_summary();
+  const auto summary = summarise(all, faults, IntervalMethod::wilson, 0.95);
+  REQUIRE(summary);
+  REQUIRE(summary->overall[4].n == 10);
+  REQUIRE(summary->sites[0].rates[0].n == 3);  // trial 2 moved to conv2, trial 0 is still here once
+  REQUIRE(summary->sites[1].rates[0].n == 8);  // trials 0 and 2 joined
+  REQUIRE(summary->bits[31].rates[0].n == 2);
+  REQUIRE(summary->bits[30].rates[0].n == 4);
+  REQUIRE(summary->bits[0].rates[0].n == 5);
+  REQUIRE(summary->bit_fields[1].rates[0].n == before.bit_fields[1].rates[0].n + 1);
+}
+
+TEST_CASE("trials of one sample are taken together wherever they stand", "[results]") {
+  // Two passes over the same samples: trials 11 to 21 repeat trials 0 to 10.
+  Trials all = tiny_trials();
+  faultgen::FaultSet faults = tiny_faults();
+  const std::vector<TrialRow> first = all.trials;
+  for (TrialRow row : first) {
+    row.trial += 11;
+    row.epoch = 1;
+    all.trials.push_back(row);
+  }
+  const auto summary = summarise(all, faults, IntervalMethod::wilson, 0.95);
+  REQUIRE(summary);
+  const Rate& golden = summary->overall[0];
+  REQUIRE((golden.k == 8 && golden.n == 10 && golden.method == "wilson 95 %"));
+  const Rate& sde = summary->overall[7];
+  REQUIRE((sde.k == 2 && sde.n == 20));
+  REQUIRE(sde.method == "wilson 95 %, clustered by sample (10 clusters)");
+  REQUIRE(summary->sites[0].rates[3].method == "none: too few samples (4 clusters)");
+}
+
+TEST_CASE("accuracies are left out without labels", "[results]") {
+  Trials all = tiny_trials();
+  for (GoldenRow& row : all.golden) row.label = kNoLabel;
+  const auto summary = summarise(all, tiny_faults(), IntervalMethod::wilson, 0.95);
+  REQUIRE(summary);
+  REQUIRE(summary->overall[0].metric == "due");
+  REQUIRE(counts_of(summary->pytorchalfi) == Counts{{"due_rate", 2, 10}});
+}
+
+TEST_CASE("a summary needs the fault set of its trials", "[results]") {
+  faultgen::FaultSet other = tiny_faults();
+  other.groups.pop_back();
+  REQUIRE_FALSE(summarise(tiny_trials(), other, IntervalMethod::wilson, 0.95));
+}
+
+TEST_CASE("the files of a summary agree with each other and with the tables", "[results]") {
+  const ScratchDirectory scratch;
+  const Summary summary = tiny_summary();
+  write_summary(scratch / "", summary);
+  const auto json = nlohmann::json::parse(bytes_of(scratch / "summary.json"));
+  REQUIRE(json.at("schema_version") == 1);
+  REQUIRE(json.at("skipped_samples") == 1);
+  REQUIRE(json.at("unreached_injections") == 1);
+  const auto check = [&](const std::string& file, const std::vector<Rate>& rates,
+                         const nlohmann::json& object) {
+    std::istringstream csv(bytes_of(scratch / file));
+    std::string line;
+    std::getline(csv, line);
+    REQUIRE(line == "metric,k,n,rate,low,high,unit,interval");
+    for (const Rate& rate : rates) {
+      std::getline(csv, line);
+      REQUIRE(line == csv_record({rate.metric, std::to_string(rate.k), std::to_string(rate.n),
+                                  shortest(*rate.value()), shortest(rate.interval->low),
+                                  shortest(rate.interval->high), rate.unit, rate.method}));
+      const auto& entry = object.at(rate.metric);
+      REQUIRE(entry.at("k") == rate.k);
+      REQUIRE(entry.at("n") == rate.n);
+      REQUIRE(entry.at("rate").get<double>() == *rate.value());
+      REQUIRE(entry.at("low").get<double>() == rate.interval->low);
+      REQUIRE(entry.at("high").get<double>() == rate.interval->high);
+      REQUIRE(entry.at("unit") == rate.unit);
+      REQUIRE(entry.at("interval") == rate.method);
+    }
+    REQUIRE_FALSE(std::getline(csv, line));
+  };
+  check("kpi/overall.csv", summary.overall, json.at("overall"));
+  check("kpi/pytorchalfi.csv", summary.pytorchalfi, json.at("pytorchalfi_compatible"));
+  REQUIRE(json.at("bit_fields").at("exponent").at("sde").at("k") == 1);
+}
+
+TEST_CASE("breakdown files list every site, bit and field, empty ones too", "[results]") {
+  const ScratchDirectory scratch;
+  write_summary(scratch / "", tiny_summary());
+  const auto lines = [&](const std::string& name) {
+    const std::string text = bytes_of(scratch / name);
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  REQUIRE(lines("kpi/site.csv") == 1 + 3 * 7);
+  REQUIRE(lines("kpi/bit.csv") == 1 + 32 * 7);
+  REQUIRE(lines("kpi/bit_field.csv") == 1 + 3 * 7);
+  const std::string sites = bytes_of(scratch / "kpi/site.csv");
+  REQUIRE_THAT(sites, Catch::StartsWith("site,metric,k,n,rate,low,high,unit,interval\n"));
+  REQUIRE_THAT(sites, Catch::Contains("\nconv1,due,2,4,0.5,"));
+  REQUIRE_THAT(sites, Catch::Contains("\nfc#1,sde,0,0,,,,trial,\n"));
+  REQUIRE_THAT(bytes_of(scratch / "kpi/bit.csv"), Catch::Contains("\n30,due,2,3,0.66666"));
+  REQUIRE_THAT(bytes_of(scratch / "kpi/bit_field.csv"), Catch::StartsWith("field,metric,"));
+}
+
+TEST_CASE("the console text of a tiny campaign is pinned", "[results][golden]") {
+  const std::string expected =
+      R"(10 trials (1 failed) on 10 of 11 samples (1 skipped: golden output not finite)
+10 injections (1 not reached by control flow)
+
+metric         rate   k / n   95 % interval    unit
+---------------------------------------------------
+golden_top1  80.0 %  8 / 10  [49.0, 94.3] %  sample
+golden_top5  90.0 %  9 / 10  [59.6, 98.2] %  sample
+faulty_top1  50.0 %  5 / 10  [23.7, 76.3] %   trial
+faulty_top5  60.0 %  6 / 10  [31.3, 83.2] %   trial
+due          20.0 %  2 / 10   [5.7, 51.0] %   trial
+masked       50.0 %  5 / 10  [23.7, 76.3] %   trial
+benign       20.0 %  2 / 10   [5.7, 51.0] %   trial
+sde          10.0 %  1 / 10   [1.8, 40.4] %   trial
+sdc5         10.0 %  1 / 10   [1.8, 40.4] %   trial
+sdc10        20.0 %  2 / 10   [5.7, 51.0] %   trial
+sdc20        10.0 %  1 / 10   [1.8, 40.4] %   trial
+interval per sample: wilson 95 %
+interval per trial: wilson 95 %
+
+Outcome by bit field
+bit field  trials     due  masked  benign     sde  sde, 95 % interval
+---------------------------------------------------------------------
+sign            2     0 %   100 %     0 %     0 %         [0, 65.8] %
+exponent        4  50.0 %     0 %  25.0 %  25.0 %       [4.6, 69.9] %
+mantissa        4     0 %  75.0 %  25.0 %     0 %         [0, 49.0] %
+
+Outcome by site
+site   trials     due  masked  benign     sde  sde, 95 % interval
+-----------------------------------------------------------------
+conv1       4  50.0 %  25.0 %     0 %  25.0 %       [4.6, 69.9] %
+conv2       6     0 %  66.7 %  33.3 %     0 %         [0, 39.0] %
+fc#1        0       -       -       -       -                   -
+
+PyTorchALFI-compatible figures (their denominators differ; they do not add to 100 %)
+metric      rate   k / n   95 % interval   unit
+-----------------------------------------------
+acc_orig  80.0 %  8 / 10  [49.0, 94.3] %  trial
+acc_corr  50.0 %  5 / 10  [23.7, 76.3] %  trial
+due_rate  20.0 %  2 / 10   [5.7, 51.0] %  trial
+sdc_rate  16.7 %   1 / 6   [3.0, 56.4] %  trial
+interval per trial: wilson 95 %
+)";
+  REQUIRE(summary_text(tiny_summary()) == expected);
+}
+
+TEST_CASE("small rates keep their digits on the console", "[results]") {
+  Summary summary = tiny_summary();
+  const auto shown = [&](std::uint64_t k, std::uint64_t n) {
+    Rate& sde = summary.overall[7];
+    sde.k = k;
+    sde.n = n;
+    sde.interval = metrics::interval(IntervalMethod::wilson, k, n, 0.95);
+    const std::string text = summary_text(summary);
+    const std::size_t start = text.find("\nsde ") + 1;
+    return text.substr(start, text.find('\n', start) - start);
+  };
+  // Wilson's ends: 0.0055 % and 0.0729 %; 99.9434 % and 99.9982 %; 0.00000018 % and 0.0000057 %.
+  REQUIRE_THAT(shown(2, 10'000), Catch::Contains("0.020 %") && Catch::Contains("[0.005, 0.073] %"));
+  REQUIRE_THAT(shown(9'999, 10'000), Catch::Contains("99.990 %"));
+  REQUIRE_THAT(shown(1, 100'000'000), Catch::Contains("0.0000010 %"));
+  REQUIRE_THAT(shown(0, 10'000), Catch::Contains(" 0 %") && Catch::Contains("[0, 0.038] %"));
+}
+
+TEST_CASE("the console text is at most 100 columns wide", "[results]") {
+  Trials all = tiny_trials();
+  faultgen::FaultSet faults = tiny_faults();
+  faults.sites[2].path = "encoder.layers.encoder_layer_11.self_attention.out_projection";
+  all.campaign.sites[2].name = faultgen::site_name(faults.sites[2]);
+  Summary summary = value_or_throw(summarise(all, faults, IntervalMethod::wilson, 0.95));
+  for (auto* table : {&summary.overall, &summary.pytorchalfi, &summary.sites[2].rates}) {
+    for (Rate& rate : *table) {
+      rate.k = 1;
+      rate.n = 10'000'000;
+      rate.interval = metrics::interval(IntervalMethod::wilson, 1, rate.n, 0.95);
+      rate.method = "clopper_pearson 99.99 %, clustered by sample (10000000 clusters)";
+    }
+  }
+  std::istringstream lines(summary_text(summary));
+  for (std::string line; std::getline(lines, line);) {
+    const auto columns =
+        std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; });
+    CAPTURE(line);
+    REQUIRE(columns <= 100);
+  }
+}

@@ -1,0 +1,76 @@
+#include "results/trials.hpp"
+
+#include "results/columns.hpp"
+#include "results/row_file.hpp"
+#include "tests/results/tiny_campaign.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+
+using namespace bitquake;
+using namespace bitquake::results;
+using namespace bitquake::tests;
+
+TEST_CASE("trials.h5 reads back as it was written", "[results]") {
+  const ScratchDirectory scratch;
+  write_trials(scratch / "trials.h5", tiny_trials());
+  auto read = read_trials(scratch / "trials.h5");
+  REQUIRE(read);
+  Trials expected = tiny_trials();
+  for (Trials* trials : {&*read, &expected}) {  // NaN differs from itself
+    for (TrialRow& row : trials->trials) {
+      if (std::isnan(row.faulty_probability)) row.faulty_probability = -1;
+    }
+  }
+  REQUIRE(*read == expected);
+}
+
+TEST_CASE("every column of trials.h5 carries its unit and meaning", "[results]") {
+  const ScratchDirectory scratch;
+  write_trials(scratch / "trials.h5", tiny_trials());
+  const auto file = h5::File::open(scratch / "trials.h5", Errc::results);
+  REQUIRE(file);
+  const auto check = [&](const std::string& table, const auto& columns) {
+    for (const auto& column : columns) {
+      const h5::ColumnDoc doc = file->column_doc(table + "/" + std::string(column.name));
+      REQUIRE(doc.units == column.units);
+      REQUIRE(doc.doc == column.doc);
+    }
+  };
+  check("trials", kTrialColumns);
+  check("injections", kInjectionColumns);
+  check("golden", kGoldenColumns);
+}
+
+TEST_CASE("injections are found by trial", "[results]") {
+  Trials all = tiny_trials();
+  REQUIRE(all.injections_of(all.trials[3]).size() == 1);
+  REQUIRE(all.injections_of(all.trials[3])[0].fault == 4);
+  all.trials[3].n_faults = 2;
+  all.injections.insert(all.injections.begin() + 4, {4, 5, 1, 1, 2});
+  REQUIRE(check_trials(all, ""));
+  REQUIRE(all.injections_of(all.trials[3]).size() == 2);
+  REQUIRE(all.injections_of(all.trials[3])[1].corrupted_bits == 2);
+}
+
+TEST_CASE("trials.h5 that contradicts itself is refused", "[results]") {
+  const ScratchDirectory scratch;
+  Trials all = tiny_trials();
+  std::swap(all.trials[0], all.trials[1]);
+  write_trials(scratch / "trials.h5", all);
+  const auto read = read_trials(scratch / "trials.h5");
+  REQUIRE_FALSE(read);
+  REQUIRE(read.error().what == "trial 0 is there twice or misplaced");
+  REQUIRE(read.error().where == (scratch / "trials.h5").string());
+}
+
+TEST_CASE("a truncated trials.h5 is refused", "[results]") {
+  const ScratchDirectory scratch;
+  write_trials(scratch / "trials.h5", tiny_trials());
+  const std::string whole = bytes_of(scratch / "trials.h5");
+  for (std::size_t length = 0; length < whole.size(); length += 211) {
+    write_bytes(scratch / "cut.h5", whole.substr(0, length));
+    REQUIRE_FALSE(read_trials(scratch / "cut.h5"));
+  }
+}
