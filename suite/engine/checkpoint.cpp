@@ -112,7 +112,6 @@ void SegmentWriter::add(std::uint64_t unit, std::vector<results::TrialRow> trial
                         std::vector<results::InjectionRow> injections,
                         std::vector<results::GoldenRow> golden,
                         const std::vector<std::string>& messages) {
-  if (segment_ && unit != segment_->first_unit + segment_->n_units) flush();
   if (!segment_) start(unit);
   auto& dictionary = segment_->messages;
   for (results::TrialRow& row : trials) {
@@ -138,8 +137,13 @@ void SegmentWriter::flush() {
 }
 
 void SegmentWriter::start(std::uint64_t unit) {
+  const std::uint64_t first_unit = unit - unit % units_per_segment_;
+  if (unit != first_unit) {
+    segment_ = value_or_throw(results::read_segment(directory_.segment_path(first_unit)));
+    return;
+  }
   segment_.emplace();
-  segment_->first_unit = unit;
+  segment_->first_unit = first_unit;
   segment_->campaign = campaign_;
   segment_->fingerprint = fingerprint_;
 }

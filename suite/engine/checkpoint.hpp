@@ -49,7 +49,8 @@ class RunDirectory {
 };
 
 /// Gathers units into segments and writes each when it is complete. Units must come in ascending
-/// order; a gap in their numbers ends a segment.
+/// order. A segment always starts at a multiple of `units_per_segment`: one that an interrupted run
+/// left unfinished is read again and completed, so that the files are the same in the end.
 class SegmentWriter {
  public:
   SegmentWriter(const RunDirectory& directory, std::string campaign, std::string fingerprint,

@@ -1,6 +1,7 @@
 #include "suite/engine/pipeline.hpp"
 
 #include <oneapi/tbb/enumerable_thread_specific.h>
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_pipeline.h>
 #include <oneapi/tbb/task_arena.h>
 
@@ -31,6 +32,8 @@ void run_pipeline(const Inputs& inputs, const std::vector<std::uint64_t>& units,
   };
   const auto store = [&](const std::shared_ptr<UnitRows>& rows) { write(std::move(*rows)); };
 
+  // Without this TBB starts no more workers than the machine has cores, whatever was asked for.
+  const tbb::global_control parallelism(tbb::global_control::max_allowed_parallelism, threads);
   // Twice as many units as workers are live, so that one unit's end does not wait for another's.
   tbb::task_arena arena(static_cast<int>(threads));
   arena.execute([&] {

@@ -14,10 +14,11 @@ SampleRange Plan::samples_of(std::uint64_t unit) const {
 }
 
 std::uint64_t Plan::units_per_segment() const {
-  constexpr std::uint64_t kSegments = 64, kTrials = 65536;
-  const std::uint64_t few = (units() + kSegments - 1) / kSegments;
-  const std::uint64_t small = kTrials / (std::uint64_t{unit_samples_} * epochs_);
-  return std::max<std::uint64_t>(1, std::min(few, small));
+  constexpr std::uint64_t kSegments = 64, kFewTrials = 1024, kManyTrials = 65536;
+  const std::uint64_t unit_trials = std::uint64_t{unit_samples_} * epochs_;
+  const std::uint64_t low = (kFewTrials + unit_trials - 1) / unit_trials;
+  const std::uint64_t high = std::max(low, kManyTrials / unit_trials);
+  return std::clamp((units() + kSegments - 1) / kSegments, low, high);
 }
 
 Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,

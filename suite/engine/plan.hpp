@@ -37,8 +37,8 @@ class Plan {
     return epoch * slots_ + sample;
   }
 
-  /// Units that share a segment file: at most about 64 segments, and no more than 65,536 trials in
-  /// one, which is what a crash can lose.
+  /// Units that share a segment file: about 64 segments for a campaign, but 1,024 to 65,536 trials in
+  /// each. Smaller ones cost time to sync; a crash loses what is in a larger one.
   std::uint64_t units_per_segment() const;
 
  private:

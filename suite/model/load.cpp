@@ -12,7 +12,7 @@
 #include <torch/version.h>
 
 #include <map>
-#include <set>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -86,6 +86,8 @@ Result<torch::jit::Module> load_module(const std::filesystem::path& file) {
     return Error{Errc::model, name, "no such model file", "check model.file", ""};
   }
   try {
+    // Tensors made in inference mode do not count their versions, which written_parameter() reads.
+    const c10::InferenceMode normal(false);
     return torch::jit::load(name, torch::kCPU);
   } catch (const c10::Error& error) {
     return load_error(name, error.what_without_backtrace());
@@ -93,6 +95,26 @@ Result<torch::jit::Module> load_module(const std::filesystem::path& file) {
     return load_error(name, error.what());
   }
 }
+
+/// Watches whether running the model changes its parameters or buffers.
+class ParameterGuard {
+ public:
+  explicit ParameterGuard(const Program& program) : program_(program) {
+    for (const auto& [path, tensor] : program.parameters()) versions_.push_back(tensor._version());
+  }
+  /// Path of a parameter that was written since, if any.
+  std::optional<std::string> written() const {
+    for (std::size_t i = 0; i < versions_.size(); ++i) {
+      const auto& [path, tensor] = program_.parameters()[i];
+      if (tensor._version() != versions_[i]) return path;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  const Program& program_;
+  std::vector<std::int64_t> versions_;
+};
 
 /// Finds sites and points by running one batch, and marks the instructions that hooks must see.
 class Discovery {
@@ -228,6 +250,7 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
     prepared->input_shape = options.input_shape;
     prepared->input_elements = faultgen::element_count(options.input_shape);
     prepared->monitor = options.monitor;
+    const ParameterGuard guard(prepared->program);
     auto batching =
         choose_batching(prepared->program, options.input_shape, options.padded_batch, where);
     if (!batching) return batching.error();
@@ -245,6 +268,10 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
           fmt::join(texts, ", ")));
     }
     if (auto failed = Discovery(*prepared).run(where)) return *failed;
+    if (const auto path = guard.written()) {
+      return Error{Errc::model, where, "writes to its own parameter '" + *path + "'",
+                   "a model that changes itself cannot be compared with its golden run", ""};
+    }
     return std::shared_ptr<const Model>(
         std::make_shared<TorchModel>(std::move(prepared), std::move(*sha256), std::move(notices)));
   } catch (const c10::Error& error) {

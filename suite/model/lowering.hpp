@@ -27,6 +27,9 @@ struct LoweredGraph {
   bool writes_input = false;  ///< an in-place operator may change the sample batch: clone it at entry
 };
 
+/// Containers are built by the interpreter of TorchScript, not by operators.
+bool builds_container(const torch::jit::Node& node);
+
 /// @param module  in eval mode; it is not changed, but the graph refers to its parameters
 /// Errc::model, naming the operator, when the module does something Bitquake cannot execute.
 /// @param where  file name for messages

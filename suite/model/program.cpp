@@ -30,6 +30,96 @@ bool holds_tensor(const c10::TypePtr& type) {
   return std::any_of(inner.begin(), inner.end(), holds_tensor);
 }
 
+std::vector<c10::IValue> pop_values(jit::Stack& stack, std::size_t count) {
+  const auto first = stack.end() - static_cast<std::ptrdiff_t>(count);
+  std::vector<c10::IValue> values(std::make_move_iterator(first),
+                                  std::make_move_iterator(stack.end()));
+  stack.erase(first, stack.end());
+  return values;
+}
+
+c10::IValue make_list(const c10::TypePtr& element, std::vector<c10::IValue> values) {
+  // Lists of these types have a storage of their own, which operators expect.
+  const auto typed = [&](auto list) {
+    using List = decltype(list);
+    for (const c10::IValue& value : values) {
+      list.push_back(value.to<typename List::value_type>());
+    }
+    return c10::IValue(std::move(list));
+  };
+  if (element->kind() == c10::TypeKind::IntType) return typed(c10::List<std::int64_t>());
+  if (element->kind() == c10::TypeKind::FloatType) return typed(c10::List<double>());
+  if (element->kind() == c10::TypeKind::BoolType) return typed(c10::List<bool>());
+  if (element->isSubtypeOf(*c10::TensorType::get())) return typed(c10::List<at::Tensor>());
+  c10::impl::GenericList list(element);
+  for (c10::IValue& value : values) list.push_back(std::move(value));
+  return list;
+}
+
+c10::IValue make_dict(const c10::DictType& type, const std::vector<c10::IValue>& values) {
+  c10::impl::GenericDict dict(type.getKeyType(), type.getValueType());
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+    dict.insert_or_assign(values[i], values[i + 1]);
+  }
+  return dict;
+}
+
+c10::IValue make_tuple(const c10::TupleTypePtr& type, std::vector<c10::IValue> values) {
+  return type->name() ? c10::ivalue::Tuple::createNamed(std::move(values), type)
+                      : c10::ivalue::Tuple::create(std::move(values));
+}
+
+/// The operation of a node for which builds_container() holds.
+std::function<void(jit::Stack&)> container_operation(const jit::Node* node) {
+  const std::size_t inputs = node->inputs().size();
+  const auto kind = node->kind();
+  if (kind == prim::ListConstruct) {
+    const auto element = node->output()->type()->expect<c10::ListType>()->getElementType();
+    return [=](jit::Stack& stack) {
+      stack.push_back(make_list(element, pop_values(stack, inputs)));
+    };
+  }
+  if (kind == prim::DictConstruct) {
+    const auto type = node->output()->type()->expect<c10::DictType>();
+    return [=](jit::Stack& stack) { stack.push_back(make_dict(*type, pop_values(stack, inputs))); };
+  }
+  if (kind == prim::TupleConstruct) {
+    const auto type = node->output()->type()->expect<c10::TupleType>();
+    return [=](jit::Stack& stack) { stack.push_back(make_tuple(type, pop_values(stack, inputs))); };
+  }
+  if (kind == prim::TupleSlice) {
+    const auto begin = static_cast<std::size_t>(node->i(c10::attr::beg));
+    const auto end = static_cast<std::size_t>(node->i(c10::attr::end));
+    return [=](jit::Stack& stack) {
+      const auto elements = pop_values(stack, 1)[0].toTupleRef().elements().vec();
+      stack.push_back(c10::ivalue::Tuple::create(std::vector<c10::IValue>(
+          elements.begin() + static_cast<std::ptrdiff_t>(begin),
+          elements.begin() + static_cast<std::ptrdiff_t>(std::min(end, elements.size())))));
+    };
+  }
+  if (kind == prim::isinstance) {
+    const auto types = node->tys(c10::attr::types);
+    return [=](jit::Stack& stack) {
+      const auto type = pop_values(stack, 1)[0].type();
+      stack.push_back(std::any_of(types.begin(), types.end(), [&](const c10::TypePtr& candidate) {
+        return type->isSubtypeOf(*candidate);
+      }));
+    };
+  }
+  if (kind == prim::ListUnpack) {
+    const std::size_t outputs = node->outputs().size();
+    return [=](jit::Stack& stack) {
+      const auto list = pop_values(stack, 1)[0].toList();
+      if (list.size() != outputs) throw std::runtime_error("a list has not the length it must have");
+      for (std::size_t i = 0; i < outputs; ++i) stack.push_back(list.get(i));
+    };
+  }
+  return [](jit::Stack& stack) {  // prim::TupleUnpack
+    const auto tuple = pop_values(stack, 1)[0].toTuple();
+    for (const c10::IValue& element : tuple->elements()) stack.push_back(element);
+  };
+}
+
 faultgen::SiteKind convolution_kind(std::size_t weight_rank) {
   return weight_rank == 3   ? faultgen::SiteKind::conv1d
          : weight_rank == 5 ? faultgen::SiteKind::conv3d
@@ -89,6 +179,7 @@ class ProgramBuilder {
         const auto parameter = lowered_.parameters.find(node->output());
         if (parameter != lowered_.parameters.end()) {
           constants_[register_of(node->output())] = parameter->second.tensor;
+          program_.parameters_.emplace_back(parameter->second.path, parameter->second.tensor);
         }
       } else {
         result.code.push_back(instruction(node));
@@ -113,6 +204,8 @@ class ProgramBuilder {
     } else if (node->kind() == prim::unchecked_cast || node->kind() == prim::Uninitialized) {
       step.kind = Instruction::Kind::copy;
       if (node->kind() == prim::Uninitialized) step.inputs.clear();
+    } else if (builds_container(*node)) {
+      step.operation = container_operation(node);
     } else {
       step.operation = node->getOperation();
     }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bitquake::model {
@@ -75,6 +76,8 @@ class Program {
   const std::unordered_map<std::uint32_t, std::string>& module_outputs() const {
     return module_outputs_;
   }
+  /// Parameters and buffers in use, by path.
+  const std::vector<std::pair<std::string, at::Tensor>>& parameters() const { return parameters_; }
   std::uint32_t input_register() const { return input_; }
   std::uint32_t output_register() const { return code_.outputs.front(); }
   /// A control decision or a number is taken from the values of the batch: rows influence each other.
@@ -95,6 +98,7 @@ class Program {
 
   std::shared_ptr<torch::jit::Graph> graph_;  ///< keeps the nodes alive
   Registers initial_;
+  std::vector<std::pair<std::string, at::Tensor>> parameters_;
   CodeBlock code_;
   std::uint32_t input_ = 0;
   bool clone_input_ = false;

@@ -13,8 +13,7 @@ namespace bitquake::scenario {
 
 namespace {
 
-// --- between a Value and the type of a member
-// -----------------------------------------------------
+// --- between a Value and the type of a member ---
 
 template <class T>
 void store(T& member, const Value& value) {
@@ -97,8 +96,7 @@ std::vector<Word> words(const Registry& registry) {
   return list;
 }
 
-// --- the table
-// ------------------------------------------------------------------------------------
+// --- the table ---
 
 using S = Scenario;
 using Preprocess = datasets::Preprocess;

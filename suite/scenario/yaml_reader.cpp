@@ -5,8 +5,8 @@
 #include "suite/scenario/source.hpp"
 
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/depthguard.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -25,8 +25,7 @@ namespace bitquake::scenario {
 
 namespace {
 
-// --- YAML text to nodes
-// ---------------------------------------------------------------------------
+// --- YAML text to nodes ---
 
 struct SyntaxError {
   Position position;
@@ -95,8 +94,7 @@ bool has_explicit_tag(const YAML::Node& node) {
   return !node.Tag().empty() && node.Tag() != "?" && node.Tag() != "!";
 }
 
-// --- names
-// ----------------------------------------------------------------------------------------
+// --- names ---
 
 std::string full_name(std::string_view section, std::string_view word) {
   return section.empty() ? std::string(word) : fmt::format("{}.{}", section, word);
@@ -119,16 +117,12 @@ std::vector<std::string_view> words_of_level(std::string_view section) {
   return words;
 }
 
-std::string_view leaf_of(std::string_view word) { return word.substr(word.rfind('.') + 1); }
-
-std::vector<std::string_view> all_leaves() {
-  std::vector<std::string_view> leaves;
-  for (const Key& key : keys()) leaves.push_back(key.leaf());
-  return leaves;
+std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
+  constexpr std::size_t kLongestTypo = 64;  // the search takes time that grows with the length
+  return word.size() > kLongestTypo ? std::string_view{} : did_you_mean(word, candidates);
 }
 
-/// Full names of the keys with this leaf.
-std::vector<std::string_view> keys_called(std::string_view leaf) {
+std::vector<std::string_view> keys_with_leaf(std::string_view leaf) {
   std::vector<std::string_view> names;
   for (const Key& key : keys()) {
     if (key.leaf() == leaf) names.push_back(key.name);
@@ -136,13 +130,42 @@ std::vector<std::string_view> keys_called(std::string_view leaf) {
   return names;
 }
 
-std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
-  constexpr std::size_t kLongestTypo = 64;  // the search takes time that grows with the length
-  return word.size() > kLongestTypo ? std::string_view{} : did_you_mean(word, candidates);
+/// Full names of the keys, of any section, that `word` may mean: the one it names in full, those
+/// with the same last part, or those with the nearest.
+std::vector<std::string_view> keys_called(std::string_view word) {
+  if (const Key* key = find_key(word)) return {key->name};
+  const std::string_view leaf = word.substr(word.rfind('.') + 1);
+  std::vector<std::string_view> names = keys_with_leaf(leaf);
+  if (!names.empty()) return names;
+  std::vector<std::string_view> leaves;
+  for (const Key& key : keys()) leaves.push_back(key.leaf());
+  return keys_with_leaf(nearest(leaf, leaves));
 }
 
-// --- one scenario
-// ---------------------------------------------------------------------------------
+/// " (a, b)" for the words of a choice.
+std::string words_text(const Key& key) {
+  if (key.choices.empty()) return "";
+  std::vector<std::string_view> names;
+  for (const Word& word : key.choices) names.push_back(word.name);
+  return fmt::format(" ({})", fmt::join(names, ", "));
+}
+
+std::string place_text(const Key& key) {
+  return key.section().empty() ? fmt::format("'{}' at the top level", key.name)
+                               : fmt::format("'{}' in section '{}'", key.leaf(), key.section());
+}
+
+/// Hint for an option that names no key: the nearest full name, or the keys with such a last part.
+std::string unknown_option_hint(std::string_view name) {
+  std::vector<std::string_view> candidates;
+  for (const Key& key : keys()) candidates.push_back(key.name);
+  const std::string_view near = nearest(name, candidates);
+  const auto names = near.empty() ? keys_called(name) : std::vector{near};
+  return names.empty() ? "'bitquake list keys' shows all keys"
+                       : fmt::format("did you mean '{}'?", fmt::join(names, "' or '"));
+}
+
+// --- one scenario ---
 
 /// A place in the file, or an option of the command line.
 struct Place {
@@ -293,16 +316,18 @@ void Reader::read_section(const std::string& section, Position at, const YAML::N
 
 std::string Reader::unknown_key_hint(std::string_view section, std::string_view word) {
   const std::vector<std::string_view> here = words_of_level(section);
-  std::vector<std::string_view> elsewhere = keys_called(leaf_of(word));
-  const std::string_view near = elsewhere.empty() ? nearest(word, here) : std::string_view{};
+  const std::vector<std::string_view> elsewhere = keys_called(word);
+  const bool misplaced = find_key(word) != nullptr || !keys_with_leaf(word).empty();
+  const std::string_view near = misplaced ? std::string_view{} : nearest(word, here);
   if (!near.empty()) {
     excused_.insert(full_name(section, near));
     return fmt::format("did you mean '{}'?", near);
   }
-  if (elsewhere.empty()) elsewhere = keys_called(nearest(leaf_of(word), all_leaves()));
   if (elsewhere.empty()) return fmt::format("keys here: {}", fmt::join(here, ", "));
   if (elsewhere.size() == 1) excused_.emplace(elsewhere.front());
-  return fmt::format("did you mean the key '{}'?", fmt::join(elsewhere, "' or '"));
+  std::vector<std::string> places;
+  for (const std::string_view name : elsewhere) places.push_back(place_text(*find_key(name)));
+  return fmt::format("did you mean {}?", fmt::join(places, " or "));
 }
 
 void Reader::read_override(std::size_t index) {
@@ -310,12 +335,7 @@ void Reader::read_override(std::size_t index) {
   const Place place{{}, index + 1};
   const Key* key = find_key(name);
   if (key == nullptr) {
-    std::vector<std::string_view> names;
-    for (const Key& known : keys()) names.push_back(known.name);
-    const std::string_view near = nearest(name, names);
-    const std::string hint =
-        near.empty() ? unknown_key_hint("", name) : fmt::format("did you mean '{}'?", near);
-    return report(place, fmt::format("unknown key {}", in_quotes(name)), hint);
+    return report(place, fmt::format("unknown key {}", in_quotes(name)), unknown_option_hint(name));
   }
   for (std::size_t i = 0; i < index; ++i) {
     if (overrides_[i].first == name) {
@@ -411,7 +431,7 @@ void Reader::check_missing() {
     const auto section = sections_.find(key.section());
     report({section == sections_.end() ? root_ : section->second},
            fmt::format("missing key '{}'", key.name),
-           fmt::format("{}: {}", kind_name(key.kind), key.doc));
+           fmt::format("{}: {}{}", kind_name(key.kind), key.doc, words_text(key)));
   }
 }
 

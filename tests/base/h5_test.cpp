@@ -192,3 +192,31 @@ TEST_CASE("a file that cannot be created is an exception of the given kind", "[b
     REQUIRE(exception.error().where == (directory / "nowhere" / "a.h5").string());
   }
 }
+
+TEST_CASE("a column that claims more than the file can hold is refused", "[base][h5]") {
+  const test::TempDirectory directory;
+  const auto path = directory / "huge.h5";
+  {
+    // Chunks that were never written take no space, so a tiny file can claim 2^50 rows.
+    const h5::Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                          H5Fclose);
+    const hsize_t dims[1] = {hsize_t{1} << 50};
+    const hsize_t chunk[1] = {1024};
+    const h5::Handle space(H5Screate_simple(1, dims, nullptr), H5Sclose);
+    const h5::Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    REQUIRE(H5Pset_chunk(properties, 1, chunk) >= 0);
+    const h5::Handle numbers(
+        H5Dcreate2(file, "numbers", H5T_STD_U64LE, space, H5P_DEFAULT, properties, H5P_DEFAULT),
+        H5Dclose);
+    const h5::Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+    REQUIRE(H5Tset_size(type, 1U << 16) >= 0);
+    const h5::Handle names(
+        H5Dcreate2(file, "names", type, space, H5P_DEFAULT, properties, H5P_DEFAULT), H5Dclose);
+    REQUIRE(numbers >= 0);
+    REQUIRE(names >= 0);
+  }
+  REQUIRE(mentions(
+      error_of(path, [](const auto& f) { f.template read_column<std::uint64_t>("numbers"); }),
+      "numbers"));
+  REQUIRE(mentions(error_of(path, [](const auto& f) { f.read_strings("names"); }), "names"));
+}

@@ -6,7 +6,7 @@
 #include <array>
 #include <filesystem>
 #include <optional>
-#include <regex>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,11 +92,32 @@ std::optional<std::string> complaint(const std::string& file, const std::string&
   return line + ": " + std::string(from->folder) + " may not include " + std::string(to->folder);
 }
 
+struct Include {
+  std::string header;
+  bool quoted;
+};
+
+/// The header that a line includes, or nothing.
+std::optional<Include> parse_include(std::string_view line) {
+  const auto skip = [&](std::string_view word) {
+    const std::size_t start = std::min(line.find_first_not_of(" \t"), line.size());
+    if (line.substr(start, word.size()) != word) return false;
+    line.remove_prefix(start + word.size());
+    return true;
+  };
+  if (!skip("#") || !skip("include")) return std::nullopt;
+  const bool quoted = skip("\"");
+  if (!quoted && !skip("<")) return std::nullopt;
+  return Include{std::string(line.substr(0, line.find(quoted ? '"' : '>'))), quoted};
+}
+
 std::vector<std::string> complaints(const std::string& file, const std::string& text) {
-  static const std::regex kInclude(R"re((?:^|\n)[ \t]*#[ \t]*include[ \t]*(["<])([^">\n]+)[">])re");
   std::vector<std::string> found;
-  for (std::sregex_iterator match(text.begin(), text.end(), kInclude), end; match != end; ++match) {
-    if (auto wrong = complaint(file, (*match)[2], (*match)[1] == "\"")) found.push_back(*wrong);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto include = parse_include(line);
+    if (!include) continue;
+    if (auto wrong = complaint(file, include->header, include->quoted)) found.push_back(*wrong);
   }
   return found;
 }

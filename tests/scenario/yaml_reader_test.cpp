@@ -1,0 +1,571 @@
+#include "suite/scenario/yaml_reader.hpp"
+
+#include "suite/base/rng.hpp"
+#include "suite/scenario/schema.hpp"
+#include "tests/base/temp_directory.hpp"
+#include "tests/scenario/example.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+using namespace bitquake;
+using namespace bitquake::scenario;
+
+namespace {
+
+std::string shipped(const std::string& name) {
+  return std::string(BITQUAKE_SOURCE_DIR) + "/suite/scenarios/" + name;
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+/// The one message of a text with one mistake, in the line after the shortest scenario.
+std::string mistake(const std::string& line) { return mistakes(kShortest + line + "\n"); }
+
+/// Its first line without the position: "error: …" up to the line end.
+std::string what(const std::string& line) {
+  const auto result = parse(kShortest + line + "\n");
+  if (result) return "";
+  REQUIRE(result.error().size() == 1);
+  return result.error().front().what;
+}
+
+}  // namespace
+
+TEST_CASE("every key of a file reaches its member", "[scenario]") {
+  const Scenario s = parsed(
+      "version: 1\n"
+      "seed: 18446744073709551615\n"
+      "model:\n"
+      "  file: ../net.pt\n"
+      "  input: [3, 32, 16]\n"
+      "  output: probabilities\n"
+      "data:\n"
+      "  format: idx\n"
+      "  name: tiny set\n"
+      "  images: /data/i.gz\n"
+      "  labels: l.gz\n"
+      "  samples: 12\n"
+      "  order: random\n"
+      "preprocess:\n"
+      "  divide_by: 1.5e2\n"
+      "  mean: [-0.5, 0, 0.25]\n"
+      "  std: [2]\n"
+      "faults:\n"
+      "  target: weights\n"
+      "  model: stuck_at_1\n"
+      "  bits: [23, 30]\n"
+      "  draw: sites\n"
+      "  policy: per_image\n"
+      "  per_group: 3\n"
+      "  epochs: 1000000000\n"
+      "execution: reference\n"
+      "padded_batch: 4096\n"
+      "unit_samples: 7\n"
+      "monitor: output\n"
+      "statistics:\n"
+      "  interval: clopper_pearson\n"
+      "  confidence: 0.9999\n");
+  REQUIRE(s.version == 1);
+  REQUIRE(s.seed == 18446744073709551615U);
+  REQUIRE(s.model.file == "../net.pt");
+  REQUIRE(s.model.input == std::vector<std::int64_t>{3, 32, 16});
+  REQUIRE(s.model.output == metrics::OutputKind::probabilities);
+  REQUIRE(s.data.format == DataFormat::idx);
+  REQUIRE(s.data.name == "tiny set");
+  REQUIRE(s.data.images == "/data/i.gz");
+  REQUIRE(s.data.labels == "l.gz");
+  REQUIRE(s.data.samples == 12);
+  REQUIRE(s.data.order == datasets::Order::random);
+  REQUIRE(s.preprocess.divide_by == 150.0);
+  REQUIRE(s.preprocess.mean == std::vector{-0.5, 0.0, 0.25});
+  REQUIRE(s.preprocess.stddev == std::vector{2.0});
+  REQUIRE_FALSE(s.faults.file.has_value());
+  REQUIRE(s.faults.target == faultgen::Target::weight);
+  REQUIRE(s.faults.model == faultgen::FaultModel::stuck_at_1);
+  REQUIRE(s.faults.bits == faultgen::BitRange{23, 30});
+  REQUIRE(s.faults.draw == faultgen::Draw::sites);
+  REQUIRE(s.faults.policy == faultgen::Policy::per_image);
+  REQUIRE(s.faults.per_group == 3);
+  REQUIRE(s.faults.epochs == 1'000'000'000);
+  REQUIRE(s.execution == Execution::reference);
+  REQUIRE(s.padded_batch == 4096);
+  REQUIRE(s.unit_samples == 7);
+  REQUIRE(s.monitor == MonitorScope::output);
+  REQUIRE(s.statistics.interval == metrics::IntervalMethod::clopper_pearson);
+  REQUIRE(s.statistics.confidence == 0.9999);
+  REQUIRE(s.resolve(s.model.file) == "/home/net.pt");
+  REQUIRE(s.resolve(s.data.images) == "/data/i.gz");
+}
+
+TEST_CASE("one bit in a list means exactly that bit", "[scenario]") {
+  REQUIRE(parsed(kShortest + "faults: {bits: [7]}").faults.bits == faultgen::BitRange{7, 7});
+}
+
+TEST_CASE("an existing fault set stands alone in its section", "[scenario]") {
+  REQUIRE(parsed(kShortest + "faults: {file: set.h5}").faults.file == "set.h5");
+  REQUIRE(mistakes(kShortest + "faults:\n"
+                               "  epochs: 2\n"
+                               "  file: set.h5\n"
+                               "  bits: [0, 1]\n") ==
+          "a.yaml:6:3: error: 'faults.epochs' cannot be given together with 'faults.file' "
+          "(a.yaml:7:3)\n"
+          "  epochs: 2\n"
+          "  ^\n"
+          "hint: remove one of the two\n"
+          "a.yaml:8:3: error: 'faults.bits' cannot be given together with 'faults.file' "
+          "(a.yaml:7:3)\n"
+          "  bits: [0, 1]\n"
+          "  ^\n"
+          "hint: remove one of the two\n");
+}
+
+TEST_CASE("messages show the place, the source line, a caret and the remedy",
+          "[scenario][golden]") {
+  REQUIRE(mistake("faults: {epochs: 0}") ==
+          "a.yaml:5:18: error: faults.epochs: must be 1 to 1000000000, got '0'\n"
+          "faults: {epochs: 0}\n"
+          "                 ^\n");
+  REQUIRE(mistake("faults: {target: neuron}") ==
+          "a.yaml:5:18: error: faults.target: unknown word 'neuron'\n"
+          "faults: {target: neuron}\n"
+          "                 ^\n"
+          "hint: did you mean 'neurons'? one of: neurons, weights\n");
+  REQUIRE(mistake("seed: \"5\"") ==
+          "a.yaml:5:7: error: seed: expected an integer, got the text '5'\n"
+          "seed: \"5\"\n"
+          "      ^\n"
+          "hint: remove the quotes\n");
+  REQUIRE(mistake("seed: 010") ==
+          "a.yaml:5:7: error: seed: expected an integer, got '010'\n"
+          "seed: 010\n"
+          "      ^\n"
+          "hint: decimal digits only: no leading zeros, point, exponent or separators\n");
+  REQUIRE(mistake("preprocess:\n  std: [1, 1]") ==
+          "a.yaml:6:8: error: preprocess.std: 2 numbers for 1 channel of model.input\n"
+          "  std: [1, 1]\n"
+          "       ^\n"
+          "hint: give one number for all channels, or one for each\n");
+  REQUIRE(mistake("faults: {bits: [3, 32]}") ==
+          "a.yaml:5:20: error: faults.bits: must be 0 to 31, got '32'\n"
+          "faults: {bits: [3, 32]}\n"
+          "                   ^\n");
+  REQUIRE(mistake("faults: {epoch: 3}") ==
+          "a.yaml:5:10: error: unknown key 'faults.epoch'\n"
+          "faults: {epoch: 3}\n"
+          "         ^\n"
+          "hint: did you mean 'epochs'?\n");
+  REQUIRE(mistake("version: 1") ==
+          "a.yaml:5:1: error: duplicate key 'version', already given at line 1\n"
+          "version: 1\n"
+          "^\n"
+          "hint: remove one of the two\n");
+  REQUIRE(mistakes("version: 1\nmodel: {file: m.pt, input: [1, 28, 28]}\n"
+                   "data: {name: d, images: i}\n") ==
+          "a.yaml:2:1: error: missing key 'model.output'\n"
+          "model: {file: m.pt, input: [1, 28, 28]}\n"
+          "^\n"
+          "hint: choice: what the model's scores are (logits, probabilities)\n");
+  REQUIRE(mistakes("") ==
+          "a.yaml:1:1: error: the scenario is empty\n"
+          "hint: a scenario starts with 'version: 1'\n");
+}
+
+TEST_CASE("all mistakes of a file are reported in file order", "[scenario][golden]") {
+  REQUIRE(mistakes("version: 2\n"
+                   "sead: 4\n"
+                   "model:\n"
+                   "  file: \n"
+                   "  input: [1, 28]\n"
+                   "data:\n"
+                   "  images: i.gz\n"
+                   "  samples: many\n"
+                   "  samples: 3\n"
+                   "faults:\n"
+                   "  seed: 3\n"
+                   "  bits: [9, 2]\n"
+                   "epochs: 3\n") ==
+          "a.yaml:1:10: error: version: must be 1, got '2'\n"
+          "version: 2\n"
+          "         ^\n"
+          "a.yaml:2:1: error: unknown key 'sead'\n"
+          "sead: 4\n"
+          "^\n"
+          "hint: did you mean 'seed'?\n"
+          "a.yaml:3:1: error: missing key 'model.output'\n"
+          "model:\n"
+          "^\n"
+          "hint: choice: what the model's scores are (logits, probabilities)\n"
+          "a.yaml:4:3: error: model.file: no value\n"
+          "  file: \n"
+          "  ^\n"
+          "hint: give a path\n"
+          "a.yaml:5:10: error: model.input: expected 3 items, each 1 to 65536, got 2\n"
+          "  input: [1, 28]\n"
+          "         ^\n"
+          "hint: shape of one sample: [channels, height, width]\n"
+          "a.yaml:6:1: error: missing key 'data.name'\n"
+          "data:\n"
+          "^\n"
+          "hint: text: name of the data set in tables and reports\n"
+          "a.yaml:8:12: error: data.samples: expected an integer, got 'many'\n"
+          "  samples: many\n"
+          "           ^\n"
+          "hint: decimal digits only: no leading zeros, point, exponent or separators\n"
+          "a.yaml:9:3: error: duplicate key 'data.samples', already given at line 8\n"
+          "  samples: 3\n"
+          "  ^\n"
+          "hint: remove one of the two\n"
+          "a.yaml:11:3: error: unknown key 'faults.seed'\n"
+          "  seed: 3\n"
+          "  ^\n"
+          "hint: did you mean 'seed' at the top level?\n"
+          "a.yaml:12:9: error: faults.bits: low bit 9 is above high bit 2\n"
+          "  bits: [9, 2]\n"
+          "        ^\n"
+          "hint: [low, high], both included; bit 0 is the least significant\n"
+          "a.yaml:13:1: error: unknown key 'epochs'\n"
+          "epochs: 3\n"
+          "^\n"
+          "hint: did you mean 'epochs' in section 'faults'?\n");
+}
+
+TEST_CASE("every key refuses wrong values", "[scenario]") {
+  struct Case {
+    std::string key;
+    std::vector<std::string> values;
+  };
+  const std::vector<std::string> no_text{"", "~", "[a]", "{a: b}", "''", "\"a\\tb\""};
+  const std::vector<std::string> no_word{"", "x", "[idx]", "0", "''"};
+  const auto no_integer = [](const std::string& below, const std::string& above) {
+    return std::vector<std::string>{"",    "x",   "''",  "1.0",  "1e3", "0x1F", "0b1", "0o7",
+                                    "017", "1_0", "+1",  "-1",   "--1", "[1]",  "{}",  "true",
+                                    "'1'", "1,0", "1 1", ".inf", below, above};
+  };
+  const std::vector<Case> cases{
+      {"version", no_integer("0", "2")},
+      {"seed", no_integer("-0", "18446744073709551616")},
+      {"model.file", no_text},
+      {"model.input",
+       {"", "1", "[]", "[1, 2]", "[1, 2, 3, 4]", "[1, 2, 0]", "[1, 2, 65537]", "[1, 2, -3]",
+        "[1, 2, x]", "[1, 2, 3.0]", "[1, 2, [3]]", "[1, 2, '3']"}},
+      {"model.output", no_word},
+      {"data.format", no_word},
+      {"data.name", no_text},
+      {"data.images", no_text},
+      {"data.labels", no_text},
+      {"data.samples", no_integer("0", "18446744073709551616")},
+      {"data.order", no_word},
+      {"preprocess.divide_by",
+       {"", "x", "0", "-1", "inf", ".inf", "nan", ".nan", "1e999", "0x10", "1,5", "1_0", "+1",
+        "010", "'1'", "[1]", "1e-999"}},
+      {"preprocess.mean", {"", "0", "[]", "[x]", "[nan]", "[.inf]", "[0, 0]", "['0']", "[[0]]"}},
+      {"preprocess.std", {"", "1", "[]", "[x]", "[0]", "[-1]", "[1, 1]"}},
+      {"faults.file", no_text},
+      {"faults.target", no_word},
+      {"faults.model", no_word},
+      {"faults.bits", {"", "3", "[]", "[1, 2, 3]", "[2, 1]", "[0, 32]", "[-1, 2]", "[a]"}},
+      {"faults.draw", no_word},
+      {"faults.policy", no_word},
+      {"faults.per_group", no_integer("0", "1000001")},
+      {"faults.epochs", no_integer("0", "1000000001")},
+      {"execution", no_word},
+      {"padded_batch", no_integer("0", "4097")},
+      {"unit_samples", no_integer("0", "1000001")},
+      {"monitor", no_word},
+      {"statistics.interval", no_word},
+      {"statistics.confidence", {"", "x", "0.49", "1", "0.99991", "95", "'0.9'"}},
+  };
+  REQUIRE(cases.size() == keys().size());
+  for (const auto& [key, values] : cases) {
+    for (const std::string& value : values) {
+      INFO(key << "=" << value);
+      const auto result = parse(kShortest, {{key, value}});
+      if (key == "seed" && value == "-0") continue;  // the smallest seed has nothing below it
+      REQUIRE_FALSE(result.ok());
+      REQUIRE(result.error().size() == 1);
+      REQUIRE(result.error().front().where == "--set " + key + "=" + value);
+      REQUIRE(result.error().front().code == Errc::usage);
+      REQUIRE(result.error().front().what.starts_with(key + ": "));
+    }
+  }
+}
+
+TEST_CASE("the ends of a range are in it", "[scenario]") {
+  const auto [key, value] =
+      GENERATE(table<std::string, std::string>({{"seed", "0"},
+                                                {"data.samples", "1"},
+                                                {"faults.per_group", "1000000"},
+                                                {"faults.epochs", "1"},
+                                                {"padded_batch", "1"},
+                                                {"padded_batch", "4096"},
+                                                {"unit_samples", "1000000"},
+                                                {"statistics.confidence", "0.5"},
+                                                {"statistics.confidence", "0.9999"},
+                                                {"faults.bits", "[0, 31]"},
+                                                {"faults.bits", "[5, 5]"},
+                                                {"model.input", "[1, 65536, 1]"},
+                                                {"preprocess.divide_by", "1e-300"}}));
+  REQUIRE(mistakes(kShortest, {{key, value}}).empty());
+}
+
+TEST_CASE("a value of the wrong form is described", "[scenario]") {
+  REQUIRE(what("seed: [1]") == "seed: expected an integer, got a list");
+  REQUIRE(what("seed: {a: 1}") == "seed: expected an integer, got a mapping");
+  REQUIRE(what("faults: 3") == "faults: expected a mapping of keys, got '3'");
+  REQUIRE(what("faults: [epochs]") == "faults: expected a mapping of keys, got a list");
+  REQUIRE(what("faults: {bits: 3}") == "faults.bits: expected a list of integers, got '3'");
+  REQUIRE(what("faults: {bits: [~]}") ==
+          "faults.bits: expected a list of integers, got nothing as an item");
+  REQUIRE(what("[a, b]: 1") == "a key must be a word, got a list");
+  REQUIRE(what("seed: !!int 5") == "seed: the tag 'tag:yaml.org,2002:int' is not supported");
+  REQUIRE(what("faults: {<<: {epochs: 2}}") == "unknown key 'faults.<<'");
+}
+
+TEST_CASE("a text may look like anything", "[scenario]") {
+  const auto [yaml, text] = GENERATE(table<std::string, std::string>(
+      {{"5", "5"}, {"true", "true"}, {"'~'", "~"}, {"a b", "a b"}, {"\"\\u00e9\"", "\xC3\xA9"}}));
+  REQUIRE(parsed(kShortest, {{"data.name", yaml}}).data.name == text);
+}
+
+TEST_CASE("a section whose keys are all commented out is empty", "[scenario]") {
+  REQUIRE(parsed(kShortest + "faults:\n#  epochs: 2\nseed: 4\n").seed == 4);
+}
+
+TEST_CASE("suggestions for unknown keys", "[scenario]") {
+  const auto hint = [](const std::string& line) {
+    const auto result = parse(kShortest + line + "\n");
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().size() == 1);
+    return result.error().front().hint;
+  };
+  REQUIRE(hint("falts: {epochs: 1}") == "did you mean 'faults'?");
+  REQUIRE(hint("faults.epochs: 1") == "did you mean 'epochs' in section 'faults'?");
+  REQUIRE(hint("faults: {model.output: 1}") == "did you mean 'output' in section 'model'?");
+  REQUIRE(hint("faults: {padded_batch: 1}") == "did you mean 'padded_batch' at the top level?");
+  REQUIRE(hint("faults: {confidenc: 1}") == "did you mean 'confidence' in section 'statistics'?");
+  REQUIRE(hint("file: 1") ==
+          "did you mean 'file' in section 'model' or 'file' in section 'faults'?");
+  REQUIRE(hint("statistics: {zzz: 1}") == "keys here: interval, confidence");
+  REQUIRE(
+      hint(std::string(1000, 'x') + ": 1").starts_with("keys here: version, seed, model, data"));
+}
+
+TEST_CASE("a misspelt mandatory key is not reported as missing as well", "[scenario]") {
+  REQUIRE(mistakes("version: 1\n"
+                   "model: {fil: m.pt, input: [1, 28, 28], output: logits}\n"
+                   "data: {name: d, images: i}\n") ==
+          "a.yaml:2:9: error: unknown key 'model.fil'\n"
+          "model: {fil: m.pt, input: [1, 28, 28], output: logits}\n"
+          "        ^\n"
+          "hint: did you mean 'file'?\n");
+}
+
+TEST_CASE("overrides replace what the file says", "[scenario]") {
+  const Scenario s = parsed(kShortest + "seed: 3\nfaults: {epochs: 0}\n",
+                            {{"seed", "9"}, {"faults.epochs", "5"}, {"faults.bits", "[1, 2]"}});
+  REQUIRE(s.seed == 9);
+  REQUIRE(s.faults.epochs == 5);
+  REQUIRE(s.faults.bits == faultgen::BitRange{1, 2});
+}
+
+TEST_CASE("overrides give mandatory keys", "[scenario]") {
+  REQUIRE(parsed("version: 1\n"
+                 "model: {file: m.pt, input: [1, 28, 28]}\n"
+                 "data: {name: d, images: i}\n",
+                 {{"model.output", "logits"}})
+              .model.output == metrics::OutputKind::logits);
+}
+
+TEST_CASE("mistakes of overrides come last, in their order", "[scenario][golden]") {
+  REQUIRE(mistakes(kShortest + "sede: 1\nfaults: {epochs: 3}\n", {{"seed", "x"},
+                                                                  {"faults.epoch", "2"},
+                                                                  {"epochs", "2"},
+                                                                  {"zzz", "2"},
+                                                                  {"seed", "3"},
+                                                                  {"monitor", "[all"},
+                                                                  {"data.name", "a\xFF"},
+                                                                  {"faults.file", "f.h5"}}) ==
+          "a.yaml:5:1: error: unknown key 'sede'\n"
+          "sede: 1\n"
+          "^\n"
+          "hint: keys here: version, seed, model, data, preprocess, faults, execution, "
+          "padded_batch, unit_samples, monitor, statistics\n"
+          "a.yaml:6:10: error: 'faults.epochs' cannot be given together with 'faults.file' "
+          "(--set faults.file=f.h5)\n"
+          "faults: {epochs: 3}\n"
+          "         ^\n"
+          "hint: remove one of the two\n"
+          "--set seed=x: error: seed: expected an integer, got 'x'\n"
+          "hint: decimal digits only: no leading zeros, point, exponent or separators\n"
+          "--set faults.epoch=2: error: unknown key 'faults.epoch'\n"
+          "hint: did you mean 'faults.epochs'?\n"
+          "--set epochs=2: error: unknown key 'epochs'\n"
+          "hint: did you mean 'faults.epochs'?\n"
+          "--set zzz=2: error: unknown key 'zzz'\n"
+          "hint: 'bitquake list keys' shows all keys\n"
+          "--set seed=3: error: 'seed' is set more than once\n"
+          "hint: remove one of the two\n"
+          "--set monitor=[all: error: not valid YAML: end of sequence flow not found\n"
+          "--set data.name=a?: error: byte 0xFF is not UTF-8 text\n"
+          "hint: save the file as UTF-8\n");
+}
+
+TEST_CASE("aliases are values like others", "[scenario]") {
+  REQUIRE(parsed(kShortest + "preprocess: {mean: &m [0.5], std: *m}\n").preprocess.stddev ==
+          std::vector{0.5});
+}
+
+TEST_CASE("aliases that contain themselves or many others do no harm", "[scenario]") {
+  REQUIRE(what("faults: {bits: &b [*b]}") ==
+          "faults.bits: expected a list of integers, got a list as an item");
+  std::string bomb = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n";
+  for (char name = 'b'; name <= 'm'; ++name) {
+    const std::string alias = std::string("*") + static_cast<char>(name - 1);
+    bomb += std::string(1, name) + ": &" + name + " [" + alias;
+    for (int i = 0; i < 9; ++i) bomb += ", " + alias;
+    bomb += "]\n";
+  }
+  const auto result = parse(kShortest + bomb + "faults: {bits: *m}\n");
+  REQUIRE_FALSE(result.ok());
+  REQUIRE(result.error().size() == 14);  // a to m are unknown, bits has lists as items
+}
+
+TEST_CASE("what is not one YAML document is one error with a position", "[scenario]") {
+  const auto [text, first_line] = GENERATE(table<std::string, std::string>({
+      {"# nothing\n", "a.yaml:1:1: error: the scenario is empty"},
+      {"---\n", "a.yaml:1:1: error: the scenario is empty"},
+      {"abc\n", "a.yaml:1:1: error: expected a mapping of keys, got 'abc'"},
+      {"- 1\n", "a.yaml:1:1: error: expected a mapping of keys, got a list"},
+      {kShortest + "---\nseed: 1\n", "a.yaml:5:1: error: a second YAML document starts here"},
+      {kShortest + "]\n", "a.yaml:5:1: error: not valid YAML: illegal flow end"},
+      {",\n", "a.yaml:1:1: error: not valid YAML: unexpected character"},
+      {"version: 1\nmodel: {file: [\n",
+       "a.yaml:3:1: error: not valid YAML: end of sequence flow not found"},
+      {"version: 1\n  seed: 2\n", "a.yaml:2:7: error: not valid YAML: illegal map value"},
+      {"seed: *none\n", "a.yaml:1:7: error: not valid YAML: the referenced anchor is not defined"},
+      {"model:\n\tfile: m\n", "a.yaml:2:1: error: a tab indents this line"},
+      {"version: \xFF\n", "a.yaml:1:10: error: byte 0xFF is not UTF-8 text"},
+      {std::string(100'000, '['), "a.yaml:1:1: error: nested too deeply"},
+      {std::string(100'000, '{'), "a.yaml:1:1: error: nested too deeply"},
+  }));
+  const auto result = parse(text);
+  REQUIRE_FALSE(result.ok());
+  REQUIRE(result.error().size() == 1);
+  const std::string message = to_string(result.error().front());
+  REQUIRE(message.substr(0, message.find('\n')) == first_line);
+  REQUIRE(result.error().front().code == Errc::scenario);
+}
+
+TEST_CASE("a document end mark is not a second document", "[scenario]") {
+  REQUIRE(mistakes("%YAML 1.2\n---\n" + kShortest + "...\n").empty());
+}
+
+TEST_CASE("CRLF line ends and a byte order mark change nothing", "[scenario]") {
+  std::string text = "\xEF\xBB\xBF";
+  for (const char c : kShortest + "preprocess:\n  mean: [0.5]\n") {
+    text += c == '\n' ? "\r\n" : std::string(1, c);
+  }
+  REQUIRE(parsed(text).preprocess.mean == std::vector{0.5});
+  REQUIRE(mistakes(text + "sed: 1\r\n") ==
+          "a.yaml:7:1: error: unknown key 'sed'\n"
+          "sed: 1\n"
+          "^\n"
+          "hint: did you mean 'seed'?\n");
+}
+
+TEST_CASE("files that cannot be scenarios are refused", "[scenario]") {
+  const auto message = [](const std::string& path) {
+    const auto result = read_scenario(path);
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().size() == 1);
+    return to_string(result.error().front());
+  };
+  REQUIRE(message("/no/such.yaml") ==
+          "/no/such.yaml: error: cannot read the scenario: No such file or directory");
+  REQUIRE(message("/") == "/: error: cannot read the scenario: it is a directory");
+  REQUIRE(message("/dev/zero") ==
+          "/dev/zero: error: cannot read the scenario: longer than 262144 bytes");
+}
+
+TEST_CASE("the shipped scenarios are valid and read back the same", "[scenario]") {
+  const auto [name, target] = GENERATE(table<std::string, faultgen::Target>(
+      {{"quickstart.yaml", faultgen::Target::neuron}, {"weights.yaml", faultgen::Target::weight}}));
+  const auto s = read_scenario(shipped(name));
+  REQUIRE(s.ok());
+  Scenario expected;
+  expected.model.file = "../models/lenet5_fashion_mnist.pt";
+  expected.model.input = {1, 28, 28};
+  expected.data.name = "fashion-mnist-test";
+  expected.data.images = "/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz";
+  expected.data.labels = "/usr/share/datasets/fashion-mnist/t10k-labels-idx1-ubyte.gz";
+  expected.data.samples = 10'000;
+  expected.preprocess.mean = {0.2860};
+  expected.preprocess.stddev = {0.3530};
+  expected.faults.target = target;
+  expected.directory = std::string(BITQUAKE_SOURCE_DIR) + "/suite/scenarios";
+  REQUIRE(*s == expected);
+  REQUIRE(s->resolve(s->model.file) ==
+          std::string(BITQUAKE_SOURCE_DIR) + "/suite/models/lenet5_fashion_mnist.pt");
+}
+
+TEST_CASE("a damaged scenario is read or refused, never more", "[scenario][property]") {
+  const std::string original =
+      contents(shipped("quickstart.yaml")) + "x: &a [*b, !!t \"\\u00e9\"]\n";
+  const std::string alphabet = "\n\t\r :-[]{},#&*!|>'\"%@`?0a.~\\\x01\x80\xC3\xA9\xFF";
+  const std::uint64_t runs = 4000;
+  std::uint64_t refused = 0;
+  for (std::uint64_t run = 0; run < runs; ++run) {
+    Draws draws(2024, Stream::check_input, run);
+    std::string text = original.substr(0, run % 2 == 0 ? original.rfind("x:") : original.size());
+    const std::uint64_t changes = 1 + draws.below(4);
+    for (std::uint64_t i = 0; i < changes && !text.empty(); ++i) {
+      const std::size_t at = draws.below(text.size());
+      const std::size_t line = text.rfind('\n', at) + 1;
+      const std::size_t length = std::min(text.find('\n', at), text.size() - 1) - line + 1;
+      const char letter = alphabet[draws.below(alphabet.size())];
+      switch (draws.below(6)) {
+        case 0:
+          text[at] = letter;
+          break;
+        case 1:
+          text.insert(at, 1, letter);
+          break;
+        case 2:
+          text.erase(at, 1);
+          break;
+        case 3:
+          text.erase(line, length);
+          break;
+        case 4:
+          text.insert(line, text.substr(line, length));
+          break;
+        default:
+          text.resize(at);
+      }
+    }
+    const auto result = parse(text);
+    if (result) {
+      REQUIRE(parsed(to_yaml(*result)) == *result);
+      continue;
+    }
+    ++refused;
+    REQUIRE_FALSE(result.error().empty());
+    for (const Error& error : result.error()) {
+      REQUIRE(error.where.starts_with("a.yaml:"));
+      REQUIRE_FALSE(error.what.empty());
+    }
+  }
+  // Both branches were taken often: the mutations are neither harmless nor hopeless.
+  REQUIRE(refused > runs / 4);
+  REQUIRE(refused < runs * 3 / 4);
+}

@@ -1,0 +1,209 @@
+#include "suite/engine/campaign.hpp"
+#include "tests/engine/oracle.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <set>
+
+using namespace bitquake;
+using namespace bitquake::test;
+
+namespace {
+
+results::Trials trials_of(const std::filesystem::path& directory) {
+  return value_or_throw(results::read_trials(directory / "trials.h5"));
+}
+
+std::uint64_t count(const std::vector<metrics::Rate>& rates, const std::string& metric) {
+  for (const auto& rate : rates) {
+    if (rate.metric == metric) return rate.k;
+  }
+  throw std::runtime_error("no rate " + metric);
+}
+
+}  // namespace
+
+TEST_CASE("every column of a campaign is what a plain computation gives", "[engine][campaign]") {
+  ToyCampaign campaign(120, {{3, kNanOutputPixel}, {11, kInfiniteNeuronPixel}});
+  campaign.scenario.faults.epochs = 3;
+  campaign.scenario.faults.target = GENERATE(faultgen::Target::neuron, faultgen::Target::weight);
+  campaign.scenario.faults.model =
+      GENERATE(faultgen::FaultModel::bit_flip, faultgen::FaultModel::stuck_at_0,
+               faultgen::FaultModel::stuck_at_1);
+  campaign.scenario.faults.per_group = GENERATE(1U, 4U);
+  const engine::Inputs inputs = campaign.inputs();
+  const engine::CampaignResult result = run(inputs, campaign / "out");
+  const results::Trials expected = expected_trials(campaign, inputs);
+  const results::Trials got = trials_of(campaign / "out");
+
+  REQUIRE(first_difference(got, expected) == "");
+  REQUIRE(got.trials.size() == 119 * 3);
+  REQUIRE(got.campaign.classes == 6);
+  REQUIRE(got.campaign.fingerprint == "arithmetic=plain loops\n");
+  REQUIRE(got.campaign.points.size() == 6);
+  REQUIRE(got.campaign.points[kFc1Weight] == results::Point{"fc1", "parameter"});
+  REQUIRE(got.campaign.points[kClampOutput] == results::Point{"clamp", "module_output"});
+  REQUIRE(got.campaign.points[kFinalOutput] == results::Point{"output", "output"});
+  REQUIRE(got.campaign.sites == std::vector<results::SiteName>{{"fc1", "linear"}, {"fc2", "linear"}});
+
+  std::array<std::uint64_t, 4> outcomes{};
+  for (const auto& row : expected.trials) ++outcomes[row.outcome];
+  if (campaign.scenario.faults.model == faultgen::FaultModel::bit_flip) {
+    for (const std::uint64_t n : outcomes) REQUIRE(n > 0);  // the comparison saw every outcome
+  }
+  REQUIRE(result.progress.outcomes == outcomes);
+  REQUIRE(count(result.summary.overall, "due") == outcomes[0]);
+  REQUIRE(count(result.summary.overall, "masked") == outcomes[1]);
+  REQUIRE(count(result.summary.overall, "benign") == outcomes[2]);
+  REQUIRE(count(result.summary.overall, "sde") == outcomes[3]);
+}
+
+TEST_CASE("the plain computation notices each planted mistake", "[engine][campaign]") {
+  ToyCampaign campaign(60);
+  campaign.scenario.faults.per_group = 2;
+  campaign.settings.defect =
+      GENERATE(Defect::wrong_bit, Defect::wrong_element, Defect::applied_twice, Defect::left_behind,
+               Defect::wrong_sample, Defect::first_fault_only, Defect::golden_polluted);
+  const engine::Inputs inputs = campaign.inputs();
+  run(inputs, campaign / "out");
+  const results::Trials expected = expected_trials(campaign, inputs);
+  REQUIRE(first_difference(trials_of(campaign / "out"), expected) != "");
+}
+
+TEST_CASE("a run directory holds the documented files", "[engine][campaign]") {
+  const ToyCampaign campaign;
+  const engine::Inputs inputs = campaign.inputs();
+  run(inputs, campaign / "out");
+  std::set<std::string> names;
+  for (const auto& [name, bytes] : lasting_files(campaign / "out")) names.insert(name);
+  REQUIRE(names == std::set<std::string>{"faults.h5", "kpi/bit.csv", "kpi/bit_field.csv",
+                                         "kpi/overall.csv", "kpi/pytorchalfi.csv", "kpi/site.csv",
+                                         "scenario.yaml", "segments/00000000.h5", "skipped.csv",
+                                         "summary.json", "trials.h5"});
+  REQUIRE(std::filesystem::exists(campaign / "out" / "run.json"));
+  REQUIRE(std::filesystem::exists(campaign / "out" / "timings.csv"));
+  REQUIRE(value_or_throw(faultgen::read_fault_set(campaign / "out/faults.h5")) == inputs.faults);
+}
+
+TEST_CASE("samples whose golden output is not finite are skipped and listed", "[engine][campaign]") {
+  ToyCampaign campaign(20, {{0, kNanOutputPixel}, {13, kNanOutputPixel}});
+  campaign.scenario.faults.epochs = 3;
+  const engine::CampaignResult result = run(campaign.inputs(), campaign / "out");
+
+  REQUIRE(read_bytes(campaign / "out" / "skipped.csv") ==
+          "sample,sample_index,reason\n0,0,golden output is not finite\n"
+          "13,13,golden output is not finite\n");
+  REQUIRE(result.summary.samples == 20);
+  REQUIRE(result.summary.skipped == 2);
+  REQUIRE(result.summary.trials == 18 * 3);
+  REQUIRE_FALSE(result.interrupted);
+  REQUIRE(result.progress.trials_done == 18 * 3);
+  for (const auto& rate : result.summary.overall) {
+    REQUIRE(rate.n == (rate.unit == "sample" ? 18 : 18 * 3));
+  }
+  const results::Trials trials = trials_of(campaign / "out");
+  REQUIRE(trials.golden[0].skipped == 1);
+  REQUIRE(trials.golden[1].skipped == 0);
+  for (const auto& row : trials.trials) REQUIRE((row.sample != 0 && row.sample != 13));
+  // Numbers are ranks in the full plan: skipped samples leave gaps.
+  REQUIRE(trials.trials.front().trial == 1);
+}
+
+TEST_CASE("a campaign whose samples are all skipped ends with empty tables", "[engine][campaign]") {
+  const ToyCampaign campaign(2, {{0, kNanOutputPixel}, {1, kNanOutputPixel}});
+  const engine::CampaignResult result = run(campaign.inputs(), campaign / "out");
+  REQUIRE_FALSE(result.interrupted);
+  REQUIRE(result.summary.trials == 0);
+  REQUIRE(result.summary.skipped == 2);
+}
+
+TEST_CASE("a non-finite value that the golden run has as well is no detection",
+          "[engine][campaign]") {
+  ToyCampaign campaign(6, {{2, kInfiniteNeuronPixel}});
+  campaign.scenario.faults.epochs = 200;
+  run(campaign.inputs(), campaign / "out");
+  std::uint64_t not_due = 0;
+  for (const auto& row : trials_of(campaign / "out").trials) {
+    if (row.sample != 2) continue;
+    if (row.outcome != 0) ++not_due;
+    REQUIRE((row.outcome == 0) == (row.first_nonfinite != results::kNoPoint));
+  }
+  REQUIRE(not_due > 100);
+}
+
+TEST_CASE("an inference that fails is due, with its message, and the campaign goes on",
+          "[engine][campaign]") {
+  ToyCampaign campaign(90);
+  // Elements 2 and 5 of the output: two messages, the first of them in many units.
+  const auto failing = [](std::span<const faultgen::Fault> faults) -> std::optional<std::string> {
+    const auto& fault = faults[0];
+    if (fault.site != 1 || (fault.element != 2 && fault.element != 5)) return std::nullopt;
+    return "fc2: element " + std::to_string(fault.element) + " failed";
+  };
+  campaign.settings.before_inference = [failing](std::span<const faultgen::Fault> faults) {
+    if (const auto text = failing(faults)) throw std::runtime_error(*text);
+  };
+  const engine::Inputs inputs = campaign.inputs();
+  const engine::CampaignResult result = run(inputs, campaign / "out", GENERATE(1U, 5U));
+  const results::Trials got = trials_of(campaign / "out");
+  const results::Trials expected =
+      expected_trials(campaign, inputs, [&](const faultgen::FaultGroup& group) {
+        return failing(inputs.faults.faults_of(group));
+      });
+  REQUIRE(first_difference(got, expected) == "");
+  REQUIRE(got.messages.size() == 3);
+  REQUIRE(got.trials.size() == 180);
+
+  std::uint64_t failed = 0;
+  for (const auto& row : got.trials) {
+    if (row.message == results::kNoMessage) continue;
+    ++failed;
+    REQUIRE(row.outcome == static_cast<std::uint8_t>(metrics::Outcome::due));
+    REQUIRE(row.output_hash == 0);
+  }
+  REQUIRE(failed > 10);
+  REQUIRE(result.summary.failed == failed);
+}
+
+TEST_CASE("a label that is no class of the model is refused, naming the sample",
+          "[engine][campaign]") {
+  ToyCampaign campaign(30);
+  campaign.labels[17] = 6;
+  campaign.write_data();
+  const engine::Inputs inputs = campaign.inputs();
+  try {
+    run(inputs, campaign / "out", GENERATE(1U, 5U));
+    FAIL("the label was accepted");
+  } catch (const Exception& exception) {
+    REQUIRE(exception.error().code == Errc::data);
+    REQUIRE(exception.error().where == (campaign / "images").string());
+    REQUIRE(exception.error().what == "sample 17 has label 6, but the model has 6 classes");
+  }
+}
+
+TEST_CASE("data without labels gives outcomes but no accuracies", "[engine][campaign]") {
+  ToyCampaign campaign(20);
+  campaign.scenario.data.labels.reset();
+  const engine::CampaignResult result = run(campaign.inputs(), campaign / "out");
+  for (const auto& rate : result.summary.overall) {
+    REQUIRE(rate.metric.find("top") == std::string::npos);
+  }
+  for (const auto& row : trials_of(campaign / "out").golden) REQUIRE(row.label == results::kNoLabel);
+}
+
+TEST_CASE("the observer hears notices and each unit's progress", "[engine][campaign]") {
+  ToyCampaign campaign(10, {{9, kNanOutputPixel}});
+  const engine::Inputs inputs = campaign.inputs();
+  StoppingObserver observer;
+  value_or_throw(engine::run_campaign(inputs, {.directory = campaign / "out", .threads = 3},
+                                      observer.stop, observer));
+  REQUIRE(observer.notices == std::vector<std::string>{"is a toy"});
+  REQUIRE(observer.seen.size() == 4);
+  const std::vector<std::uint64_t> done{6, 12, 18, 18};
+  for (std::size_t i = 0; i < done.size(); ++i) {
+    REQUIRE(observer.seen[i].trials_done == done[i]);
+    REQUIRE(observer.seen[i].trials_total == 20);
+    REQUIRE(observer.seen[i].trials_resumed == 0);
+  }
+}

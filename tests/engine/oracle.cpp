@@ -1,0 +1,266 @@
+#include "tests/engine/oracle.hpp"
+
+#include "results/columns.hpp"
+#include "suite/base/sha256.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <variant>
+
+namespace bitquake::test {
+namespace {
+
+using faultgen::Fault;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+std::uint32_t bits_of(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+/// An inference and everything watched in it, by ToyPoint; weights only where they are faulty.
+struct Inference {
+  std::vector<float> watched[6];
+  std::vector<results::InjectionRow> injections;
+  const std::vector<float>& output() const { return watched[kFinalOutput]; }
+};
+
+/// Applies the faults of a group that sit in one tensor, bit by bit.
+void corrupt(std::vector<float>& tensor, std::span<const Fault> group, std::uint32_t site,
+             faultgen::Target target, Inference& run) {
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const Fault& fault = group[i];
+    if (fault.site != site || fault.target != target) continue;
+    const std::uint32_t before = bits_of(tensor[fault.element]);
+    std::uint32_t after = before;
+    for (unsigned bit = 0; bit < 32; ++bit) {
+      const std::uint32_t one = std::uint32_t{1} << bit;
+      if ((fault.bit_mask & one) == 0) continue;
+      const bool is_set = (after & one) != 0;
+      const bool wanted = fault.model == faultgen::FaultModel::bit_flip
+                              ? !is_set
+                              : fault.model == faultgen::FaultModel::stuck_at_1;
+      after = wanted ? (after | one) : (after & ~one);
+    }
+    std::memcpy(&tensor[fault.element], &after, sizeof after);
+    run.injections[i].reached = 1;
+    run.injections[i].original_bits = before;
+    run.injections[i].corrupted_bits = after;
+  }
+}
+
+std::vector<float> layer(const std::vector<float>& input, const std::vector<float>& weight,
+                         std::span<const float> bias) {
+  std::vector<float> output;
+  for (std::size_t o = 0; o < bias.size(); ++o) {
+    float sum = bias[o];
+    for (std::size_t i = 0; i < input.size(); ++i) sum += weight[o * input.size() + i] * input[i];
+    output.push_back(sum);
+  }
+  return output;
+}
+
+Inference infer(const std::uint8_t* pixels, std::span<const Fault> group) {
+  using enum faultgen::Target;
+  Inference run;
+  run.injections.resize(group.size());
+  const ToyParameters parameters = toy_parameters();
+  std::vector<float> weight1(parameters.weight1.begin(), parameters.weight1.end());
+  std::vector<float> weight2(parameters.weight2.begin(), parameters.weight2.end());
+  corrupt(weight1, group, 0, weight, run);
+  corrupt(weight2, group, 1, weight, run);
+  run.watched[kFc1Weight] = weight1;
+  run.watched[kFc2Weight] = weight2;
+
+  std::vector<float> input;
+  for (std::size_t i = 0; i < 16; ++i) input.push_back(static_cast<float>(pixels[i] / 255.0));
+  std::vector<float> hidden = layer(input, weight1, parameters.bias1);
+  if (pixels[0] == 254) hidden[0] = std::numeric_limits<float>::infinity();
+  corrupt(hidden, group, 0, neuron, run);
+  run.watched[kFc1Output] = hidden;
+  for (float& x : hidden) {
+    if (!std::isnan(x)) x = std::min(std::max(x, 0.0F), 6.0F);
+  }
+  run.watched[kClampOutput] = hidden;
+  std::vector<float> scores = layer(hidden, weight2, parameters.bias2);
+  if (pixels[0] == 255) scores[0] = std::numeric_limits<float>::quiet_NaN();
+  corrupt(scores, group, 1, neuron, run);
+  run.watched[kFc2Output] = run.watched[kFinalOutput] = scores;
+  return run;
+}
+
+bool has_nan(const std::vector<float>& scores) {
+  return std::any_of(scores.begin(), scores.end(), [](float x) { return std::isnan(x); });
+}
+
+/// Classes from best to worst, ties by index.
+std::vector<std::int32_t> ranking(const std::vector<float>& scores) {
+  std::vector<std::int32_t> order{0, 1, 2, 3, 4, 5};
+  std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+    return scores[static_cast<std::size_t>(a)] > scores[static_cast<std::size_t>(b)];
+  });
+  return order;
+}
+
+std::int32_t best(const std::vector<float>& scores) {
+  return has_nan(scores) ? -1 : ranking(scores)[0];
+}
+
+std::uint32_t rank(const std::vector<float>& scores, std::int32_t label) {
+  if (has_nan(scores)) return 6;
+  const auto order = ranking(scores);
+  return static_cast<std::uint32_t>(std::find(order.begin(), order.end(), label) - order.begin());
+}
+
+double softmax(const std::vector<float>& scores, std::int32_t label) {
+  const double largest = *std::max_element(scores.begin(), scores.end());
+  if (has_nan(scores) || std::isinf(largest)) return kNan;
+  double sum = 0;
+  for (const float score : scores) sum += std::exp(score - largest);
+  return std::exp(scores[static_cast<std::size_t>(label)] - largest) / sum;
+}
+
+std::uint64_t first_eight_bytes_of_sha256(const std::vector<float>& values) {
+  return std::stoull(sha256_hex(std::as_bytes(std::span(values))).substr(0, 16), nullptr, 16);
+}
+
+results::GoldenRow golden_row(std::uint64_t sample, std::uint8_t label,
+                              const std::vector<float>& scores) {
+  results::GoldenRow row;
+  row.sample = row.sample_index = sample;
+  row.height = row.width = 4;
+  row.label = label;
+  row.top1 = best(scores);
+  row.label_rank = rank(scores, label);
+  row.top1_probability = row.top1 < 0 ? 0 : softmax(scores, row.top1);
+  row.skipped = has_nan(scores) ? 1 : 0;
+  row.output_hash = first_eight_bytes_of_sha256(scores);
+  return row;
+}
+
+void judge(results::TrialRow& row, const Inference& golden, const Inference& faulty,
+           std::int32_t label) {
+  for (std::int32_t point = kFinalOutput; point >= 0; --point) {
+    const auto& now = faulty.watched[point];
+    const auto& then = golden.watched[point];
+    for (std::size_t i = 0; i < now.size(); ++i) {
+      if (std::isfinite(now[i])) continue;
+      if (std::isfinite(then[i])) row.first_nonfinite = point;
+      if (point != kFc1Weight && point != kFc2Weight) row.any_nonfinite = 1;
+    }
+  }
+  const std::int32_t decision = best(golden.output());
+  row.faulty_top1 = best(faulty.output());
+  row.label_rank = rank(faulty.output(), label);
+  row.golden_probability = softmax(golden.output(), decision);
+  row.faulty_probability = softmax(faulty.output(), decision);
+  row.output_hash = first_eight_bytes_of_sha256(faulty.output());
+  if (row.first_nonfinite >= 0) {
+    row.outcome = 0;
+    return;
+  }
+  const bool same = std::memcmp(golden.output().data(), faulty.output().data(),
+                                6 * sizeof(float)) == 0;
+  row.outcome = same ? 1 : row.faulty_top1 == decision ? 2 : 3;
+  const auto order = ranking(golden.output());
+  row.sdc5 = row.faulty_top1 == order[5] ? 1 : 0;
+  const double change =
+      std::abs(row.faulty_probability - row.golden_probability) / row.golden_probability;
+  row.sdc10 = change > 0.1 ? 1 : 0;
+  row.sdc20 = change > 0.2 ? 1 : 0;
+}
+
+void fail(results::TrialRow& row, const Inference& golden, const std::string& message,
+          std::vector<std::string>& messages) {
+  row.outcome = 0;
+  row.faulty_top1 = -1;
+  row.label_rank = 6;
+  row.golden_probability = softmax(golden.output(), best(golden.output()));
+  row.faulty_probability = kNan;
+  const auto found = std::find(messages.begin(), messages.end(), message);
+  row.message = static_cast<std::uint32_t>(found - messages.begin());
+  if (found == messages.end()) messages.push_back(message);
+}
+
+template <class Row, std::size_t N>
+std::string compare(const std::string& table, const std::array<results::Column<Row>, N>& columns,
+                    const std::vector<Row>& a, const std::vector<Row>& b) {
+  if (a.size() != b.size()) {
+    return table + ": " + std::to_string(a.size()) + " and " + std::to_string(b.size()) + " rows";
+  }
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    for (const auto& column : columns) {
+      const bool same = std::visit(
+          [&]<class T>(T Row::*member) {
+            if constexpr (std::is_same_v<T, double>) {
+              if (std::isnan(a[i].*member) && std::isnan(b[i].*member)) return true;
+              return std::bit_cast<std::uint64_t>(a[i].*member) ==
+                     std::bit_cast<std::uint64_t>(b[i].*member);
+            } else {
+              return a[i].*member == b[i].*member;
+            }
+          },
+          column.member);
+      if (!same) return table + " row " + std::to_string(i) + ": " + std::string(column.name);
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+results::Trials expected_trials(const ToyCampaign& campaign, const engine::Inputs& inputs,
+                                const FailureOf& failure_of) {
+  results::Trials all;
+  const std::uint64_t samples = inputs.data->size();
+  std::vector<Inference> golden;
+  for (std::uint64_t sample = 0; sample < samples; ++sample) {
+    golden.push_back(infer(campaign.images.data() + 16 * sample, {}));
+    all.golden.push_back(golden_row(sample, campaign.labels[sample], golden.back().output()));
+  }
+  for (const faultgen::FaultGroup& group : inputs.faults.groups) {
+    if (group.slot >= samples || all.golden[group.slot].skipped != 0) continue;
+    results::TrialRow row;
+    row.trial = group.epoch * samples + group.slot;
+    row.epoch = group.epoch;
+    row.sample = group.slot;
+    row.group = static_cast<std::uint64_t>(&group - inputs.faults.groups.data());
+    row.first_fault = group.first_fault;
+    row.n_faults = group.n_faults;
+    Inference run = infer(campaign.images.data() + 16 * group.slot,
+                          {inputs.faults.faults.data() + group.first_fault, group.n_faults});
+    const auto failure = failure_of ? failure_of(group) : std::nullopt;
+    if (failure) {
+      fail(row, golden[group.slot], *failure, all.messages);
+      for (auto& injection : run.injections) injection = {};
+    } else {
+      judge(row, golden[group.slot], run, campaign.labels[group.slot]);
+    }
+    all.trials.push_back(row);
+    for (std::uint64_t i = 0; i < group.n_faults; ++i) {
+      run.injections[i].trial = row.trial;
+      run.injections[i].fault = group.first_fault + i;
+      all.injections.push_back(run.injections[i]);
+    }
+  }
+  return all;
+}
+
+std::string first_difference(const results::Trials& a, const results::Trials& b) {
+  if (auto found = compare("golden", results::kGoldenColumns, a.golden, b.golden); !found.empty()) {
+    return found;
+  }
+  if (auto found = compare("trials", results::kTrialColumns, a.trials, b.trials); !found.empty()) {
+    return found;
+  }
+  auto found = compare("injections", results::kInjectionColumns, a.injections, b.injections);
+  if (!found.empty()) return found;
+  return a.messages == b.messages ? "" : "messages";
+}
+
+}  // namespace bitquake::test

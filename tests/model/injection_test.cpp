@@ -1,0 +1,401 @@
+#include "faultgen/bits.hpp"
+#include "suite/model/fingerprint.hpp"
+#include "suite/model/row_check.hpp"
+#include "tests/model/loaded.hpp"
+#include "tests/model/nets.hpp"
+
+#include <c10/core/InferenceMode.h>
+#include <catch2/catch.hpp>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <functional>
+
+namespace {
+
+using namespace bitquake;
+using faultgen::Fault;
+using faultgen::FaultModel;
+using faultgen::Target;
+
+/// LeNet on plain tensors, with something done to the output of each site.
+at::Tensor plain_lenet(const torch::jit::Module& net, at::Tensor x,
+                       const std::function<void(const std::string&, at::Tensor&)>& touch,
+                       const std::string& faulty_weight = "",
+                       const at::Tensor& weight_override = {}) {
+  const auto parameter = [&](const std::string& site, const char* name) {
+    if (site == faulty_weight && std::string(name) == "weight") return weight_override;
+    return net.attr(site).toModule().attr(name).toTensor();
+  };
+  const auto conv = [&](const std::string& site, const at::Tensor& in, std::int64_t padding) {
+    at::Tensor y = at::conv2d(in, parameter(site, "weight"), parameter(site, "bias"), {1, 1},
+                              {padding, padding});
+    touch(site, y);
+    return y;
+  };
+  const auto linear = [&](const std::string& site, const at::Tensor& in) {
+    at::Tensor y = at::linear(in, parameter(site, "weight"), parameter(site, "bias"));
+    touch(site, y);
+    return y;
+  };
+  x = at::max_pool2d(at::relu(conv("conv1", x, 2)), {2, 2}, {2, 2});
+  x = at::max_pool2d(at::relu(conv("conv2", x, 0)), {2, 2}, {2, 2});
+  x = at::flatten(x, 1);
+  return linear("fc3", at::relu(linear("fc2", at::relu(linear("fc1", x)))));
+}
+
+/// The fault by integer tensor arithmetic, as an independent definition of the three models.
+void apply_by_hand(FaultModel fault, std::uint32_t mask, at::Tensor& tensor, std::int64_t element) {
+  at::Tensor bits = tensor.view(at::kInt).flatten();
+  const auto m = static_cast<std::int32_t>(mask);
+  at::Tensor one = bits[element];
+  switch (fault) {
+    case FaultModel::bit_flip:
+      one.copy_(at::bitwise_xor(one, m));
+      break;
+    case FaultModel::stuck_at_0:
+      one.copy_(at::bitwise_and(one, ~m));
+      break;
+    case FaultModel::stuck_at_1:
+      one.copy_(at::bitwise_or(one, m));
+      break;
+  }
+}
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+std::uint32_t bits_at(const at::Tensor& tensor, std::int64_t element) {
+  // Not through item<float>(): that goes through double, which changes signalling NaNs.
+  return static_cast<std::uint32_t>(tensor.view(at::kInt).flatten()[element].item<std::int32_t>());
+}
+
+}  // namespace
+
+TEST_CASE("a fault gives what the same fault gives on plain tensors, bit by bit", "[model]") {
+  const c10::InferenceMode inference;
+  model::use_one_inner_thread();
+  const torch::jit::Module net = test::lenet();
+  // One row per inference: then plain operators run on the very same shapes.
+  const auto model = value_or_throw(test::save_and_load(net, {1, 28, 28}, 1));
+  const auto executor = model->make_executor();
+  const at::Tensor input = model::check_input({1, 28, 28}, 1);
+  const auto block = executor->golden(test::values_of(input));
+  const auto nothing = [](const std::string&, at::Tensor&) {};
+  REQUIRE(same_bits(block->row(0).output, test::values_of(plain_lenet(net, input, nothing))));
+
+  const FaultModel kind =
+      GENERATE(FaultModel::bit_flip, FaultModel::stuck_at_0, FaultModel::stuck_at_1);
+  const std::string site = GENERATE("conv1", "conv2", "fc1", "fc2", "fc3");
+  const std::uint32_t index = test::site_of(*model, site);
+  for (const Target target : {Target::neuron, Target::weight}) {
+    const faultgen::Site& where = model->sites()[index];
+    const auto elements = static_cast<std::int64_t>(faultgen::element_count(
+        target == Target::neuron ? where.output_shape : where.weight_shape));
+    for (unsigned bit = 0; bit < 32; ++bit) {
+      const std::int64_t element = (elements - 1) * bit / 31;  // first, last and some between
+      const std::uint32_t mask = 1U << bit;
+      const Fault fault{index, target, kind, static_cast<std::uint64_t>(element), mask};
+      const std::vector<model::Trial> trials{{0, {&fault, 1}}};
+      const model::TrialResult result = executor->trials(*block, trials).front();
+
+      at::Tensor weight = net.attr(site).toModule().attr("weight").toTensor().clone();
+      std::uint32_t original = target == Target::weight ? bits_at(weight, element) : 0;
+      std::uint32_t corrupted = original;
+      at::Tensor expected;
+      if (target == Target::weight) {
+        apply_by_hand(kind, mask, weight, element);
+        corrupted = bits_at(weight, element);
+        expected = plain_lenet(net, input, nothing, site, weight);
+      } else {
+        expected = plain_lenet(net, input, [&](const std::string& name, at::Tensor& y) {
+          if (name != site) return;
+          original = bits_at(y, element);
+          apply_by_hand(kind, mask, y, element);
+          corrupted = bits_at(y, element);
+        });
+      }
+      INFO(site << " element " << element << " bit " << bit);
+      REQUIRE(result.failure == "");
+      REQUIRE(same_bits(result.output, test::values_of(expected)));
+      REQUIRE(result.injections.size() == 1);
+      REQUIRE(result.injections[0].reached);
+      REQUIRE(result.injections[0].original_bits == original);
+      REQUIRE(result.injections[0].corrupted_bits == corrupted);
+      REQUIRE(((original ^ corrupted) & ~mask) == 0);
+      if (kind == FaultModel::bit_flip) REQUIRE((original ^ corrupted) == mask);
+      if (kind == FaultModel::stuck_at_0) REQUIRE((corrupted & mask) == 0);
+      if (kind == FaultModel::stuck_at_1) REQUIRE((corrupted & mask) == mask);
+    }
+  }
+}
+
+TEST_CASE("a trial leaves no trace: the next one is golden again", "[model]") {
+  const c10::InferenceMode inference;
+  const torch::jit::Module net = test::lenet();
+  const auto model = value_or_throw(test::save_and_load(net, {1, 28, 28}));
+  const auto executor = model->make_executor();
+  const at::Tensor input = model::check_input({1, 28, 28}, 4);
+  const auto block = executor->golden(test::values_of(input));
+  const Target target = GENERATE(Target::neuron, Target::weight);
+  for (std::uint32_t site = 0; site < model->sites().size(); ++site) {
+    const Fault fault{site, target, FaultModel::stuck_at_1, 3, 0x7f800000};
+    std::vector<model::Trial> trials;
+    for (std::size_t row = 0; row < 4; ++row) {
+      trials.push_back({row, {&fault, 1}});
+      trials.push_back({row, {}});
+    }
+    const auto results = executor->trials(*block, trials);
+    const auto again = executor->golden(test::values_of(input));
+    for (std::size_t row = 0; row < 4; ++row) {
+      REQUIRE(results[2 * row].first_nonfinite.has_value());
+      REQUIRE_FALSE(results[2 * row + 1].first_nonfinite.has_value());
+      REQUIRE(same_bits(results[2 * row + 1].output, block->row(row).output));
+      REQUIRE(same_bits(again->row(row).output, block->row(row).output));
+    }
+  }
+}
+
+TEST_CASE("a trial gives the same bits alone and among others of its batch", "[model]") {
+  const c10::InferenceMode inference;
+  const auto model = value_or_throw(test::save_and_load(test::residual_net(), {3, 16, 16}));
+  REQUIRE(model->fingerprint().at("rows_per_inference") == "16");
+  const auto executor = model->make_executor();
+  const std::size_t samples = 23;
+  const at::Tensor input = model::check_input({3, 16, 16}, samples);
+  const auto block = executor->golden(test::values_of(input));
+  std::vector<Fault> faults;
+  for (std::size_t i = 0; i < samples; ++i) {
+    const auto site = static_cast<std::uint32_t>(i % model->sites().size());
+    // Every third value becomes NaN or Inf, which must not reach a neighbour.
+    faults.push_back({site, i % 5 == 4 ? Target::weight : Target::neuron, FaultModel::stuck_at_1,
+                      i % 7, i % 3 == 0 ? 0x7f800000ULL : 0x40000000ULL});
+  }
+  std::vector<model::Trial> trials;
+  for (std::size_t i = 0; i < samples; ++i) trials.push_back({i, {&faults[i], 1}});
+  const auto together = executor->trials(*block, trials);
+  for (std::size_t i = 0; i < samples; ++i) {
+    const auto alone = executor->trials(*block, std::span(trials).subspan(i, 1)).front();
+    REQUIRE(same_bits(alone.output, together[i].output));
+    REQUIRE((alone.injections == together[i].injections));
+    REQUIRE(alone.first_nonfinite == together[i].first_nonfinite);
+    const auto one = executor->golden(
+        test::values_of(input[static_cast<std::int64_t>(i)].contiguous()));
+    REQUIRE(same_bits(one->row(0).output, block->row(i).output));
+  }
+}
+
+TEST_CASE("faults of a group are all applied, in order, and do not cancel", "[model]") {
+  const c10::InferenceMode inference;
+  const torch::jit::Module net = test::lenet();
+  const auto model = value_or_throw(test::save_and_load(net, {1, 28, 28}, 1));
+  const auto executor = model->make_executor();
+  const at::Tensor input = model::check_input({1, 28, 28}, 1);
+  const auto block = executor->golden(test::values_of(input));
+  const std::uint32_t conv2 = test::site_of(*model, "conv2"), fc1 = test::site_of(*model, "fc1");
+  // Two faults of one element, one of another, one in another site, one in a weight.
+  const std::vector<Fault> group{
+      {conv2, Target::neuron, FaultModel::bit_flip, 40, 1U << 23},
+      {conv2, Target::neuron, FaultModel::stuck_at_1, 40, 1U << 31},
+      {conv2, Target::neuron, FaultModel::bit_flip, 41, 1U << 30},
+      {fc1, Target::weight, FaultModel::bit_flip, 1000, 1U << 27},
+      {fc1, Target::neuron, FaultModel::bit_flip, 7, 1U << 26}};
+  const std::vector<model::Trial> trials{{0, group}};
+  const auto result = executor->trials(*block, trials).front();
+
+  at::Tensor weight = net.attr("fc1").toModule().attr("weight").toTensor().clone();
+  apply_by_hand(FaultModel::bit_flip, 1U << 27, weight, 1000);
+  std::uint32_t between = 0;
+  const at::Tensor expected = plain_lenet(
+      net, input,
+      [&](const std::string& name, at::Tensor& y) {
+        if (name == "conv2") {
+          apply_by_hand(FaultModel::bit_flip, 1U << 23, y, 40);
+          between = bits_at(y, 40);
+          apply_by_hand(FaultModel::stuck_at_1, 1U << 31, y, 40);
+          apply_by_hand(FaultModel::bit_flip, 1U << 30, y, 41);
+        }
+        if (name == "fc1") apply_by_hand(FaultModel::bit_flip, 1U << 26, y, 7);
+      },
+      "fc1", weight);
+  REQUIRE(same_bits(result.output, test::values_of(expected)));
+  REQUIRE(result.injections[1].original_bits == between);
+  for (const model::Injection& injection : result.injections) REQUIRE(injection.reached);
+}
+
+TEST_CASE("a neuron fault of a linear site hits one feature of its own sample only", "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("only", 4, 3);
+  const auto net = b.finish("  return self.only.forward(torch.flatten(x, 1))\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
+  const auto executor = model->make_executor();
+  const std::size_t samples = 16;
+  const auto block =
+      executor->golden(test::values_of(model::check_input({1, 2, 2}, samples)));
+  const Fault fault{0, Target::neuron, FaultModel::bit_flip, 2, 1U << 31};
+  std::vector<model::Trial> trials;
+  for (std::size_t i = 0; i < samples; ++i) trials.push_back({i, {&fault, 1}});
+  const auto results = executor->trials(*block, trials);
+  for (std::size_t i = 0; i < samples; ++i) {
+    const auto& golden = block->row(i).output;
+    REQUIRE(results[i].output == std::vector<float>{golden[0], golden[1], -golden[2]});
+  }
+}
+
+TEST_CASE("the first monitored point that turns non-finite is named", "[model]") {
+  const c10::InferenceMode inference;
+  const auto monitor = GENERATE(model::Monitor::all, model::Monitor::output);
+  const auto model =
+      value_or_throw(test::save_and_load(test::lenet(), {1, 28, 28}, 16, monitor));
+  const auto executor = model->make_executor();
+  const auto block = executor->golden(test::values_of(model::check_input({1, 28, 28}, 1)));
+  const auto first_of = [&](const Fault& fault) {
+    const std::vector<model::Trial> trials{{0, {&fault, 1}}};
+    const auto result = executor->trials(*block, trials).front();
+    REQUIRE(result.first_nonfinite.has_value());
+    return model->points()[*result.first_nonfinite];
+  };
+  const auto neuron = first_of({test::site_of(*model, "conv2"), Target::neuron,
+                                FaultModel::stuck_at_1, 5, 0x7f800000});
+  REQUIRE(neuron.path == "conv2");
+  REQUIRE(neuron.kind == (monitor == model::Monitor::all ? model::PointKind::module_output
+                                                         : model::PointKind::site_output));
+  const auto weight = first_of({test::site_of(*model, "fc3"), Target::weight,
+                                FaultModel::stuck_at_1, 5, 0x7f800000});
+  REQUIRE((weight == model::Point{"fc3.weight", model::PointKind::parameter}));
+}
+
+TEST_CASE("a finite fault that overflows later is named where it overflows", "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("first", 4, 4);
+  b.add("gain", b.layer("Gain", "  return x * 100.0\n"));
+  b.add("clip", b.layer("Clip", "  return torch.clamp(x, -1.0, 1.0)\n"));
+  const auto net = b.finish(
+      "  return self.clip.forward(self.gain.forward(self.first.forward(torch.flatten(x, 1))))\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
+  const auto executor = model->make_executor();
+  const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 1)));
+  const Fault fault{0, Target::neuron, FaultModel::bit_flip, 1, 1U << 30};  // times 2^128
+  const std::vector<model::Trial> trials{{0, {&fault, 1}}};
+  const auto result = executor->trials(*block, trials).front();
+  REQUIRE(std::isfinite(
+      faultgen::from_bits(static_cast<std::uint32_t>(result.injections[0].corrupted_bits))));
+  REQUIRE(model->points().at(result.first_nonfinite.value()).path == "gain");
+  REQUIRE(std::abs(result.output[1]) == 1.0F);  // clipped: the output alone shows nothing
+}
+
+TEST_CASE("values that are non-finite in the golden run do not make a trial due", "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.conv("conv", 1, 2, 1);
+  b.add("log", b.layer("Log", "  return torch.log(torch.relu(x))\n"));
+  b.linear("head", 8, 3);
+  const auto net = b.finish(
+      "  y = torch.clamp(self.log.forward(self.conv.forward(x)), -3.0, 3.0)\n"
+      "  return self.head.forward(torch.flatten(y, 1))\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
+  const auto executor = model->make_executor();
+  // conv = w x + b: make the first map negative everywhere (log 0 = -Inf), the second as it comes.
+  const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 8)));
+  bool harmless_seen = false, new_seen = false;
+  for (std::size_t row = 0; row < 8; ++row) {
+    for (std::uint64_t element = 0; element < 8; ++element) {
+      const Fault small{0, Target::neuron, FaultModel::bit_flip, element, 1};
+      const Fault sign{0, Target::neuron, FaultModel::stuck_at_1, element, 1U << 31};
+      const std::vector<model::Trial> trials{{row, {&small, 1}}, {row, {&sign, 1}}};
+      const auto results = executor->trials(*block, trials);
+      REQUIRE(block->row(row).output_finite);
+      // The last mantissa bit makes nothing non-finite that was finite.
+      REQUIRE_FALSE(results[0].first_nonfinite.has_value());
+      harmless_seen |= results[0].any_nonfinite;
+      // A positive value made negative gives a new -Inf exactly there; a negative one nothing new.
+      const bool was_positive = (results[1].injections[0].original_bits >> 31) == 0;
+      REQUIRE(results[1].first_nonfinite.has_value() == was_positive);
+      if (was_positive) {
+        REQUIRE(model->points()[*results[1].first_nonfinite].path == "log");
+        new_seen = true;
+      }
+    }
+  }
+  REQUIRE(harmless_seen);
+  REQUIRE(new_seen);
+}
+
+TEST_CASE("an inference that fails is that trial's failure alone", "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("head", 4, 3);
+  const auto net = b.finish(
+      "  y = self.head.forward(torch.flatten(x, 1))\n"
+      "  assert not bool(torch.any(torch.isnan(y))), \"a NaN was seen\"\n"
+      "  return y\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
+  REQUIRE(model->fingerprint().at("rows_per_inference") == "1");
+  const auto executor = model->make_executor();
+  const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 2)));
+  const Fault nan{0, Target::neuron, FaultModel::stuck_at_1, 0, 0x7fc00000};
+  const Fault sign{0, Target::neuron, FaultModel::bit_flip, 0, 1U << 31};
+  const std::vector<model::Trial> trials{{0, {&sign, 1}}, {0, {&nan, 1}}, {1, {&sign, 1}}};
+  const auto results = executor->trials(*block, trials);
+  REQUIRE(results[0].failure == "");
+  REQUIRE_THAT(results[1].failure, Catch::Contains("a NaN was seen"));
+  REQUIRE(results[1].output.empty());
+  REQUIRE(results[1].injections[0].reached);
+  REQUIRE(results[2].failure == "");
+  REQUIRE(results[2].output[0] == -block->row(1).output[0]);
+}
+
+TEST_CASE("a site that control flow does not run is reported as not reached", "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("positive", 1, 2);
+  const auto net = b.finish(
+      "  y = torch.flatten(x, 1)\n"
+      "  if float(torch.max(x)) > -100.0:\n"
+      "    return self.positive.forward(y)\n"
+      "  return torch.cat([y, y], 1)\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 1, 1}));
+  const auto executor = model->make_executor();
+  const auto block = executor->golden(std::vector<float>{1.0F, -200.0F});
+  const Fault fault{0, Target::neuron, FaultModel::bit_flip, 1, 1U << 31};
+  const std::vector<model::Trial> trials{{0, {&fault, 1}}, {1, {&fault, 1}}};
+  const auto results = executor->trials(*block, trials);
+  REQUIRE(results[0].injections[0].reached);
+  REQUIRE_FALSE(results[1].injections[0].reached);
+  REQUIRE(results[1].output == std::vector<float>{-200.0F, -200.0F});
+}
+
+TEST_CASE("each call of a module is a neuron site of its own, with one weight", "[model]") {
+  const c10::InferenceMode inference;
+  const torch::jit::Module net = test::scripted_net();
+  const auto model = value_or_throw(test::save_and_load(net, {3, 8, 8}, 1));
+  std::vector<std::string> names;
+  for (const auto& site : model->sites()) names.push_back(faultgen::site_name(site));
+  REQUIRE(names == std::vector<std::string>{"conv", "conv#1", "conv#2", "head"});
+  const faultgen::FaultSpace weights(model->sites(), Target::weight);
+  REQUIRE(weights.total_elements() == 3 * 3 * 3 * 3 + 6 * 3);
+
+  const auto executor = model->make_executor();
+  const at::Tensor input = model::check_input({3, 8, 8}, 1);
+  const auto block = executor->golden(test::values_of(input));
+  const auto conv = net.attr("conv").toModule(), head = net.attr("head").toModule();
+  for (std::uint32_t call = 0; call < 3; ++call) {
+    const Fault fault{call, Target::neuron, FaultModel::bit_flip, 17, 1U << 30};
+    const std::vector<model::Trial> trials{{0, {&fault, 1}}};
+    at::Tensor x = input;
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      x = at::conv2d(x, conv.attr("weight").toTensor(), conv.attr("bias").toTensor(), {1, 1},
+                     {1, 1});
+      if (i == call) apply_by_hand(FaultModel::bit_flip, 1U << 30, x, 17);
+      x = at::relu(x) + static_cast<double>(i);
+    }
+    const at::Tensor expected = at::linear(at::mean(x, {2, 3}), head.attr("weight").toTensor(),
+                                           head.attr("bias").toTensor());
+    REQUIRE(same_bits(executor->trials(*block, trials).front().output,
+                      test::values_of(expected)));
+  }
+}

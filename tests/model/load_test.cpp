@@ -1,0 +1,151 @@
+#include "suite/model/fingerprint.hpp"
+#include "tests/model/loaded.hpp"
+#include "tests/model/nets.hpp"
+
+#include <torch/serialize.h>
+#include <zlib.h>
+
+#include <catch2/catch.hpp>
+
+#include <fstream>
+#include <thread>
+
+namespace {
+
+using namespace bitquake;
+
+std::string load_error(const std::filesystem::path& file) {
+  const auto loaded = model::load({.file = file, .input_shape = {1, 2, 2}});
+  REQUIRE_FALSE(loaded.ok());
+  REQUIRE(loaded.error().code == Errc::model);
+  return to_string(loaded.error());
+}
+
+void write(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+/// Replaces text in the (stored, not compressed) members of an archive.
+std::string replaced(std::string bytes, const std::string& from, const std::string& to) {
+  REQUIRE(from.size() == to.size());
+  const auto at = bytes.find(from);
+  REQUIRE(at != std::string::npos);
+  return bytes.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+TEST_CASE("sites list path, kind, weight and output shape", "[model]") {
+  const auto model = value_or_throw(test::save_and_load(test::residual_net(), {3, 16, 16}));
+  REQUIRE(model->classes() == 10);
+  const std::vector<faultgen::Site> expected{
+      {"stem", 0, faultgen::SiteKind::conv2d, {8, 3, 3, 3}, {8, 16, 16}},
+      {"conv1", 0, faultgen::SiteKind::conv2d, {8, 8, 3, 3}, {8, 16, 16}},
+      {"conv2", 0, faultgen::SiteKind::conv2d, {16, 8, 3, 3}, {16, 8, 8}},
+      {"shortcut", 0, faultgen::SiteKind::conv2d, {16, 8, 1, 1}, {16, 8, 8}},
+      {"head", 0, faultgen::SiteKind::linear, {10, 16}, {10}}};
+  REQUIRE((model->sites() == expected));
+}
+
+TEST_CASE("outputs of all module calls and the final output are monitored", "[model]") {
+  const auto model = value_or_throw(test::save_and_load(test::residual_net(), {3, 16, 16}));
+  std::vector<std::string> watched;
+  for (const model::Point& point : model->points()) {
+    if (point.kind == model::PointKind::module_output || point.kind == model::PointKind::output) {
+      watched.push_back(point.path);
+    }
+  }
+  REQUIRE(watched == std::vector<std::string>{"stem", "bn0", "conv1", "bn1", "conv2", "bn2",
+                                              "shortcut", "head", "output"});
+}
+
+TEST_CASE("a model saved in train mode runs in eval mode, with a notice", "[model]") {
+  test::NetBuilder b;
+  b.linear("head", 4, 2);
+  b.net().train();
+  auto net = b.finish(
+      "  x = torch.dropout(torch.flatten(x, 1), 0.5, self.training)\n"
+      "  return self.head.forward(x)\n");
+  net.train();
+  const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
+  REQUIRE_THAT(model->notices().at(0), Catch::Contains("train mode"));
+  const auto executor = model->make_executor();
+  const std::vector<float> input{1, 2, 3, 4};
+  REQUIRE(executor->golden(input)->row(0).output == executor->golden(input)->row(0).output);
+}
+
+TEST_CASE("files that are no TorchScript model are refused with the remedy", "[model][error]") {
+  const test::TempDirectory directory;
+  const auto file = directory / "model.pt";
+  SECTION("missing") { REQUIRE_THAT(load_error(file), Catch::Contains("no such model file")); }
+  SECTION("a directory") {
+    REQUIRE_THAT(load_error(directory.path()), Catch::Contains("no such model file"));
+  }
+  SECTION("text") {
+    write(file, "not a model\n");
+    REQUIRE_THAT(load_error(file), Catch::Contains("is not a TorchScript file"));
+  }
+  SECTION("empty") {
+    write(file, "");
+    REQUIRE_THAT(load_error(file), Catch::Contains("is not a TorchScript file"));
+  }
+  SECTION("truncated") {
+    test::lenet().save(file.string());
+    const std::string bytes = test::read_bytes(file);
+    write(file, bytes.substr(0, bytes.size() / 2));
+    REQUIRE_THAT(load_error(file), Catch::Contains("is not a TorchScript file"));
+  }
+  SECTION("weights only") {
+    const auto pickled = torch::pickle_save(c10::IValue(at::ones({3})));
+    write(file, std::string(pickled.begin(), pickled.end()));
+    const std::string error = load_error(file);
+    REQUIRE_THAT(error, Catch::Contains("holds no TorchScript module") &&
+                            Catch::Contains("torch.jit.trace"));
+  }
+  SECTION("an operator of a newer LibTorch") {
+    test::NetBuilder b;
+    b.finish("  return torch.flatten(torch.sigmoid(x), 1)\n").save(file.string());
+    write(file, replaced(test::read_bytes(file), "torch.sigmoid(", "torch.sigmoix("));
+    const std::string error = load_error(file);
+    REQUIRE_THAT(error, Catch::Contains("uses operator aten::sigmoix, which this LibTorch") &&
+                            Catch::Contains("newer PyTorch"));
+  }
+}
+
+TEST_CASE("a model that writes to its parameters is refused", "[model][error]") {
+  test::NetBuilder b;
+  b.net().register_parameter("count", at::zeros({1}), true);
+  const auto net = b.finish("  self.count.add_(1.0)\n  return torch.flatten(x + self.count, 1)\n");
+  const auto loaded = test::save_and_load(net, {1, 2, 2});
+  REQUIRE_FALSE(loaded.ok());
+  REQUIRE_THAT(to_string(loaded.error()), Catch::Contains("writes to its own parameter 'count'"));
+}
+
+TEST_CASE("an output that is no batch of scores is refused with its shape", "[model][error]") {
+  test::NetBuilder b;
+  const auto error_of = [&](const std::string& body) {
+    const auto loaded = test::save_and_load(b.finish(body), {1, 2, 2});
+    REQUIRE_FALSE(loaded.ok());
+    return to_string(loaded.error());
+  };
+  SECTION("an image") {
+    REQUIRE_THAT(error_of("  return torch.relu(x)\n"), Catch::Contains("[16, 1, 2, 2]"));
+  }
+  SECTION("a tuple") {
+    REQUIRE_THAT(error_of("  return (x, x)\n"), Catch::Contains("a Tuple"));
+  }
+  SECTION("double precision") {
+    REQUIRE_THAT(error_of("  return torch.flatten(x, 1).double()\n"), Catch::Contains("Double"));
+  }
+}
+
+TEST_CASE("the numeric fingerprint names what decides the last bits", "[model]") {
+  const auto print = model::numeric_fingerprint();
+  for (const char* key : {"libtorch", "aten_isa", "onednn", "onednn_isa", "blas"}) {
+    REQUIRE(print.at(key) != "");
+  }
+  std::thread([] {
+    model::use_one_inner_thread();
+    if (model::inner_threads() != 1) std::abort();
+  }).join();
+}

@@ -1,0 +1,97 @@
+#include "suite/scenario/yaml_writer.hpp"
+
+#include "suite/base/rng.hpp"
+#include "suite/scenario/schema.hpp"
+#include "tests/scenario/example.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <string>
+
+using namespace bitquake;
+using namespace bitquake::scenario;
+
+TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
+  REQUIRE(to_yaml(parsed(kShortest + "preprocess: {mean: [0.2860]}\nfaults: {bits: [7]}\n")) ==
+          "version: 1\n"
+          "seed: 1\n"
+          "model:\n"
+          "  file: \"m.pt\"\n"
+          "  input: [1, 28, 28]\n"
+          "  output: logits\n"
+          "data:\n"
+          "  format: idx\n"
+          "  name: \"digits\"\n"
+          "  images: \"images.gz\"\n"
+          "  order: first\n"
+          "preprocess:\n"
+          "  divide_by: 255\n"
+          "  mean: [0.286]\n"
+          "  std: [1]\n"
+          "faults:\n"
+          "  target: neurons\n"
+          "  model: bit_flip\n"
+          "  bits: [7, 7]\n"
+          "  draw: elements\n"
+          "  policy: per_image\n"
+          "  per_group: 1\n"
+          "  epochs: 1\n"
+          "execution: reference\n"
+          "padded_batch: 16\n"
+          "unit_samples: 64\n"
+          "monitor: all\n"
+          "statistics:\n"
+          "  interval: wilson\n"
+          "  confidence: 0.95\n");
+}
+
+TEST_CASE("keys that an existing fault set replaces are left out", "[scenario]") {
+  const Scenario s = parsed(kShortest + "faults: {file: set.h5}\n");
+  const std::string text = to_yaml(s);
+  REQUIRE(text.find("faults:\n  file: \"set.h5\"\nexecution:") != std::string::npos);
+  REQUIRE(parsed(text) == s);
+}
+
+TEST_CASE("any text survives writing and reading", "[scenario]") {
+  Scenario s = parsed(kShortest);
+  s.data.name =
+      GENERATE(as<std::string>{}, "~", "null", "5", "# no comment", "'", "\"", "\\", "a: b", "*x",
+               "&x", " lead and trail ", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", "[a, b]",
+               "C:\\new\\table", "%YAML", "---");
+  REQUIRE(parsed(to_yaml(s)) == s);
+}
+
+TEST_CASE("random scenarios survive writing and reading", "[scenario][property]") {
+  for (std::uint64_t run = 0; run < 500; ++run) {
+    Draws draws(7, Stream::check_input, run);
+    const auto count = [&](std::uint64_t high) { return 1 + draws.below(high); };
+    const auto pick = [&](const auto& registry) {
+      return registry[draws.below(registry.size())].value;
+    };
+    const auto real = [&] { return (draws.uniform() - 0.5) * 1e3; };
+    Scenario s = parsed(kShortest);
+    s.seed = draws.next64();
+    s.model.input = {3, static_cast<std::int64_t>(count(65536)), 1};
+    s.model.output = pick(metrics::kOutputKinds);
+    if (draws.below(2) == 0) s.data.labels = "l";
+    if (draws.below(2) == 0) s.data.samples = count(1U << 31);
+    s.data.order = pick(kOrders);
+    s.preprocess.divide_by = draws.uniform() + 1e-9;
+    s.preprocess.mean = {real(), real(), real()};
+    s.preprocess.stddev = {draws.uniform() + 1e-30};
+    s.faults.target = pick(faultgen::kTargets);
+    s.faults.model = pick(faultgen::kFaultModels);
+    s.faults.bits.low = static_cast<std::uint32_t>(draws.below(32));
+    s.faults.bits.high =
+        s.faults.bits.low + static_cast<std::uint32_t>(draws.below(32 - s.faults.bits.low));
+    s.faults.draw = pick(faultgen::kDraws);
+    s.faults.per_group = static_cast<std::uint32_t>(count(1'000'000));
+    s.faults.epochs = static_cast<std::uint32_t>(count(1'000'000'000));
+    s.padded_batch = static_cast<std::uint32_t>(count(4096));
+    s.unit_samples = static_cast<std::uint32_t>(count(1'000'000));
+    s.monitor = pick(kMonitorScopes);
+    s.statistics.interval = pick(metrics::kIntervalMethods);
+    s.statistics.confidence = 0.5 + draws.uniform() * 0.4999;
+    REQUIRE(parsed(to_yaml(s)) == s);
+  }
+}

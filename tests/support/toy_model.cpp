@@ -1,0 +1,263 @@
+#include "tests/support/toy_model.hpp"
+
+#include "faultgen/bits.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <optional>
+#include <utility>
+
+namespace bitquake::test {
+namespace {
+
+using faultgen::Fault;
+using faultgen::Target;
+using model::Injection;
+
+/// An activation of the network and which of its elements are non-finite in the golden run.
+template <std::size_t N>
+using Values = std::array<float, N>;
+
+struct Activations {
+  Values<kToyHidden> fc1{}, clamp{};
+  Values<kToyClasses> fc2{};
+};
+
+template <std::size_t Out, std::size_t In>
+Values<Out> linear(std::span<const float, In> input, const std::array<float, Out * In>& weight,
+                   const Values<Out>& bias) {
+  Values<Out> output = bias;
+  for (std::size_t o = 0; o < Out; ++o) {
+    for (std::size_t i = 0; i < In; ++i) output[o] += weight[o * In + i] * input[i];
+  }
+  return output;
+}
+
+/// As torch.clamp: comparisons with NaN are false, so NaN stays.
+float clamp(float x) { return x < 0 ? 0 : x > 6 ? 6 : x; }
+
+bool is_pixel(float input, std::uint8_t pixel) {
+  return input == static_cast<float>(pixel / 255.0);
+}
+
+/// Changes an activation between two layers.
+using Hook = std::function<void(std::uint32_t site, std::span<float> output)>;
+
+Activations forward(const ToyParameters& parameters, std::span<const float, kToyInputs> input,
+                    const Hook& after_site) {
+  Activations run;
+  run.fc1 = linear<kToyHidden, kToyInputs>(input, parameters.weight1, parameters.bias1);
+  if (is_pixel(input[0], kInfiniteNeuronPixel)) {
+    run.fc1[0] = std::numeric_limits<float>::infinity();
+  }
+  after_site(0, run.fc1);
+  std::transform(run.fc1.begin(), run.fc1.end(), run.clamp.begin(), clamp);
+  run.fc2 = linear<kToyClasses, kToyHidden>(run.clamp, parameters.weight2, parameters.bias2);
+  if (is_pixel(input[0], kNanOutputPixel)) run.fc2[0] = std::numeric_limits<float>::quiet_NaN();
+  after_site(1, run.fc2);
+  return run;
+}
+
+class ToyBlock : public model::GoldenBlock {
+ public:
+  std::size_t size() const override { return rows.size(); }
+  const model::GoldenRow& row(std::size_t index) const override { return rows[index]; }
+
+  std::vector<float> inputs;
+  std::vector<Activations> runs;
+  mutable std::vector<model::GoldenRow> rows;  ///< mutable for Defect::golden_polluted alone
+
+  std::span<const float, kToyInputs> input(std::size_t index) const {
+    return std::span<const float, kToyInputs>(inputs.data() + index * kToyInputs, kToyInputs);
+  }
+};
+
+/// One faulty inference.
+class ToyRun {
+ public:
+  ToyRun(std::span<const Fault> faults, Defect defect) : defect_(defect) {
+    faults_.assign(faults.begin(), faults.end());
+    result_.injections.resize(faults.size());
+  }
+
+  /// Faults to apply besides the trial's own, unrecorded.
+  void also(const std::vector<Fault>& more) {
+    faults_.insert(faults_.end(), more.begin(), more.end());
+  }
+
+  model::TrialResult run(std::span<const float, kToyInputs> input, const Activations& golden) {
+    ToyParameters parameters = toy_parameters();
+    inject(Target::weight, 0, parameters.weight1);
+    inject(Target::weight, 1, parameters.weight2);
+    const Activations faulty =
+        forward(parameters, input, [&](std::uint32_t site, std::span<float> output) {
+          inject(Target::neuron, site, output);
+        });
+    watch_weights(0, kFc1Weight, parameters.weight1);
+    watch(kFc1Output, golden.fc1, faulty.fc1);
+    watch(kClampOutput, golden.clamp, faulty.clamp);
+    watch_weights(1, kFc2Weight, parameters.weight2);
+    watch(kFc2Output, golden.fc2, faulty.fc2);
+    watch(kFinalOutput, golden.fc2, faulty.fc2);
+    result_.output.assign(faulty.fc2.begin(), faulty.fc2.end());
+    return std::move(result_);
+  }
+
+ private:
+  void inject(Target target, std::uint32_t site, std::span<float> tensor) {
+    for (std::size_t i = 0; i < faults_.size(); ++i) {
+      if (faults_[i].target != target || faults_[i].site != site) continue;
+      if (defect_ == Defect::first_fault_only && i > 0) continue;
+      const Injection injection = apply(faults_[i], tensor);
+      if (i < result_.injections.size()) result_.injections[i] = injection;
+      if (defect_ == Defect::applied_twice) apply(faults_[i], tensor);
+    }
+  }
+
+  Injection apply(const Fault& fault, std::span<float> tensor) const {
+    const std::size_t shift = defect_ == Defect::wrong_element ? 1 : 0;
+    float& value = tensor[(fault.element + shift) % tensor.size()];
+    auto mask = static_cast<std::uint32_t>(fault.bit_mask);
+    if (defect_ == Defect::wrong_bit) mask = (mask << 1U) | (mask >> 31U);
+    const std::uint32_t before = faultgen::to_bits(value);
+    const auto after = static_cast<std::uint32_t>(faultgen::apply(fault.model, mask, before));
+    value = faultgen::from_bits(after);
+    return {true, before, after};
+  }
+
+  void watch_weights(std::uint32_t site, std::uint32_t point, std::span<const float> weights) {
+    for (const Fault& fault : faults_) {
+      if (fault.target != Target::weight || fault.site != site) continue;
+      if (!std::isfinite(weights[fault.element])) note(point);
+    }
+  }
+
+  void watch(std::uint32_t point, std::span<const float> golden, std::span<const float> faulty) {
+    for (std::size_t i = 0; i < faulty.size(); ++i) {
+      if (std::isfinite(faulty[i])) continue;
+      result_.any_nonfinite = true;
+      if (std::isfinite(golden[i])) note(point);
+    }
+  }
+
+  void note(std::uint32_t point) {
+    if (!result_.first_nonfinite) result_.first_nonfinite = point;
+  }
+
+  Defect defect_;
+  std::vector<Fault> faults_;
+  model::TrialResult result_;
+};
+
+class ToyExecutor : public model::Executor {
+ public:
+  explicit ToyExecutor(const ToySettings& settings) : settings_(settings) {}
+
+  std::unique_ptr<model::GoldenBlock> golden(std::span<const float> inputs) override {
+    auto block = std::make_unique<ToyBlock>();
+    block->inputs.assign(inputs.begin(), inputs.end());
+    for (std::size_t i = 0; i < inputs.size() / kToyInputs; ++i) {
+      const Activations run = forward(toy_parameters(), block->input(i), [](auto, auto) {});
+      block->runs.push_back(run);
+      const bool finite = std::all_of(run.fc2.begin(), run.fc2.end(),
+                                      [](float value) { return std::isfinite(value); });
+      block->rows.push_back({{run.fc2.begin(), run.fc2.end()}, finite});
+    }
+    return block;
+  }
+
+  std::vector<model::TrialResult> trials(const model::GoldenBlock& block,
+                                         std::span<const model::Trial> trials) override {
+    const auto& golden = dynamic_cast<const ToyBlock&>(block);
+    std::vector<model::TrialResult> results;
+    for (const model::Trial& trial : trials) results.push_back(run(golden, trial));
+    return results;
+  }
+
+ private:
+  model::TrialResult run(const ToyBlock& golden, const model::Trial& trial) {
+    ToyRun run(trial.faults, settings_.defect);
+    if (settings_.defect == Defect::left_behind) {
+      run.also(left_behind_);
+      left_behind_.assign(trial.faults.begin(), trial.faults.end());
+    }
+    std::size_t sample = trial.golden_row;
+    if (settings_.defect == Defect::wrong_sample) sample = (sample + 1) % golden.size();
+    try {
+      if (settings_.before_inference) settings_.before_inference(trial.faults);
+      model::TrialResult result = run.run(golden.input(sample), golden.runs[sample]);
+      if (settings_.defect == Defect::golden_polluted) {
+        golden.rows[trial.golden_row].output = result.output;
+        std::replace_if(
+            golden.rows[trial.golden_row].output.begin(),
+            golden.rows[trial.golden_row].output.end(), [](float x) { return std::isnan(x); },
+            0.0F);
+      }
+      return result;
+    } catch (const std::exception& error) {
+      model::TrialResult failed;
+      failed.injections.resize(trial.faults.size());
+      failed.failure = error.what();
+      return failed;
+    }
+  }
+
+  const ToySettings& settings_;
+  std::vector<Fault> left_behind_;
+};
+
+class ToyModel : public model::Model {
+ public:
+  explicit ToyModel(ToySettings settings) : settings_(std::move(settings)) {}
+
+  const std::vector<faultgen::Site>& sites() const override { return sites_; }
+  const std::vector<model::Point>& points() const override { return points_; }
+  std::size_t classes() const override { return kToyClasses; }
+  std::string sha256() const override { return settings_.sha256; }
+  const std::vector<std::string>& notices() const override { return notices_; }
+  std::map<std::string, std::string> fingerprint() const override { return settings_.fingerprint; }
+  std::unique_ptr<model::Executor> make_executor() const override {
+    return std::make_unique<ToyExecutor>(settings_);
+  }
+
+ private:
+  const ToySettings settings_;
+  const std::vector<faultgen::Site> sites_{
+      {"fc1", 0, faultgen::SiteKind::linear, {kToyHidden, kToyInputs}, {kToyHidden}},
+      {"fc2", 0, faultgen::SiteKind::linear, {kToyClasses, kToyHidden}, {kToyClasses}}};
+  const std::vector<model::Point> points_{{"fc1", model::PointKind::parameter},
+                                          {"fc1", model::PointKind::module_output},
+                                          {"clamp", model::PointKind::module_output},
+                                          {"fc2", model::PointKind::parameter},
+                                          {"fc2", model::PointKind::module_output},
+                                          {"output", model::PointKind::output}};
+  const std::vector<std::string> notices_{"is a toy"};
+};
+
+/// In (-1, 1), irregular, never 0.
+float parameter(std::size_t tensor, std::size_t element) {
+  const std::size_t mixed = (1'009 * (element + 1) + 7'919 * (tensor + 1)) % 1'999;
+  return (static_cast<float>(mixed) + 0.5F) / 1'000.0F - 1.0F;
+}
+
+}  // namespace
+
+ToyParameters toy_parameters() {
+  ToyParameters parameters;
+  const auto fill = [](std::span<float> values, std::size_t tensor) {
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = parameter(tensor, i);
+  };
+  fill(parameters.weight1, 0);
+  fill(parameters.bias1, 1);
+  fill(parameters.weight2, 2);
+  fill(parameters.bias2, 3);
+  return parameters;
+}
+
+std::shared_ptr<const model::Model> make_toy_model(ToySettings settings) {
+  return std::make_shared<const ToyModel>(std::move(settings));
+}
+
+}  // namespace bitquake::test
