@@ -90,6 +90,11 @@ std::vector<metrics::Rate> joined(std::vector<metrics::Rate> a, std::vector<metr
   return a;
 }
 
+bool monitors_modules(const Campaign& campaign) {
+  return std::any_of(campaign.points.begin(), campaign.points.end(),
+                     [](const Point& point) { return point.kind == "module_output"; });
+}
+
 }  // namespace
 
 Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults,
@@ -117,7 +122,10 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
   summary.campaign = trials.campaign.identity;
   count_rows(summary, trials);
   summary.overall = joined(accuracies.rates(summary.options), outcomes.rates(summary.options));
-  summary.pytorchalfi = pytorchalfi.rates(summary.options);
+  // That tool's DUE looks at every module output: without them the figures would be others.
+  if (monitors_modules(trials.campaign)) {
+    summary.pytorchalfi = pytorchalfi.rates(summary.options);
+  }
   for (std::size_t i = 0; i < sites.size(); ++i) {
     summary.sites.push_back({trials.campaign.sites[i].name, sites[i].rates(summary.options)});
   }

@@ -37,7 +37,8 @@ struct Summary {
   std::vector<Breakdown> sites;            ///< in execution order
   std::vector<Breakdown> bits;             ///< LSB first, named by number
   std::vector<Breakdown> bit_fields;       ///< sign, exponent, mantissa
-  std::vector<metrics::Rate> pytorchalfi;  ///< metrics::PyTorchAlfiCounts
+  /// metrics::PyTorchAlfiCounts; empty when module outputs were not monitored.
+  std::vector<metrics::Rate> pytorchalfi;
 };
 
 /// Builds the tables in O(trials) time; independent of threads. Errc::results when `faults` is not

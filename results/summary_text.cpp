@@ -137,15 +137,21 @@ std::string counts_text(const Summary& summary) {
          " not reached by control flow)\n";
 }
 
+std::string pytorchalfi_text(const Summary& summary) {
+  if (summary.pytorchalfi.empty()) {
+    return "\nPyTorchALFI-compatible figures: none, they need monitor: all\n";
+  }
+  return "\nPyTorchALFI-compatible figures (their denominators differ; they do not add to 100 %)\n" +
+         rates_table(summary.pytorchalfi, summary);
+}
+
 }  // namespace
 
 std::string summary_text(const Summary& summary) {
   return counts_text(summary) + "\n" + rates_table(summary.overall, summary) +
          "\nOutcome by bit field\n" + breakdown_table("bit field", summary.bit_fields, summary) +
          "\nOutcome by site\n" + breakdown_table("site", summary.sites, summary) +
-         "\nPyTorchALFI-compatible figures (their denominators differ; they do not add to 100 "
-         "%)\n" +
-         rates_table(summary.pytorchalfi, summary);
+         pytorchalfi_text(summary);
 }
 
 }  // namespace bitquake::results

@@ -69,8 +69,8 @@ ExitCode check(const CheckCommand& command) {
             << fmt::format("fault set   {} faults in {} groups\n",
                            with_commas(inputs->faults.faults.size()),
                            with_commas(inputs->faults.groups.size()))
-            << fmt::format("trials      {} ({} epochs)\n", with_commas(inputs->plan.trials()),
-                           inputs->plan.epochs())
+            << fmt::format("trials      {} ({} epoch{})\n", with_commas(inputs->plan.trials()),
+                           inputs->plan.epochs(), inputs->plan.epochs() == 1 ? "" : "s")
             << fmt::format("estimate    {} on {} threads\n",
                            duration_text(estimated_seconds(*inputs, command.threads)),
                            command.threads);

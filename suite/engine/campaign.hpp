@@ -33,7 +33,7 @@ class Observer {
 struct RunOptions {
   std::filesystem::path directory;      ///< run directory; continued when it holds this campaign
   unsigned threads = 1;                 ///< workers; results do not depend on it
-  std::filesystem::path scenario_file;  ///< for the manifest
+  std::filesystem::path scenario_file{};  ///< for the manifest
   unsigned inner_threads = 1;           ///< for the manifest: intra-op threads of each worker
 };
 

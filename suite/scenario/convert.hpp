@@ -4,6 +4,7 @@
 #include "suite/scenario/schema.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct Scalar {
 struct Problem {
   std::string what;
   std::string hint;
-  std::size_t item = 0;  ///< index of the scalar to blame
+  std::optional<std::size_t> item{};  ///< index of the item to blame; none: the value as a whole
 };
 
 /// The value of `key` from its scalars: the items of a list, or exactly one. Checks type, range,

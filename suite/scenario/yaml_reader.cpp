@@ -415,7 +415,7 @@ bool Reader::set_value(const Key& key, const Entry& entry) {
   const Result<Value, Problem> value = to_value(key, *scalars);
   if (!value) {
     const auto& [what, hint, item] = value.error();
-    report(item_place(entry, item), what, hint);
+    report(item ? item_place(entry, *item) : entry.value_place, what, hint);
     return false;
   }
   key.member.set(scenario_, *value);

@@ -1,4 +1,5 @@
 #include "suite/engine/campaign.hpp"
+
 #include "tests/engine/oracle.hpp"
 
 #include <catch2/catch.hpp>
@@ -45,7 +46,8 @@ TEST_CASE("every column of a campaign is what a plain computation gives", "[engi
   REQUIRE(got.campaign.points[kFc1Weight] == results::Point{"fc1", "parameter"});
   REQUIRE(got.campaign.points[kClampOutput] == results::Point{"clamp", "module_output"});
   REQUIRE(got.campaign.points[kFinalOutput] == results::Point{"output", "output"});
-  REQUIRE(got.campaign.sites == std::vector<results::SiteName>{{"fc1", "linear"}, {"fc2", "linear"}});
+  REQUIRE(got.campaign.sites ==
+          std::vector<results::SiteName>{{"fc1", "linear"}, {"fc2", "linear"}});
 
   std::array<std::uint64_t, 4> outcomes{};
   for (const auto& row : expected.trials) ++outcomes[row.outcome];
@@ -86,7 +88,8 @@ TEST_CASE("a run directory holds the documented files", "[engine][campaign]") {
   REQUIRE(value_or_throw(faultgen::read_fault_set(campaign / "out/faults.h5")) == inputs.faults);
 }
 
-TEST_CASE("samples whose golden output is not finite are skipped and listed", "[engine][campaign]") {
+TEST_CASE("samples whose golden output is not finite are skipped and listed",
+          "[engine][campaign]") {
   ToyCampaign campaign(20, {{0, kNanOutputPixel}, {13, kNanOutputPixel}});
   campaign.scenario.faults.epochs = 3;
   const engine::CampaignResult result = run(campaign.inputs(), campaign / "out");
@@ -147,10 +150,9 @@ TEST_CASE("an inference that fails is due, with its message, and the campaign go
   const engine::Inputs inputs = campaign.inputs();
   const engine::CampaignResult result = run(inputs, campaign / "out", GENERATE(1U, 5U));
   const results::Trials got = trials_of(campaign / "out");
-  const results::Trials expected =
-      expected_trials(campaign, inputs, [&](const faultgen::FaultGroup& group) {
-        return failing(inputs.faults.faults_of(group));
-      });
+  const results::Trials expected = expected_trials(
+      campaign, inputs,
+      [&](const faultgen::FaultGroup& group) { return failing(inputs.faults.faults_of(group)); });
   REQUIRE(first_difference(got, expected) == "");
   REQUIRE(got.messages.size() == 3);
   REQUIRE(got.trials.size() == 180);
@@ -189,7 +191,8 @@ TEST_CASE("data without labels gives outcomes but no accuracies", "[engine][camp
   for (const auto& rate : result.summary.overall) {
     REQUIRE(rate.metric.find("top") == std::string::npos);
   }
-  for (const auto& row : trials_of(campaign / "out").golden) REQUIRE(row.label == results::kNoLabel);
+  for (const auto& row : trials_of(campaign / "out").golden)
+    REQUIRE(row.label == results::kNoLabel);
 }
 
 TEST_CASE("the observer hears notices and each unit's progress", "[engine][campaign]") {

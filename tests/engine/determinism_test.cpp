@@ -19,7 +19,8 @@ ToyCampaign varied_campaign() {
   campaign.scenario.faults.epochs = 3;
   campaign.scenario.unit_samples = 7;
   campaign.settings.before_inference = [](Faults faults) {
-    if (faults[0].bit_mask == 1U << 9U) throw std::runtime_error("bit 9 of " + std::to_string(faults[0].site));
+    if (faults[0].bit_mask == 1U << 9U)
+      throw std::runtime_error("bit 9 of " + std::to_string(faults[0].site));
   };
   return campaign;
 }

@@ -164,8 +164,8 @@ void judge(results::TrialRow& row, const Inference& golden, const Inference& fau
     row.outcome = 0;
     return;
   }
-  const bool same = std::memcmp(golden.output().data(), faulty.output().data(),
-                                6 * sizeof(float)) == 0;
+  const bool same =
+      std::memcmp(golden.output().data(), faulty.output().data(), 6 * sizeof(float)) == 0;
   row.outcome = same ? 1 : row.faulty_top1 == decision ? 2 : 3;
   const auto order = ranking(golden.output());
   row.sdc5 = row.faulty_top1 == order[5] ? 1 : 0;

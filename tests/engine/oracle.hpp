@@ -13,14 +13,15 @@ namespace bitquake::test {
 /// Why the inference of a group fails; none when it does not.
 using FailureOf = std::function<std::optional<std::string>(const faultgen::FaultGroup&)>;
 
-/// The rows that a toy campaign must have, computed one trial at a time straight from the pixels, the
-/// toy's parameters and the definitions of the columns: shares no code with the engine, the metrics or
-/// the toy's executor. Only the trial, injection and golden rows and the messages are filled in.
+/// The rows that a toy campaign must have, computed one trial at a time straight from the pixels,
+/// the toy's parameters and the definitions of the columns: shares no code with the engine, the
+/// metrics or the toy's executor. Only the trial, injection and golden rows and the messages are
+/// filled in.
 results::Trials expected_trials(const ToyCampaign& campaign, const engine::Inputs& inputs,
                                 const FailureOf& failure_of = {});
 
-/// Name of the first row in which two campaigns differ, and of its first differing column; empty when
-/// all rows are equal. Reals are equal when their bits are; NaN equals NaN.
+/// Name of the first row in which two campaigns differ, and of its first differing column; empty
+/// when all rows are equal. Reals are equal when their bits are; NaN equals NaN.
 std::string first_difference(const results::Trials& a, const results::Trials& b);
 
 }  // namespace bitquake::test

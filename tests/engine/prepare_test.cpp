@@ -1,4 +1,5 @@
 #include "suite/engine/prepare.hpp"
+
 #include "tests/engine/oracle.hpp"
 
 #include <catch2/catch.hpp>
@@ -26,11 +27,11 @@ TEST_CASE("a reused fault set file gives the rows of the generated one", "[engin
   const results::Trials generated = rows_of(campaign.inputs(), campaign / "generated");
   campaign.scenario.faults.file = "generated/faults.h5";
   REQUIRE(first_difference(rows_of(campaign.inputs(), campaign / "reused"), generated) == "");
-  REQUIRE(read_bytes(campaign / "reused/faults.h5") == read_bytes(campaign / "generated/faults.h5"));
+  REQUIRE(read_bytes(campaign / "reused/faults.h5") ==
+          read_bytes(campaign / "generated/faults.h5"));
 }
 
-TEST_CASE("a fault set serves fewer samples than it was drawn for, not more",
-          "[engine][prepare]") {
+TEST_CASE("a fault set serves fewer samples than it was drawn for, not more", "[engine][prepare]") {
   ToyCampaign campaign(30);
   campaign.scenario.data.samples = 20;
   const results::Trials generated = rows_of(campaign.inputs(), campaign / "generated");

@@ -87,6 +87,17 @@ TEST_CASE("PyTorchALFI's figures are counted by hand", "[results]") {
       Counts{{"acc_orig", 8, 10}, {"acc_corr", 5, 10}, {"due_rate", 2, 10}, {"sdc_rate", 1, 6}});
 }
 
+TEST_CASE("without monitored module outputs there are no PyTorchALFI figures", "[results]") {
+  Trials all = tiny_trials();
+  for (Point& point : all.campaign.points) {
+    if (point.kind == "module_output") point.kind = "site_output";
+  }
+  const auto summary = summarise(all, tiny_faults(), IntervalMethod::wilson, 0.95);
+  REQUIRE(summary.ok());
+  REQUIRE(summary->pytorchalfi.empty());
+  REQUIRE_THAT(summary_text(*summary), Catch::Contains("they need monitor: all"));
+}
+
 TEST_CASE("a group counts once in each site, bit and field it touches", "[results]") {
   Trials all = tiny_trials();
   faultgen::FaultSet faults = tiny_faults();

@@ -64,7 +64,10 @@ TEST_CASE("bytes that no scenario may hold are named", "[scenario]") {
 
 TEST_CASE("quoted text is short and printable", "[scenario]") {
   REQUIRE(in_quotes("abc") == "'abc'");
-  REQUIRE(in_quotes("a\x1B[2J\n\t\xFF") == "'a?[2J???'");
+  REQUIRE(in_quotes("a\x1B[2J\n\t\xFF.") ==
+          "'a?[2J?"
+          "?"
+          "?.'");
   REQUIRE(in_quotes(std::string(61, 'x')) == "'" + std::string(60, 'x') + "...'");
   REQUIRE(in_quotes(std::string(59, 'x') + "\xC3\xA9") == "'" + std::string(59, 'x') + "...'");
 }

@@ -443,7 +443,7 @@ TEST_CASE("aliases that contain themselves or many others do no harm", "[scenari
 TEST_CASE("what is not one YAML document is one error with a position", "[scenario]") {
   const auto [text, first_line] = GENERATE(table<std::string, std::string>({
       {"# nothing\n", "a.yaml:1:1: error: the scenario is empty"},
-      {"---\n", "a.yaml:1:1: error: the scenario is empty"},
+      {"---\n", "a.yaml:2:1: error: the scenario is empty"},
       {"abc\n", "a.yaml:1:1: error: expected a mapping of keys, got 'abc'"},
       {"- 1\n", "a.yaml:1:1: error: expected a mapping of keys, got a list"},
       {kShortest + "---\nseed: 1\n", "a.yaml:5:1: error: a second YAML document starts here"},
@@ -520,13 +520,14 @@ TEST_CASE("the shipped scenarios are valid and read back the same", "[scenario]"
 
 TEST_CASE("a damaged scenario is read or refused, never more", "[scenario][property]") {
   const std::string original =
-      contents(shipped("quickstart.yaml")) + "x: &a [*b, !!t \"\\u00e9\"]\n";
+      contents(shipped("quickstart.yaml")) +
+      "unit_samples: &n 64\npadded_batch: *n\nstatistics: {interval: \"\\x77ilson\"}\n";
   const std::string alphabet = "\n\t\r :-[]{},#&*!|>'\"%@`?0a.~\\\x01\x80\xC3\xA9\xFF";
   const std::uint64_t runs = 4000;
   std::uint64_t refused = 0;
   for (std::uint64_t run = 0; run < runs; ++run) {
     Draws draws(2024, Stream::check_input, run);
-    std::string text = original.substr(0, run % 2 == 0 ? original.rfind("x:") : original.size());
+    std::string text = original;
     const std::uint64_t changes = 1 + draws.below(4);
     for (std::uint64_t i = 0; i < changes && !text.empty(); ++i) {
       const std::size_t at = draws.below(text.size());

@@ -9,13 +9,15 @@
 #include <filesystem>
 #include <limits>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 namespace bitquake::test {
 
-/// Images of 4x4 pixels below 250 and labels i % 6, written as idx files into a temporary directory,
-/// with a scenario that runs the toy model on them. Change `scenario` and `settings` before inputs().
+/// Images of 4x4 pixels below 250 and labels i % 6, written as idx files into a temporary
+/// directory, with a scenario that runs the toy model on them. Change `scenario` and `settings`
+/// before inputs().
 class ToyCampaign {
  public:
   /// @param first_pixels  by sample: instead of the usual first pixel
@@ -38,23 +40,25 @@ class ToyCampaign {
     scenario.data.labels = "labels";
     scenario.faults.epochs = 2;
     scenario.unit_samples = 3;
-    scenario.directory = directory_.path();
+    scenario.directory = directory_->path();
   }
 
   /// Call after changing `images` or `labels`.
   void write_data() const {
     const auto count = static_cast<std::uint32_t>(labels.size());
-    write_bytes(directory_ / "images", header({count, 4, 4}) + std::string(images.begin(), images.end()));
-    write_bytes(directory_ / "labels", header({count}) + std::string(labels.begin(), labels.end()));
+    write_bytes(*directory_ / "images",
+                header({count, 4, 4}) + std::string(images.begin(), images.end()));
+    write_bytes(*directory_ / "labels",
+                header({count}) + std::string(labels.begin(), labels.end()));
   }
 
   Result<engine::Inputs> prepare() const {
-    return engine::prepare(scenario,
-                           [this](const scenario::Scenario&) { return Loaded(make_toy_model(settings)); });
+    return engine::prepare(
+        scenario, [this](const scenario::Scenario&) { return Loaded(make_toy_model(settings)); });
   }
   engine::Inputs inputs() const { return value_or_throw(prepare()); }
 
-  std::filesystem::path operator/(const std::string& name) const { return directory_ / name; }
+  std::filesystem::path operator/(const std::string& name) const { return *directory_ / name; }
 
   scenario::Scenario scenario;
   ToySettings settings;
@@ -72,7 +76,7 @@ class ToyCampaign {
     return bytes;
   }
 
-  TempDirectory directory_;
+  std::unique_ptr<TempDirectory> directory_ = std::make_unique<TempDirectory>();
 };
 
 /// Sets the stop flag after some trials and remembers what it hears.
@@ -99,8 +103,8 @@ inline Result<engine::CampaignResult> try_run(const engine::Inputs& inputs,
                                               const std::filesystem::path& directory,
                                               unsigned threads = 2) {
   StoppingObserver observer;
-  return engine::run_campaign(inputs, {.directory = directory, .threads = threads},
-                              observer.stop, observer);
+  return engine::run_campaign(inputs, {.directory = directory, .threads = threads}, observer.stop,
+                              observer);
 }
 
 /// Runs to the end.
@@ -111,11 +115,11 @@ inline engine::CampaignResult run(const engine::Inputs& inputs,
 
 /// Runs until `trials` more are done, or to the end.
 inline engine::CampaignResult run_some(const engine::Inputs& inputs,
-                                       const std::filesystem::path& directory,
-                                       std::uint64_t trials, unsigned threads = 2) {
+                                       const std::filesystem::path& directory, std::uint64_t trials,
+                                       unsigned threads = 2) {
   StoppingObserver observer(trials);
-  return value_or_throw(engine::run_campaign(
-      inputs, {.directory = directory, .threads = threads}, observer.stop, observer));
+  return value_or_throw(engine::run_campaign(inputs, {.directory = directory, .threads = threads},
+                                             observer.stop, observer));
 }
 
 /// Bytes of each file of a run directory that must not depend on when, where and how often the
@@ -131,8 +135,8 @@ inline std::map<std::string, std::string> lasting_files(const std::filesystem::p
   return files;
 }
 
-/// Names of files that differ or that only one has: empty when `a` and `b` are the same. Shorter in a
-/// failed test than the bytes.
+/// Names of files that differ or that only one has: empty when `a` and `b` are the same. Shorter in
+/// a failed test than the bytes.
 inline std::vector<std::string> differences(const std::map<std::string, std::string>& a,
                                             const std::map<std::string, std::string>& b) {
   std::vector<std::string> names;

@@ -91,10 +91,9 @@ class ToyRun {
     ToyParameters parameters = toy_parameters();
     inject(Target::weight, 0, parameters.weight1);
     inject(Target::weight, 1, parameters.weight2);
-    const Activations faulty =
-        forward(parameters, input, [&](std::uint32_t site, std::span<float> output) {
-          inject(Target::neuron, site, output);
-        });
+    const Activations faulty = forward(
+        parameters, input,
+        [&](std::uint32_t site, std::span<float> output) { inject(Target::neuron, site, output); });
     watch_weights(0, kFc1Weight, parameters.weight1);
     watch(kFc1Output, golden.fc1, faulty.fc1);
     watch(kClampOutput, golden.clamp, faulty.clamp);
@@ -227,12 +226,10 @@ class ToyModel : public model::Model {
   const std::vector<faultgen::Site> sites_{
       {"fc1", 0, faultgen::SiteKind::linear, {kToyHidden, kToyInputs}, {kToyHidden}},
       {"fc2", 0, faultgen::SiteKind::linear, {kToyClasses, kToyHidden}, {kToyClasses}}};
-  const std::vector<model::Point> points_{{"fc1", model::PointKind::parameter},
-                                          {"fc1", model::PointKind::module_output},
-                                          {"clamp", model::PointKind::module_output},
-                                          {"fc2", model::PointKind::parameter},
-                                          {"fc2", model::PointKind::module_output},
-                                          {"output", model::PointKind::output}};
+  const std::vector<model::Point> points_{
+      {"fc1", model::PointKind::parameter},       {"fc1", model::PointKind::module_output},
+      {"clamp", model::PointKind::module_output}, {"fc2", model::PointKind::parameter},
+      {"fc2", model::PointKind::module_output},   {"output", model::PointKind::output}};
   const std::vector<std::string> notices_{"is a toy"};
 };
 

@@ -46,13 +46,13 @@ enum ToyPoint : std::uint32_t {
 /// A mistake that an executor could make. Tests plant one to see that they notice.
 enum class Defect {
   none,
-  wrong_bit,        ///< the bit above the wanted one
-  wrong_element,    ///< the element behind the wanted one
-  applied_twice,    ///< so that a flip undoes itself
-  left_behind,      ///< a trial's faults are still there in the next one
-  wrong_sample,     ///< a trial runs on the sample behind its own
-  first_fault_only, ///< the other faults of a group are dropped
-  golden_polluted,  ///< a faulty run writes its output over the golden one
+  wrong_bit,         ///< the bit above the wanted one
+  wrong_element,     ///< the element behind the wanted one
+  applied_twice,     ///< so that a flip undoes itself
+  left_behind,       ///< a trial's faults are still there in the next one
+  wrong_sample,      ///< a trial runs on the sample behind its own
+  first_fault_only,  ///< the other faults of a group are dropped
+  golden_polluted,   ///< a faulty run writes its output over the golden one
 };
 
 struct ToySettings {
