@@ -49,8 +49,9 @@ const std::vector<std::int64_t>& tensor_shape(const Site& site, Target target) {
 }
 
 std::uint64_t site_elements(const Site& site, Target target) {
-  // Every call of a module reads the same weight: it is counted once.
-  if (target == Target::weight && site.call > 0) return 0;
+  // Every call of a module reads the same weight: it is counted once. A weight that the network
+  // computes is no parameter.
+  if (target == Target::weight && (site.call > 0 || site.weight_shape.empty())) return 0;
   return element_count(tensor_shape(site, target));
 }
 

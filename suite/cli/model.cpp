@@ -23,17 +23,18 @@ Result<std::vector<std::int64_t>> parse_shape(const std::string& text) {
   std::vector<std::int64_t> shape;
   const char* at = text.data();
   const char* end = at + text.size();
+  constexpr std::int64_t kMaxSize = 65536;  // as for model.input in a scenario
   while (true) {
     std::int64_t size = 0;
     const auto [rest, failed] = std::from_chars(at, end, size);
-    if (failed != std::errc() || size < 1) break;
+    if (failed != std::errc() || size < 1 || size > kMaxSize) break;
     shape.push_back(size);
     if (rest == end && shape.size() == 3) return shape;
     if (rest == end || *rest != 'x') break;
     at = rest + 1;
   }
   return Error{Errc::usage, "--input " + text, "is not a shape",
-               "write channels, height and width, such as --input 1x28x28", ""};
+               "write channels, height and width, each 1 to 65536, such as --input 1x28x28", ""};
 }
 
 struct Totals {
@@ -41,15 +42,14 @@ struct Totals {
 };
 
 std::uint64_t weights_of(const faultgen::Site& site) {
-  return site.weight_shape.empty() ? 0 : faultgen::element_count(site.weight_shape);
+  return faultgen::site_elements(site, faultgen::Target::weight);
 }
 
-/// A module that is called several times has one weight.
 Totals totals_of(const std::vector<faultgen::Site>& sites) {
   Totals totals;
   for (const faultgen::Site& site : sites) {
     totals.neurons += faultgen::element_count(site.output_shape);
-    if (site.call == 0) totals.weights += weights_of(site);
+    totals.weights += weights_of(site);
   }
   return totals;
 }
@@ -122,20 +122,21 @@ ExitCode info(const ModelCommand& command) {
 void add_model(CLI::App& app, Action& action) {
   auto* model = app.add_subcommand("model", "look at a model");
   model->require_subcommand(1);
+  model->footer(
+      "Example:\n"
+      "  bitquake model info suite/models/lenet5_fashion_mnist.pt --input 1x28x28");
   auto* sub = model->add_subcommand("info", "list the sites where faults can be injected");
   auto command = std::make_shared<ModelCommand>();
-  sub->add_option("MODEL", command->file, "TorchScript file")->required();
+  sub->add_option("MODEL", command->file, "TorchScript file")->required()->type_name("");
   sub->add_option("--input", command->input, "shape of one sample: channels x height x width")
       ->required()
       ->type_name("CxHxW");
-  sub->add_option("--batch", command->batch, "rows of a padded batch, as padded_batch of a scenario")
+  sub->add_option("--batch", command->batch,
+                  "rows of every inference, 1 to 4096: padded_batch of a scenario")
       ->type_name("N")
-      ->check(CLI::Range(1, 4096))
+      ->check(whole_number(1, 4096))
       ->capture_default_str();
   sub->add_flag("--json", command->json, "print JSON");
-  sub->footer(
-      "Example:\n"
-      "  bitquake model info suite/models/lenet5_fashion_mnist.pt --input 1x28x28");
   sub->callback([command, &action] { action = [command] { return info(*command); }; });
 }
 

@@ -57,6 +57,13 @@ TEST_CASE("weights: a repeated call has none, its first call has them", "[faultg
   REQUIRE(space.active_sites() == std::vector<std::uint32_t>{0, 2});
 }
 
+TEST_CASE("weights: a site whose weight is computed has none", "[faultgen][space]") {
+  auto sites = test::example_sites();
+  sites[2].weight_shape.clear();
+  REQUIRE(FaultSpace(sites, Target::weight).total_elements() == 4);
+  REQUIRE(FaultSpace(sites, Target::neuron).total_elements() == 16);
+}
+
 TEST_CASE("positions are located at the borders of sites", "[faultgen][space]") {
   const auto at = [](const FaultSpace& space, std::uint64_t position) {
     const auto [site, element] = space.locate(position);

@@ -47,6 +47,51 @@ TEST_CASE("sites list path, kind, weight and output shape", "[model]") {
   REQUIRE((model->sites() == expected));
 }
 
+TEST_CASE("sites are found in every form that exporters write", "[model]") {
+  test::NetBuilder b;
+  const auto weighted = [&](const std::string& name, const std::string& body,
+                            const std::vector<std::int64_t>& weight, std::int64_t bias) {
+    b.add(name, b.layer(name, "  return " + body + "\n", {{"weight", weight}, {"bias", {bias}}}));
+  };
+  const std::string flags = ", False, False, True, True)";
+  weighted("traced_conv",
+           "torch._convolution(x, self.weight, self.bias, [1, 1], [0, 0], [1, 1], False, [0, 0], 1" +
+               flags,
+           {2, 1, 1, 1}, 2);
+  weighted("transposed",
+           "torch._convolution(x, self.weight, self.bias, [1, 1], [0, 0], [1, 1], True, [0, 0], 1" +
+               flags,
+           {2, 3, 1, 1}, 3);
+  weighted("conv1", "torch.conv1d(x, self.weight, self.bias)", {2, 3, 2}, 2);
+  weighted("conv3", "torch.conv3d(x, self.weight, self.bias)", {4, 1, 1, 1, 1}, 4);
+  weighted("addmm", "torch.addmm(self.bias, x, torch.t(self.weight))", {5, 24}, 5);
+  weighted("tokens", "torch.linear(x, self.weight, self.bias)", {2, 1}, 2);
+  const auto net = b.finish(
+      "  x = self.transposed.forward(self.traced_conv.forward(x))\n"   // 3x2x2
+      "  x = self.conv1.forward(torch.flatten(x, 2))\n"                // 2x3
+      "  x = self.conv3.forward(torch.reshape(x, [-1, 1, 1, 2, 3]))\n"  // 4x1x2x3
+      "  x = self.addmm.forward(torch.flatten(x, 1))\n"                // 5
+      "  x = self.tokens.forward(torch.unsqueeze(x, 2))\n"             // 5x2
+      "  x = torch.linear(torch.flatten(x, 1), torch.ones([3, 10]))\n"  // no parameter
+      "  return x\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
+  using faultgen::SiteKind;
+  const std::vector<faultgen::Site> expected{
+      {"traced_conv", 0, SiteKind::conv2d, {2, 1, 1, 1}, {2, 2, 2}},
+      {"conv1", 0, SiteKind::conv1d, {2, 3, 2}, {2, 3}},
+      {"conv3", 0, SiteKind::conv3d, {4, 1, 1, 1, 1}, {4, 1, 2, 3}},
+      {"addmm", 0, SiteKind::linear, {5, 24}, {5}},
+      {"tokens", 0, SiteKind::linear, {2, 1}, {5, 2}},
+      {"(linear 0)", 0, SiteKind::linear, {}, {3}}};
+  for (std::size_t i = 0; i < model->sites().size(); ++i) {
+    INFO(faultgen::site_name(model->sites()[i]));
+    REQUIRE((model->sites()[i] == expected.at(i)));
+  }
+  REQUIRE(model->sites().size() == expected.size());
+  const faultgen::FaultSpace weights(model->sites(), faultgen::Target::weight);
+  REQUIRE(weights.total_elements() == 2 + 12 + 4 + 120 + 2);
+}
+
 TEST_CASE("outputs of all module calls and the final output are monitored", "[model]") {
   const auto model = value_or_throw(test::save_and_load(test::residual_net(), {3, 16, 16}));
   std::vector<std::string> watched;
