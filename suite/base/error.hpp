@@ -41,7 +41,7 @@ class Exception : public std::runtime_error {
   Error error_;
 };
 
-/// Candidate nearest to `word` (Levenshtein distance at most a third of its length, at least 1);
+/// Candidate nearest to `word`; a swap of neighbours is one edit, at most length / 3 edits, at least 1;
 /// empty when none is near. Ties go to the earlier candidate.
 std::string_view did_you_mean(std::string_view word, const std::vector<std::string_view>& candidates);
 

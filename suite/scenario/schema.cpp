@@ -43,9 +43,9 @@ void store(faultgen::BitRange& member, const Value& value) {
 template <class T>
 std::optional<Value> load(const T& member) {
   if constexpr (std::is_integral_v<T>) {
-    return Value{static_cast<std::uint64_t>(member)};
+    return static_cast<std::uint64_t>(member);
   } else {
-    return Value{member};
+    return member;
   }
 }
 
@@ -55,11 +55,11 @@ std::optional<Value> load(const std::optional<T>& member) {
 }
 
 std::optional<Value> load(const std::vector<std::int64_t>& member) {
-  return Value{std::vector<std::uint64_t>(member.begin(), member.end())};
+  return std::vector<std::uint64_t>(member.begin(), member.end());
 }
 
 std::optional<Value> load(const faultgen::BitRange& member) {
-  return Value{std::vector<std::uint64_t>{member.low, member.high}};
+  return std::vector<std::uint64_t>{member.low, member.high};
 }
 
 /// The member at the end of a path of pointers to members, such as &Scenario::seed.
@@ -85,7 +85,7 @@ Member choice() {
               return e.value == (s.*....*Path);
             });
             assert(entry != Registry.end());
-            return Value{std::string(entry->name)};
+            return std::string(entry->name);
           }};
 }
 

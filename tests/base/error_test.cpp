@@ -32,6 +32,8 @@ TEST_CASE("did_you_mean finds the nearest candidate", "[base][error]") {
   REQUIRE(did_you_mean("bit_flop", models) == "bit_flip");  // one substitution
   REQUIRE(did_you_mean("stuck_at1", models) == "stuck_at_1");
   REQUIRE(did_you_mean("bit_flip", models) == "bit_flip");
+  REQUIRE(did_you_mean("modle", {"model"}) == "model");  // a swap is one edit
+  REQUIRE(did_you_mean("omdle", {"model"}).empty());     // two swaps are two
 }
 
 TEST_CASE("did_you_mean gives ties to the earlier candidate", "[base][error]") {

@@ -7,10 +7,9 @@
 
 #include <catch2/catch.hpp>
 
-#include <fstream>
-#include <set>
-#include <sstream>
+#include <algorithm>
 #include <string>
+#include <vector>
 
 using namespace bitquake;
 using namespace bitquake::scenario;
@@ -21,17 +20,10 @@ std::string shipped(const std::string& name) {
   return std::string(BITQUAKE_SOURCE_DIR) + "/suite/scenarios/" + name;
 }
 
-std::string contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 /// The one message of a text with one mistake, in the line after the shortest scenario.
 std::string mistake(const std::string& line) { return mistakes(kShortest + line + "\n"); }
 
-/// Its first line without the position: "error: …" up to the line end.
+/// What is wrong in such a text; empty when nothing is.
 std::string what(const std::string& line) {
   const auto result = parse(kShortest + line + "\n");
   if (result) return "";
@@ -520,7 +512,7 @@ TEST_CASE("the shipped scenarios are valid and read back the same", "[scenario]"
 
 TEST_CASE("a damaged scenario is read or refused, never more", "[scenario][property]") {
   const std::string original =
-      contents(shipped("quickstart.yaml")) +
+      test::read_bytes(shipped("quickstart.yaml")) +
       "unit_samples: &n 64\npadded_batch: *n\nstatistics: {interval: \"\\x77ilson\"}\n";
   const std::string alphabet = "\n\t\r :-[]{},#&*!|>'\"%@`?0a.~\\\x01\x80\xC3\xA9\xFF";
   const std::uint64_t runs = 4000;
