@@ -82,7 +82,37 @@ void count_rows(Summary& summary, const Trials& all) {
   summary.injections = all.injections.size();
   for (const TrialRow& row : all.trials) summary.failed += row.message != kNoMessage ? 1 : 0;
   for (const GoldenRow& row : all.golden) summary.skipped += row.skipped;
-  for (const InjectionRow& row : all.injections) summary.unreached += row.reached == 0 ? 1 : 0;
+  for (const InjectionRow& row : all.injections) {
+    if (row.reached == 0) {
+      ++summary.unreached;
+    } else if (row.original_bits == row.corrupted_bits) {
+      ++summary.unchanged;
+    }
+  }
+  for (const TrialRow& row : all.trials) {
+    summary.per_group = std::max(summary.per_group, row.n_faults);
+  }
+}
+
+/// Names of the registry's entries whose count is not 0, joined by '+'.
+template <class Registry, class Counts>
+std::string names_of(const Registry& registry, const Counts& counts) {
+  std::string text;
+  for (std::size_t i = 0; i < registry.size(); ++i) {
+    if (counts[i] > 0) text += (text.empty() ? "" : "+") + std::string(registry[i].name);
+  }
+  return text;
+}
+
+std::string faults_text(const faultgen::FaultSet& faults, std::uint32_t per_group) {
+  const faultgen::FaultSummary counts = faultgen::summarise(faults);
+  const bool uniform = std::all_of(faults.sampling_weight.begin(), faults.sampling_weight.end(),
+                                   [](double weight) { return weight == 1.0; });
+  return names_of(faultgen::kFaultModels, counts.per_model) + " in " +
+         names_of(faultgen::kTargets, counts.per_target) + ", " + std::to_string(per_group) +
+         " per inference, drawn " +
+         (uniform ? "uniformly over all elements"
+                  : "site first: each site counts the same, whatever its size");
 }
 
 std::vector<metrics::Rate> joined(std::vector<metrics::Rate> a, std::vector<metrics::Rate> b) {
@@ -121,6 +151,7 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
   summary.options = {method, confidence, trials.campaign.classes};
   summary.campaign = trials.campaign.identity;
   count_rows(summary, trials);
+  summary.faults = faults_text(faults, summary.per_group);
   summary.overall = joined(accuracies.rates(summary.options), outcomes.rates(summary.options));
   // That tool's DUE looks at every module output: without them the figures would be others.
   if (monitors_modules(trials.campaign)) {

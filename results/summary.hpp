@@ -33,6 +33,9 @@ struct Summary {
   std::uint64_t skipped = 0;     ///< samples without trials: golden output not finite
   std::uint64_t injections = 0;  ///< faults of all trials
   std::uint64_t unreached = 0;   ///< of these, faults whose site control flow did not run
+  std::uint64_t unchanged = 0;   ///< of these, faults that found the bits as they leave them
+  std::uint32_t per_group = 0;   ///< most faults present together in one inference
+  std::string faults;            ///< what the rates are conditional on, in words
   std::vector<metrics::Rate> overall;      ///< accuracies and outcomes
   std::vector<Breakdown> sites;            ///< in execution order
   std::vector<Breakdown> bits;             ///< LSB first, named by number

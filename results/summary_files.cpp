@@ -68,6 +68,8 @@ std::string summary_json(const Summary& summary) {
   root["skipped_samples"] = summary.skipped;
   root["injections"] = summary.injections;
   root["unreached_injections"] = summary.unreached;
+  root["unchanged_injections"] = summary.unchanged;
+  root["faults"] = summary.faults;
   root["overall"] = to_json(summary.overall);
   for (const Breakdown& field : summary.bit_fields) {
     root["bit_fields"][field.name] = to_json(field.rates);

@@ -13,7 +13,7 @@ namespace {
 
 struct CheckCommand {
   ScenarioOptions scenario;
-  unsigned threads = 1;
+  ThreadsOption threads;
 };
 
 /// Wall time of the campaign, from a probe: the golden and faulty runs of the first samples.
@@ -30,9 +30,9 @@ double estimated_seconds(const engine::Inputs& inputs, unsigned threads) {
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   const double overhead = elapsed.count() - rows.golden_s - rows.faulty_s;
   const double per_sample = rows.golden_s / static_cast<double>(input.samples.size());
-  const double per_trial = rows.trials.empty() ? 0
-                                               : (rows.faulty_s + overhead) /
-                                                     static_cast<double>(rows.trials.size());
+  const double per_trial =
+      rows.trials.empty() ? 0
+                          : (rows.faulty_s + overhead) / static_cast<double>(rows.trials.size());
   return (per_sample * static_cast<double>(inputs.plan.samples()) +
           per_trial * static_cast<double>(inputs.plan.trials())) /
          threads;
@@ -48,36 +48,41 @@ std::string duration_text(double seconds) {
 ExitCode check(const CheckCommand& command) {
   const auto scenario = command.scenario.read();
   if (!scenario) return scenario.error();
+  const auto threads = command.threads.read();
+  if (!threads) return report(threads.error());
   const auto inputs = engine::prepare(*scenario, torch_loader());
   if (!inputs) return report(inputs.error());
+  // Damage anywhere in the data would end the campaign: throws what run would report.
+  for (std::uint64_t unit = 0; unit < inputs->plan.units(); ++unit) {
+    engine::decode_unit(*inputs, unit);
+  }
   // A rate says nothing without what it was drawn from: elements and bits of the target.
   const faultgen::Target target = inputs->faults.faults.front().target;
   const faultgen::FaultSpace space(inputs->model->sites(), target);
   const std::uint64_t bits = scenario->faults.bits.high - scenario->faults.bits.low + 1;
-  std::string population =
-      fmt::format("{} {} in {} sites", with_commas(space.total_elements()),
-                  faultgen::name_of(faultgen::kTargets, target), space.active_sites().size());
+  std::string population = fmt::format("{} {} in {}", with_commas(space.total_elements()),
+                                       faultgen::name_of(faultgen::kTargets, target),
+                                       counted(space.active_sites().size(), "site"));
   if (!scenario->faults.file) {
-    population += fmt::format(" x {} bits = {} single faults", bits,
+    population += fmt::format(" x {} = {} single faults", counted(bits, "bit"),
                               with_commas(space.total_elements() * bits));
   }
-  std::cout << fmt::format("model       {}: {} classes, {} sites\n", scenario->model.file,
-                           inputs->model->classes(), inputs->model->sites().size())
-            << fmt::format("data        {}: {} samples\n", scenario->data.name,
-                           with_commas(inputs->plan.samples()))
+  std::cout << fmt::format("model       {}: {} classes, {}\n", scenario->model.file,
+                           inputs->model->classes(), counted(inputs->model->sites().size(), "site"))
+            << fmt::format("data        {}: {}\n", scenario->data.name,
+                           counted(inputs->plan.samples(), "sample"))
             << fmt::format("population  {}\n", population)
-            << fmt::format("fault set   {} faults in {} groups\n",
-                           with_commas(inputs->faults.faults.size()),
-                           with_commas(inputs->faults.groups.size()))
-            << fmt::format("trials      {} ({} epoch{})\n", with_commas(inputs->plan.trials()),
-                           inputs->plan.epochs(), inputs->plan.epochs() == 1 ? "" : "s")
-            << fmt::format("estimate    {} on {} threads\n",
-                           duration_text(estimated_seconds(*inputs, command.threads)),
-                           command.threads);
+            << fmt::format("fault set   {} in {}\n", counted(inputs->faults.faults.size(), "fault"),
+                           counted(inputs->faults.groups.size(), "group"))
+            << fmt::format("trials      {} ({})\n", with_commas(inputs->plan.trials()),
+                           counted(inputs->plan.epochs(), "epoch"))
+            << fmt::format("estimate    {} on {}\n",
+                           duration_text(estimated_seconds(*inputs, *threads)),
+                           counted(*threads, "thread"));
   for (const std::string& notice : inputs->model->notices()) {
     std::cerr << "note: " << notice << "\n";
   }
-  std::cout << "OK  next: bitquake run " << command.scenario.file << "\n";
+  std::cout << "OK  next: bitquake run " << command.scenario.arguments() << "\n";
   return ExitCode::ok;
 }
 
@@ -87,9 +92,9 @@ void add_check(CLI::App& app, Action& action) {
   auto* sub = app.add_subcommand("check", "validate a scenario and say what it would run");
   auto command = std::make_shared<CheckCommand>();
   command->scenario.add_to(*sub);
-  add_threads_option(*sub, command->threads);
+  command->threads.add_to(*sub);
   sub->footer(
-      "Opens model, data and fault set, but runs a few inferences only, for the time estimate.\n"
+      "Reads model, fault set and all samples; runs a few inferences only, for the time estimate.\n"
       "Example:\n"
       "  bitquake check suite/scenarios/quickstart.yaml");
   sub->callback([command, &action] { action = [command] { return check(*command); }; });

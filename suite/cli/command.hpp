@@ -8,9 +8,12 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace bitquake::cli {
@@ -18,8 +21,8 @@ namespace bitquake::cli {
 /// What a chosen subcommand does; called after the whole command line has been read.
 using Action = std::function<ExitCode()>;
 
-// One function per subcommand, each in a file of its own: declares options and sets `action` when the
-// user chose it.
+// One function per subcommand, each in a file of its own: declares options and sets `action` when
+// the user chose it.
 void add_run(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
 void add_faults(CLI::App& app, Action& action);
@@ -37,10 +40,31 @@ struct ScenarioOptions {
   void add_to(CLI::App& app);
   /// The effective scenario. All mistakes are printed to stderr; then the result is an exit code.
   Result<scenario::Scenario, ExitCode> read() const;
+  /// These options as they can be typed again in a shell.
+  std::string arguments() const;
 };
 
-/// Threads from -j, else BITQUAKE_THREADS, else all cores.
-void add_threads_option(CLI::App& app, unsigned& threads);
+/// Number of worker threads: -j, else BITQUAKE_THREADS, else all cores.
+struct ThreadsOption {
+  std::optional<unsigned> given;
+
+  void add_to(CLI::App& app);
+  /// Errc::usage when BITQUAKE_THREADS is used and is no number of threads.
+  Result<unsigned> read() const;
+};
+
+/// Accepts whole decimal numbers from `low` to `high`. CLI11 alone takes -1 for the largest number.
+CLI::Validator whole_number(std::uint64_t low,
+                            std::uint64_t high = std::numeric_limits<std::uint64_t>::max());
+
+/// Refuses an empty word: most often a shell variable that is not set.
+CLI::Validator not_empty();
+
+/// `word` as a shell reads it back: quoted where it must be.
+std::string shell_word(const std::string& word);
+
+/// "1 epoch", "2,000 epochs".
+std::string counted(std::uint64_t count, const std::string& noun);
 
 /// Prints an error to stderr and gives its exit code.
 ExitCode report(const Error& error);
@@ -48,7 +72,11 @@ ExitCode report(const Error& error);
 /// Loads TorchScript models for the engine.
 engine::ModelLoader torch_loader();
 
-/// Writes `text` to stdout, or durably to `path` when it is not empty. Throws Exception (usage).
-void write_output(const std::string& path, const std::string& text);
+/// `path` with links followed, so that writing replaces a file and never a link or a device.
+/// Errc::usage for a directory, and for a device or pipe unless `may_be_device`.
+Result<std::filesystem::path> output_file(const std::string& path, bool may_be_device);
+
+/// Writes `text` to stdout, or durably to `path` when it is not empty. Errc::usage.
+Result<std::monostate> write_output(const std::string& path, const std::string& text);
 
 }  // namespace bitquake::cli

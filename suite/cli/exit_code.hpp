@@ -29,7 +29,8 @@ inline constexpr std::array kExitCodes{
     ExitCodeDoc{ExitCode::usage, "command line, or a directory or file that cannot be written"},
     ExitCodeDoc{ExitCode::scenario, "the scenario file"},
     ExitCodeDoc{ExitCode::model_or_data, "model, data set, fault set or results file"},
-    ExitCodeDoc{ExitCode::trials_crashed, "the campaign ended, but the inference of some trials failed"},
+    ExitCodeDoc{ExitCode::trials_crashed,
+                "the campaign ended, but the inference of some trials failed"},
     ExitCodeDoc{ExitCode::interrupted, "interrupted; the same command continues"},
 };
 

@@ -27,8 +27,8 @@ ExitCode export_trials(const ExportCommand& command) {
   if (!fit) return report(fit.error());
   std::ostringstream text;
   results::write_trials_csv(*trials, *faults, text);
-  write_output(command.output, text.str());
-  return ExitCode::ok;
+  const auto written = write_output(command.output, text.str());
+  return written ? ExitCode::ok : report(written.error());
 }
 
 }  // namespace
@@ -36,9 +36,10 @@ ExitCode export_trials(const ExportCommand& command) {
 void add_export(CLI::App& app, Action& action) {
   auto* sub = app.add_subcommand("export", "write all trials of a campaign as CSV");
   auto command = std::make_shared<ExportCommand>();
-  sub->add_option("DIR", command->directory, "run directory")->required();
+  sub->add_option("DIR", command->directory, "run directory")->required()->type_name("");
   sub->add_option("-o,--output", command->output, "CSV file to write (default: stdout)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty());
   sub->footer(
       "One row per trial: what was injected, what came out, the golden run of its sample.\n"
       "Example:\n"

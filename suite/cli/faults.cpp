@@ -24,6 +24,8 @@ ExitCode generate(const FaultsCommand& command) {
     return report({Errc::usage, "faults.file", "names an existing fault set: nothing to generate",
                    "remove the key, and describe the faults to draw", ""});
   }
+  const auto file = output_file(command.output, false);
+  if (!file) return report(file.error());
   const auto data = engine::open_data(*scenario);
   if (!data) return report(data.error());
   const auto model = torch_loader()(*scenario);
@@ -31,21 +33,22 @@ ExitCode generate(const FaultsCommand& command) {
   const auto set = engine::draw_fault_set(*scenario, **model, (*data)->size());
   if (!set) return report(set.error());
   try {
-    faultgen::write_fault_set(*set, command.output);
+    faultgen::write_fault_set(*set, *file);
   } catch (const Exception& exception) {
     Error error = exception.error();
     error.code = Errc::usage;
     return report(error);
   }
-  std::cout << fmt::format("{}: {} faults in {} groups   next: bitquake faults show {}\n",
-                           command.output, with_commas(set->faults.size()),
-                           with_commas(set->groups.size()), command.output);
+  std::cout << fmt::format("{}: {} in {}   next: bitquake faults show {}\n", command.output,
+                           counted(set->faults.size(), "fault"),
+                           counted(set->groups.size(), "group"), shell_word(command.output));
   return ExitCode::ok;
 }
 
 std::string share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? "" : fmt::format("{:.2f} %", 100.0 * static_cast<double>(part) /
-                                                      static_cast<double>(whole));
+  return whole == 0 ? ""
+                    : fmt::format("{:.2f} %",
+                                  100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
 std::string site_table(const faultgen::FaultSet& set, const faultgen::FaultSummary& summary) {
@@ -53,8 +56,7 @@ std::string site_table(const faultgen::FaultSet& set, const faultgen::FaultSumma
   for (std::size_t i = 0; i < set.sites.size(); ++i) {
     rows.push_back({faultgen::site_name(set.sites[i]),
                     std::string(faultgen::to_string(set.sites[i].kind)),
-                    with_commas(summary.per_site[i]),
-                    share(summary.per_site[i], summary.faults)});
+                    with_commas(summary.per_site[i]), share(summary.per_site[i], summary.faults)});
   }
   return aligned_table(rows);
 }
@@ -63,10 +65,9 @@ std::string bit_table(const faultgen::FaultSummary& summary) {
   static constexpr std::array<const char*, 3> kFields{"mantissa", "exponent", "sign"};
   std::vector<std::vector<std::string>> rows{{"bit", "field", "faults", "share"}};
   for (unsigned bit = 0; bit < faultgen::kFp32Bits; ++bit) {
-    rows.push_back({std::to_string(bit),
-                    kFields[static_cast<std::size_t>(faultgen::fp32_field(bit))],
-                    with_commas(summary.per_bit[bit]),
-                    share(summary.per_bit[bit], summary.faults)});
+    rows.push_back(
+        {std::to_string(bit), kFields[static_cast<std::size_t>(faultgen::fp32_field(bit))],
+         with_commas(summary.per_bit[bit]), share(summary.per_bit[bit], summary.faults)});
   }
   return aligned_table(rows);
 }
@@ -75,21 +76,21 @@ ExitCode show(const FaultsCommand& command) {
   const auto set = faultgen::read_fault_set(command.file);
   if (!set) return report(set.error());
   const faultgen::FaultSummary summary = faultgen::summarise(*set);
-  std::cout << fmt::format("faults     {} in {} groups, {} epochs, policy {}\n",
-                           with_commas(summary.faults), with_commas(summary.groups),
-                           summary.epochs, set->provenance.policy)
-            << fmt::format("generator  {}, seed {}\n", set->provenance.generator,
+  std::cout << fmt::format("faults       {} in {}, {}, policy {}\n", with_commas(summary.faults),
+                           counted(summary.groups, "group"), counted(summary.epochs, "epoch"),
+                           set->provenance.policy)
+            << fmt::format("generator    {}, seed {}\n", set->provenance.generator,
                            set->provenance.seed)
-            << fmt::format("model      sha256 {}\n", set->provenance.model_sha256)
-            << fmt::format("input      {}\n", shape_text(set->provenance.input_shape));
+            << fmt::format("model        sha256 {}\n", set->provenance.model_sha256)
+            << fmt::format("input        {}\n", shape_text(set->provenance.input_shape));
   for (std::size_t i = 0; i < faultgen::kTargets.size(); ++i) {
     if (summary.per_target[i] == 0) continue;
-    std::cout << fmt::format("target     {} {}\n", faultgen::kTargets[i].name,
+    std::cout << fmt::format("target       {} {}\n", faultgen::kTargets[i].name,
                              with_commas(summary.per_target[i]));
   }
   for (std::size_t i = 0; i < faultgen::kFaultModels.size(); ++i) {
     if (summary.per_model[i] == 0) continue;
-    std::cout << fmt::format("model of   {} {}\n", faultgen::kFaultModels[i].name,
+    std::cout << fmt::format("fault model  {} {}\n", faultgen::kFaultModels[i].name,
                              with_commas(summary.per_model[i]));
   }
   std::cout << "\n" << site_table(*set, summary) << "\n" << bit_table(summary);
@@ -101,8 +102,8 @@ ExitCode export_csv(const FaultsCommand& command) {
   if (!set) return report(set.error());
   std::ostringstream text;
   faultgen::write_csv(*set, text);
-  write_output(command.output, text.str());
-  return ExitCode::ok;
+  const auto written = write_output(command.output, text.str());
+  return written ? ExitCode::ok : report(written.error());
 }
 
 }  // namespace
@@ -122,17 +123,20 @@ void add_faults(CLI::App& app, Action& action) {
   command->scenario.add_to(*generate_sub);
   generate_sub->add_option("-o,--output", command->output, "HDF5 file to write")
       ->required()
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty());
   generate_sub->callback([command, &action] { action = [command] { return generate(*command); }; });
 
   auto* show_sub = faults->add_subcommand("show", "summarise a fault set per site and bit");
-  show_sub->add_option("FILE", command->file, "fault set (HDF5)")->required();
+  show_sub->add_option("FILE", command->file, "fault set (HDF5)")->required()->type_name("");
   show_sub->callback([command, &action] { action = [command] { return show(*command); }; });
 
-  auto* export_sub = faults->add_subcommand("export", "write a fault set as CSV, one row per fault");
-  export_sub->add_option("FILE", command->file, "fault set (HDF5)")->required();
+  auto* export_sub =
+      faults->add_subcommand("export", "write a fault set as CSV, one row per fault");
+  export_sub->add_option("FILE", command->file, "fault set (HDF5)")->required()->type_name("");
   export_sub->add_option("-o,--output", command->output, "CSV file to write (default: stdout)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(not_empty());
   export_sub->callback([command, &action] { action = [command] { return export_csv(*command); }; });
 }
 

@@ -51,7 +51,8 @@ constexpr std::array kListings{
             [] { return registry_text(faultgen::kFaultModels); }},
     Listing{"targets", "values of faults.target", [] { return registry_text(faultgen::kTargets); }},
     Listing{"draws", "values of faults.draw", [] { return registry_text(faultgen::kDraws); }},
-    Listing{"policies", "values of faults.policy", [] { return registry_text(faultgen::kPolicies); }},
+    Listing{"policies", "values of faults.policy",
+            [] { return registry_text(faultgen::kPolicies); }},
     Listing{"intervals", "values of statistics.interval",
             [] { return registry_text(metrics::kIntervalMethods); }},
     Listing{"columns", "columns of trials.h5", columns_text},
@@ -73,15 +74,18 @@ ExitCode list(const std::string& what) {
   }
   const std::string_view near = did_you_mean(what, names);
   return report({Errc::usage, "list " + what, "there is no such list",
-                 near.empty() ? "bitquake list shows them all" : fmt::format("'{}'?", near), ""});
+                 near.empty() ? fmt::format("one of: {}", fmt::join(names, ", "))
+                              : fmt::format("did you mean '{}'?", near),
+                 ""});
 }
 
 }  // namespace
 
 void add_list(CLI::App& app, Action& action) {
-  auto* sub = app.add_subcommand("list", "list scenario keys, fault models, columns, exit codes, …");
+  auto* sub =
+      app.add_subcommand("list", "list scenario keys, fault models, columns, exit codes and more");
   auto what = std::make_shared<std::string>();
-  sub->add_option("WHAT", *what, "what to list (default: the lists there are)");
+  sub->add_option("WHAT", *what, "what to list (default: the lists there are)")->type_name("");
   sub->footer("Example:\n  bitquake list keys");
   sub->callback([what, &action] { action = [what] { return list(*what); }; });
 }

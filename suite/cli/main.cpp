@@ -11,45 +11,82 @@ namespace {
 using namespace bitquake;
 using cli::ExitCode;
 
-/// Suggests the subcommand or option that a mistyped word is near to.
-std::string suggestion(const CLI::App& app, const std::string& word) {
+std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {
     names.push_back(sub->get_name());
   }
+  return names;
+}
+
+/// The command or long option that a mistyped word is near to; may be empty.
+std::string nearest(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names = command_names(app);
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
   const std::vector<std::string_view> views(names.begin(), names.end());
-  return std::string(did_you_mean(word, views));
+  return std::string(did_you_mean(word.substr(0, word.find('=')), views));
+}
+
+/// A word that `app` (called `name`) has no use for.
+Error stray_word(const CLI::App& app, const std::string& name, const std::string& word) {
+  const bool option = word.starts_with('-');
+  const bool command = !option && app.get_require_subcommand_min() > 0;
+  const char* kind = option    ? "unknown option"
+                     : command ? "unknown command"
+                               : "unexpected argument";
+  std::string hint = fmt::format("see {} --help", name);
+  if (const std::string near = nearest(app, word); (option || command) && !near.empty()) {
+    hint = fmt::format("did you mean '{}'? {}", near, hint);
+  } else if (command) {
+    hint = fmt::format("one of: {}", fmt::join(command_names(app), ", "));
+  }
+  return {Errc::usage, name, fmt::format("{} '{}'", kind, word), hint, ""};
 }
 
 /// CLI11's exit codes (105 and so on) are all "usage" here.
-ExitCode usage_error(const CLI::App& app, const CLI::ParseError& error,
-                     const std::vector<std::string>& arguments) {
+ExitCode usage_error(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* chosen = &app;
-  while (!chosen->get_subcommands().empty()) chosen = chosen->get_subcommands().front();
-  std::string hint = fmt::format("{} --help", chosen->get_display_name());
-  for (const CLI::App* parent = chosen->get_parent(); parent != nullptr;
-       parent = parent->get_parent()) {
-    hint = parent->get_display_name() + " " + hint;
+  std::string name = app.get_name();
+  while (chosen->remaining().empty() && !chosen->get_subcommands().empty()) {
+    chosen = chosen->get_subcommands().front();
+    name += " " + chosen->get_name();
   }
-  for (const std::string& word : arguments) {
-    if (std::string(error.what()).find(word) == std::string::npos) continue;
-    const std::string near = suggestion(*chosen, word.substr(0, word.find('=')));
-    if (!near.empty()) hint = fmt::format("'{}'?  See {}", near, hint);
-    break;
+  // A mistyped word explains what is missing; CLI11 only says that something is.
+  if (!chosen->remaining().empty()) {
+    return cli::report(stray_word(*chosen, name, chosen->remaining().front()));
   }
-  return cli::report({Errc::usage, "", error.what(), hint, ""});
+  if (chosen->get_require_subcommand_min() > 0 && chosen->get_subcommands().empty()) {
+    return cli::report({Errc::usage, name, "a command is required",
+                        fmt::format("one of: {}", fmt::join(command_names(*chosen), ", ")), ""});
+  }
+  std::string what = error.what();
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    what = what.substr(0, what.find(':')) + ": expected exactly one value";
+  }
+  return cli::report({Errc::usage, name, what, fmt::format("see {} --help", name), ""});
+}
+
+/// Results that were not written, to a full disk for example, are no success.
+ExitCode flushed(ExitCode code) {
+  if (std::cout.flush()) return code;
+  const ExitCode failed =
+      cli::report({Errc::usage, "stdout", "cannot be written", "is the disk full?", ""});
+  return code == ExitCode::ok ? failed : code;
 }
 
 ExitCode run(int argc, char** argv) {
-  CLI::App app("Bitquake: what happens to a neural network's answers when bits of the hardware are "
-               "wrong?",
-               "bitquake");
-  app.set_version_flag("--version", fmt::format("bitquake {} ({}, {})", build_info().version,
-                                                build_info().commit, build_info().compiler));
-  app.set_help_all_flag("--help-all", "help for all subcommands");
+  CLI::App app(
+      "Bitquake: what happens to a neural network's answers when bits of the hardware are "
+      "wrong?",
+      "bitquake");
+  app.set_help_flag("-h,--help", "print this help and exit");
+  app.set_help_all_flag("--help-all", "print the help of all subcommands and exit");
+  app.set_version_flag("--version",
+                       fmt::format("bitquake {} ({}, {})", build_info().version,
+                                   build_info().commit, build_info().compiler),
+                       "print version, commit and compiler and exit");
   app.require_subcommand(1);
   app.footer(
       "Results go to stdout, everything else to stderr. Exit codes: bitquake list exit-codes\n"
@@ -72,7 +109,7 @@ ExitCode run(int argc, char** argv) {
     app.exit(success);
     return ExitCode::ok;
   } catch (const CLI::ParseError& error) {
-    return usage_error(app, error, {argv + 1, argv + argc});
+    return usage_error(app, error);
   }
   return action();
 }
@@ -81,12 +118,12 @@ ExitCode run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return static_cast<int>(run(argc, argv));
+    return static_cast<int>(flushed(run(argc, argv)));
   } catch (const Exception& exception) {
     return static_cast<int>(cli::report(exception.error()));
   } catch (const std::bad_alloc&) {
-    return static_cast<int>(cli::report({Errc::internal, "", "out of memory",
-                                         "set a smaller padded_batch or unit_samples", ""}));
+    return static_cast<int>(cli::report(
+        {Errc::internal, "", "out of memory", "set a smaller padded_batch or unit_samples", ""}));
   } catch (const std::exception& exception) {
     return static_cast<int>(cli::report({Errc::internal, "", exception.what(),
                                          "this is a defect of Bitquake: please report it", ""}));

@@ -7,11 +7,11 @@
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <iostream>
 #include <numeric>
+#include <unistd.h>
 
 namespace bitquake::cli {
 
@@ -23,23 +23,23 @@ std::string progress_text(const engine::Progress& now) {
   const std::uint64_t sde = now.outcomes[static_cast<std::size_t>(metrics::Outcome::sde)];
   const std::uint64_t due = now.outcomes[static_cast<std::size_t>(metrics::Outcome::due)];
   // Looking at an interval while it grows is no test; the tables at the end are.
-  const auto [low, high] =
-      metrics::interval(metrics::IntervalMethod::wilson, sde, n, 0.95);
+  const auto [low, high] = metrics::interval(metrics::IntervalMethod::wilson, sde, n, 0.95);
   const auto percent = [&](std::uint64_t k) {
     return n == 0 ? 0.0 : 100.0 * static_cast<double>(k) / static_cast<double>(n);
   };
   std::string text = fmt::format(
       "trials {}/{}  {:.0f} %  {:.0f}/s", with_commas(now.trials_done),
       with_commas(now.trials_total),
-      now.trials_total == 0 ? 100.0
-                            : 100.0 * static_cast<double>(now.trials_done) /
-                                  static_cast<double>(now.trials_total),
+      now.trials_total == 0
+          ? 100.0
+          : 100.0 * static_cast<double>(now.trials_done) / static_cast<double>(now.trials_total),
       rate);
   if (rate > 0) {
     const auto left = static_cast<std::uint64_t>(
         static_cast<double>(now.trials_total - now.trials_done) / rate + 0.5);
-    text += left >= 3600 ? fmt::format("  ETA {}:{:02}:{:02}", left / 3600, left / 60 % 60, left % 60)
-                         : fmt::format("  ETA {}:{:02}", left / 60, left % 60);
+    text += left >= 3600
+                ? fmt::format("  ETA {}:{:02}:{:02}", left / 3600, left / 60 % 60, left % 60)
+                : fmt::format("  ETA {}:{:02}", left / 60, left % 60);
   }
   return text + fmt::format("  SDE {:.2f} % [{:.2f}, {:.2f}]  DUE {:.2f} %", percent(sde),
                             100 * low, 100 * high, percent(due));
@@ -54,8 +54,8 @@ void ProgressBar::log(const std::string& text) {
   if (log_ == nullptr) {
     try {
       log_ = std::make_shared<spdlog::logger>(
-          "run", std::make_shared<spdlog::sinks::basic_file_sink_st>(
-                     (directory_ / "log.txt").string()));
+          "run",
+          std::make_shared<spdlog::sinks::basic_file_sink_st>((directory_ / "log.txt").string()));
       log_->set_pattern("%Y-%m-%dT%H:%M:%S%z %v");
       log_->flush_on(spdlog::level::info);
     } catch (const spdlog::spdlog_ex&) {
@@ -82,8 +82,8 @@ void ProgressBar::progress(const engine::Progress& now) {
     line_shown_ = true;
     return;
   }
-  const auto tenths = static_cast<unsigned>(
-      now.trials_total == 0 ? 10 : 10 * now.trials_done / now.trials_total);
+  const auto tenths =
+      static_cast<unsigned>(now.trials_total == 0 ? 10 : 10 * now.trials_done / now.trials_total);
   if (tenths > tenths_) {
     tenths_ = tenths;
     std::cerr << progress_text(now) << "\n";

@@ -26,13 +26,13 @@ extern "C" void request_stop(int signal) {
 struct RunCommand {
   ScenarioOptions scenario;
   std::string directory;
-  unsigned threads = 1;
+  ThreadsOption threads;
   bool quiet = false, json = false;
 
   std::filesystem::path output() const {
-    return directory.empty() ? std::filesystem::path("out") /
-                                   std::filesystem::path(scenario.file).stem()
-                             : std::filesystem::path(directory);
+    return directory.empty()
+               ? std::filesystem::path("out") / std::filesystem::path(scenario.file).stem()
+               : std::filesystem::path(directory);
   }
 };
 
@@ -43,9 +43,11 @@ const metrics::Rate* find_rate(const std::vector<metrics::Rate>& rates, const ch
   return nullptr;
 }
 
+/// The last line for people: whether the numbers can be used, the headline, and what to do next.
 std::string verdict(const results::Summary& summary, const std::filesystem::path& directory) {
-  const std::string next = fmt::format("tables: {0}/kpi   trials: bitquake export {0}",
-                                       directory.string());
+  const std::string next =
+      fmt::format("tables: {}   trials: bitquake export {}", (directory / "kpi").string(),
+                  shell_word(directory.string()));
   if (summary.trials == 0) {
     return "INVALID  no trials: every sample's golden output is non-finite; see " +
            (directory / "skipped.csv").string();
@@ -60,12 +62,15 @@ std::string verdict(const results::Summary& summary, const std::filesystem::path
   if (sde->interval) {
     interval = fmt::format("[{:.2f}, {:.2f}]", 100 * sde->interval->low, 100 * sde->interval->high);
   }
-  return fmt::format("VALID  SDE {:.2f} % {} n={}   {}", percent, interval, sde->n, next);
+  return fmt::format("VALID  SDE {:.2f} % {}  {} of {}   {}", percent, interval,
+                     with_commas(sde->k), counted(sde->n, "trial"), next);
 }
 
 ExitCode run(const RunCommand& command) {
   const auto scenario = command.scenario.read();
   if (!scenario) return scenario.error();
+  const auto threads = command.threads.read();
+  if (!threads) return report(threads.error());
   const auto inputs = engine::prepare(*scenario, torch_loader());
   if (!inputs) return report(inputs.error());
 
@@ -74,25 +79,26 @@ ExitCode run(const RunCommand& command) {
   std::signal(SIGTERM, request_stop);
   ProgressBar bar(directory, command.quiet);
   model::use_one_inner_thread();
-  const auto result = engine::run_campaign(
-      *inputs,
-      {.directory = directory,
-       .threads = command.threads,
-       .scenario_file = command.scenario.file,
-       .inner_threads = static_cast<unsigned>(model::inner_threads())},
-      stop_requested, bar);
+  const auto result =
+      engine::run_campaign(*inputs,
+                           {.directory = directory,
+                            .threads = *threads,
+                            .scenario_file = command.scenario.file,
+                            .inner_threads = static_cast<unsigned>(model::inner_threads())},
+                           stop_requested, bar);
   bar.finish();
   if (!result) {
-    bar.log(to_string(result.error()));
+    // A directory that is not ours to write to gets no log either.
+    if (result.error().code != Errc::usage) bar.log(to_string(result.error()));
     return report(result.error());
   }
   if (result->interrupted) {
     bar.log("interrupted");
     std::cerr << fmt::format(
         "interrupted: {} of {} trials are done and kept in {}\n"
-        "the same command continues from there\n",
+        "the same command continues from there: bitquake run {} -o {}\n",
         with_commas(result->progress.trials_done), with_commas(result->progress.trials_total),
-        directory.string());
+        directory.string(), command.scenario.arguments(), shell_word(directory.string()));
     return ExitCode::interrupted;
   }
   const std::string line = verdict(result->summary, directory);
@@ -113,10 +119,11 @@ void add_run(CLI::App& app, Action& action) {
   auto command = std::make_shared<RunCommand>();
   command->scenario.add_to(*sub);
   sub->add_option("-o,--output", command->directory,
-                  "run directory (default: out/ and the scenario's name); continued when it holds "
-                  "an unfinished run of this scenario")
-      ->type_name("DIR");
-  add_threads_option(*sub, command->threads);
+                  "run directory (default: out/ and the scenario's name);\n"
+                  "an unfinished run of this scenario there is continued")
+      ->type_name("DIR")
+      ->check(not_empty());
+  command->threads.add_to(*sub);
   sub->add_flag("-q,--quiet", command->quiet, "no progress and no notes on stderr");
   sub->add_flag("--json", command->json, "print summary.json instead of tables");
   sub->footer(

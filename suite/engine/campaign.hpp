@@ -49,7 +49,10 @@ struct CampaignResult {
 /// `inputs` alone.
 /// @param stop  set it (a signal handler may) to end early without losing finished units
 /// @return Errc::usage for an unusable directory or one of another scenario, Errc::results for
-///         segments that do not belong here, Errc::data for bad samples
+///         a fault set or segments that do not belong here
+/// Throws Exception: Errc::data for a sample that cannot be read or does not fit the model,
+/// Errc::results when a file cannot be written, and what a golden run throws. What is in finished
+/// segments is kept.
 Result<CampaignResult> run_campaign(const Inputs& inputs, const RunOptions& options,
                                     const std::atomic<bool>& stop, Observer& observer);
 

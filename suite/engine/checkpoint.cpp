@@ -91,6 +91,12 @@ Result<Finished> RunDirectory::finished(const std::string& campaign,
                    "OPENBLAS_CORETYPE, or choose another directory with -o",
                    ""};
     }
+    if (path != segment_path(segment->first_unit)) {
+      return Error{Errc::results, path.string(),
+                   fmt::format("holds the units from {} on, which is not what its name says",
+                               segment->first_unit),
+                   "remove it: segments are named after their first unit", ""};
+    }
     for (std::uint64_t i = 0; i < segment->n_units; ++i) {
       found.units.push_back(segment->first_unit + i);
     }

@@ -32,7 +32,7 @@ class RunDirectory {
   const std::filesystem::path& path() const { return path_; }
 
   /// Finished segments, checked: Errc::results for a damaged one, or one that belongs to another
-  /// campaign or was computed under another numeric fingerprint.
+  /// campaign, was computed under another numeric fingerprint or is not named after its first unit.
   Result<Finished> finished(const std::string& campaign, const std::string& fingerprint) const;
 
   std::filesystem::path segment_path(std::uint64_t first_unit) const;

@@ -30,7 +30,8 @@ Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
   const std::uint32_t epochs = faults.groups.back().epoch + 1;
   const std::uint64_t slots = faults.groups.back().slot + 1;
   const std::uint64_t groups = faults.groups.size();
-  if (slots > groups || groups / slots != epochs || groups % slots != 0) {
+  // A largest slot or epoch has wrapped round to 0.
+  if (slots == 0 || slots > groups || groups / slots != epochs || groups % slots != 0) {
     return error("does not hold one group for every epoch and slot", "generate it again");
   }
   for (std::uint64_t i = 0; i < groups; ++i) {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <span>
 
 namespace bitquake::engine {
@@ -55,10 +56,9 @@ results::GoldenRow golden_row(const Inputs& inputs, std::uint64_t position,
 
 /// Number of `text` in the dictionary; it is added when new.
 std::uint32_t message_number(std::vector<std::string>& messages, const std::string& text) {
-  const auto found = std::find(messages.begin(), messages.end(), text);
-  if (found == messages.end()) messages.push_back(text);
-  return static_cast<std::uint32_t>(found == messages.end() ? messages.size() - 1
-                                                            : found - messages.begin());
+  const auto number = std::find(messages.begin(), messages.end(), text) - messages.begin();
+  if (static_cast<std::size_t>(number) == messages.size()) messages.push_back(text);
+  return static_cast<std::uint32_t>(number);
 }
 
 results::TrialRow trial_row(const Inputs& inputs, std::uint32_t epoch,
@@ -102,6 +102,19 @@ void append_injections(const results::TrialRow& trial, const model::TrialResult&
   }
 }
 
+std::unique_ptr<model::GoldenBlock> golden_block(const UnitInput& input,
+                                                 model::Executor& executor) {
+  try {
+    return executor.golden(input.values);
+  } catch (const model::GoldenFailure& failure) {
+    const datasets::Sample& sample = input.samples[failure.row()];
+    throw Exception({Errc::model, sample.file,
+                     fmt::format("the model fails on sample {} without any fault: {}", sample.index,
+                                 failure.what()),
+                     "leave the sample out, or mend the model", ""});
+  }
+}
+
 }  // namespace
 
 UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit) {
@@ -130,7 +143,7 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor&
   const std::uint64_t first = inputs.plan.samples_of(input.unit).first;
 
   const Stopwatch golden_time;
-  const auto block = executor.golden(input.values);
+  const auto block = golden_block(input, executor);
   rows.golden_s = golden_time.seconds();
   for (std::size_t i = 0; i < input.samples.size(); ++i) {
     rows.golden.push_back(golden_row(inputs, first + i, input.samples[i], block->row(i)));

@@ -9,8 +9,10 @@
 
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/version.h>
 
+#include <cstring>
 #include <map>
 #include <optional>
 #include <system_error>
@@ -116,7 +118,7 @@ class ParameterGuard {
   std::vector<std::int64_t> versions_;
 };
 
-/// Finds sites and points by running one batch, and marks the instructions that hooks must see.
+/// Finds sites by running one batch, lists the points, and marks the instructions that hooks must see.
 class Discovery {
  public:
   explicit Discovery(PreparedModel& model) : model_(model) {}
@@ -131,15 +133,38 @@ class Discovery {
         model_.program.run(registers, check_input(model_.input_shape, model_.rows), model_.rows,
                            [&](const Instruction& step, Registers& r) { visit(step, r); });
     if (!output.isTensor() || output.toTensor().dim() != 2 ||
-        output.toTensor().size(0) != model_.rows ||
+        output.toTensor().size(0) != model_.rows || output.toTensor().size(1) < 2 ||
         output.toTensor().scalar_type() != at::kFloat) {
       return Error{Errc::model, where,
                    fmt::format("gives {} for a batch of {}", describe(output), model_.rows),
-                   "a classifier that returns one fp32 tensor [batch, classes] is expected", ""};
+                   "a classifier that returns one fp32 tensor [batch, classes], two classes or more, "
+                   "is expected",
+                   ""};
     }
     model_.classes = static_cast<std::size_t>(output.toTensor().size(1));
+    list_points(model_.program.code());
     model_.output_point = add_point("output", PointKind::output);
     return std::nullopt;
+  }
+
+  /// What the user should know of where faults cannot go.
+  std::vector<std::string> notices() const {
+    std::vector<std::string> texts = shared_;
+    std::vector<std::string> unreached;
+    for (const SiteInstruction& site : model_.program.site_instructions()) {
+      if (model_.sites_of.count(site.node) == 0) unreached.push_back(site.path);
+    }
+    if (!unreached.empty()) {
+      texts.push_back(fmt::format("no site, because control flow did not reach it on the input of "
+                                  "the check: {}",
+                                  fmt::join(unreached, ", ")));
+    }
+    const auto& others = model_.program.operators_without_site();
+    if (!others.empty()) {
+      texts.push_back(fmt::format("no faults can be injected in the weights and outputs of: {}",
+                                  fmt::join(others, ", ")));
+    }
+    return texts;
   }
 
  private:
@@ -149,11 +174,16 @@ class Discovery {
                        fmt::join(value.toTensor().sizes(), ", "));
   }
 
+  bool is_module_output(std::uint32_t index) const {
+    return model_.monitor == Monitor::all &&
+           model_.program.module_outputs().count(index) > 0;
+  }
+
   void watch(CodeBlock& block) {
     for (Instruction& step : block.code) {
       step.watched = site_of_node_.count(step.node) > 0;
       for (const std::uint32_t index : step.outputs) {
-        step.watched |= model_.program.module_outputs().count(index) > 0;
+        step.watched |= step.from_data && is_module_output(index);
       }
       for (CodeBlock& inner : step.blocks) watch(inner);
     }
@@ -165,65 +195,130 @@ class Discovery {
   }
 
   void visit(const Instruction& step, Registers& registers) {
-    if (const auto site = site_of_node_.find(step.node); site != site_of_node_.end()) {
-      add_site(*site->second, registers);
+    const auto found = site_of_node_.find(step.node);
+    if (found == site_of_node_.end()) return;
+    const SiteInstruction& site = *found->second;
+    auto& executions = model_.sites_of[site.node];
+    const at::Tensor output = registers[site.output].toTensor();
+    // Only fp32 values have the bits that faults name.
+    if (output.scalar_type() != at::kFloat || !has_rows(output, model_.rows)) {
+      executions.push_back(kNoSite);
+      return;
     }
-    for (const std::uint32_t index : step.outputs) {
-      const auto name = model_.program.module_outputs().find(index);
-      if (name == model_.program.module_outputs().end() || model_.monitor != Monitor::all ||
-          !step.from_data || model_.point_of.count(index) > 0) {
-        continue;
-      }
-      const auto known = site_output_point_.find(index);
-      if (known != site_output_point_.end()) {
-        model_.point_of[index] = known->second;
-      } else {
-        model_.point_of[index] = add_point(name->second, PointKind::module_output);
-      }
-    }
+    executions.push_back(static_cast<std::uint32_t>(model_.sites.size()));
+    add_site(site, output, registers);
   }
 
-  void add_site(const SiteInstruction& found, const Registers& registers) {
-    auto& executions = model_.sites_of[found.node];
-    const at::Tensor output = registers[found.output].toTensor();
-    const bool has_weight =
-        found.weight && registers[*found.weight].toTensor().scalar_type() == at::kFloat;
-    // Only fp32 values have the bits that faults name.
-    if (output.scalar_type() != at::kFloat || !has_rows(output, model_.rows)) return;
+  void add_site(const SiteInstruction& found, const at::Tensor& output,
+                const Registers& registers) {
     faultgen::Site site;
     site.path = found.path;
     site.call = calls_[found.path]++;
     site.kind = found.kind;
-    if (has_weight) site.weight_shape = registers[*found.weight].toTensor().sizes().vec();
+    if (found.weight && owns_weight(found)) {
+      const at::Tensor weight = registers[*found.weight].toTensor();
+      if (weight.scalar_type() == at::kFloat) site.weight_shape = weight.sizes().vec();
+    }
     site.output_shape = output.sizes().slice(1).vec();
     if (output.size(0) != model_.rows) {
       site.output_shape.insert(site.output_shape.begin(), output.size(0) / model_.rows);
     }
-    const std::string name = faultgen::site_name(site);
-    executions.push_back(static_cast<std::uint32_t>(model_.sites.size()));
-    model_.sites.push_back(site);
+    model_.sites.push_back(std::move(site));
     model_.weight_register.push_back(found.weight.value_or(0));
-    model_.parameter_point.push_back(
-        has_weight ? add_point(name + ".weight", PointKind::parameter) : 0);
-    const bool is_module_output = model_.monitor == Monitor::all &&
-                                  model_.program.module_outputs().count(found.output) > 0;
-    const auto known = site_output_point_.find(found.output);
-    if (known != site_output_point_.end()) {
-      model_.site_point.push_back(known->second);
-      return;
+  }
+
+  /// A tensor that two modules share is one weight: that of the first.
+  bool owns_weight(const SiteInstruction& site) {
+    const auto owner = weight_owner_.emplace(*site.weight, site.path).first;
+    if (owner->second == site.path) return true;
+    shared_.push_back(
+        fmt::format("the weight of {} is that of {}: faults in it hit both", site.path,
+                    owner->second));
+    return false;
+  }
+
+  /// Points in code order, those of branches that the check did not take included.
+  void list_points(const CodeBlock& block) {
+    for (const Instruction& step : block.code) {
+      for (const CodeBlock& inner : step.blocks) list_points(inner);
+      const auto executions = model_.sites_of.find(step.node);
+      if (executions != model_.sites_of.end()) list_site_points(step, executions->second);
+      if (!step.from_data) continue;
+      for (const std::uint32_t index : step.outputs) {
+        if (is_module_output(index) && model_.point_of.count(index) == 0) {
+          model_.point_of[index] =
+              add_point(model_.program.module_outputs().at(index), PointKind::module_output);
+        }
+      }
     }
-    const std::uint32_t point = add_point(
-        is_module_output ? model_.program.module_outputs().at(found.output) : name,
-        is_module_output ? PointKind::module_output : PointKind::site_output);
-    site_output_point_[found.output] = point;
-    model_.site_point.push_back(point);
+  }
+
+  /// Points of the sites of an instruction: its weight, and its output where a fault is injected.
+  void list_site_points(const Instruction& step, const std::vector<std::uint32_t>& executions) {
+    model_.parameter_point.resize(model_.sites.size());
+    model_.site_point.resize(model_.sites.size());
+    const std::uint32_t index = step.outputs[0];
+    for (const std::uint32_t number : executions) {
+      if (number == kNoSite) continue;
+      const faultgen::Site& site = model_.sites[number];
+      // Executions in a loop share the weight, and the point of their module's output.
+      if (faultgen::site_elements(site, faultgen::Target::weight) > 0) {
+        model_.parameter_point[number] = add_point(site.path + ".weight", PointKind::parameter);
+      }
+      if (model_.point_of.count(index) > 0) {
+        model_.site_point[number] = model_.point_of[index];
+      } else if (is_module_output(index)) {
+        const std::string& path = model_.program.module_outputs().at(index);
+        model_.point_of[index] = add_point(path, PointKind::module_output);
+        model_.site_point[number] = model_.point_of[index];
+      } else {
+        model_.site_point[number] =
+            add_point(faultgen::site_name(site), PointKind::site_output);
+      }
+    }
   }
 
   PreparedModel& model_;
   std::unordered_map<const torch::jit::Node*, const SiteInstruction*> site_of_node_;
   std::map<std::string, std::uint32_t> calls_;
-  std::map<std::uint32_t, std::uint32_t> site_output_point_;  ///< register -> point
+  std::map<std::uint32_t, std::string> weight_owner_;  ///< register -> path of the first site
+  std::vector<std::string> shared_;
 };
+
+bool same_bits(const c10::IValue& a, const c10::IValue& b) {
+  if (!a.isTensor() || !b.isTensor()) return !a.isTensor() && !b.isTensor();
+  const at::Tensor x = a.toTensor().contiguous(), y = b.toTensor().contiguous();
+  return x.sizes() == y.sizes() && x.scalar_type() == y.scalar_type() &&
+         std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
+}
+
+/// The program must give what the module gives, and the same again: a model with hidden state or random
+/// numbers cannot be compared with its golden run. To be called before rows are run one by one.
+std::optional<Error> check_against_module(const Program& program, torch::jit::Module module,
+                                          const std::vector<std::int64_t>& input_shape,
+                                          std::int64_t batch, const std::string& where) {
+  const auto run = [&] {
+    Registers registers = program.registers();
+    return program.run(registers, check_input(input_shape, batch), batch, nullptr);
+  };
+  const torch::jit::GraphOptimizerEnabledGuard plain(false);
+  c10::IValue first, again, expected;
+  try {
+    first = run();
+    again = run();
+    expected = module.forward({check_input(input_shape, batch)});
+  } catch (const std::exception&) {
+    return std::nullopt;  // this batch size does not run; choose_batching says what does
+  }
+  if (same_bits(first, again) && same_bits(first, expected)) return std::nullopt;
+  return Error{Errc::model, where,
+               same_bits(first, again)
+                   ? "gives another result when it is run as a program than by itself"
+                   : "gives two results for one input",
+               "a model with state or random numbers cannot be compared with its golden run: export it "
+               "in eval mode, without state",
+               ""};
+}
 
 }  // namespace
 
@@ -237,7 +332,8 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
   const c10::InferenceMode inference;
   use_one_inner_thread();
   std::vector<std::string> notices;
-  if (module->is_training()) {
+  // Modules without the flag (frozen ones) count as training in LibTorch.
+  if (module->hasattr("training") && module->is_training()) {
     notices.emplace_back("the model was saved in train mode; it runs in eval mode");
     module->eval();
   }
@@ -251,6 +347,12 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
     prepared->input_elements = faultgen::element_count(options.input_shape);
     prepared->monitor = options.monitor;
     const ParameterGuard guard(prepared->program);
+    for (const std::int64_t batch : {std::int64_t{1}, std::int64_t{options.padded_batch}}) {
+      const auto differs = check_against_module(prepared->program, *module, options.input_shape,
+                                                batch, where);
+      if (guard.written()) break;  // explains the difference better
+      if (differs) return *differs;
+    }
     auto batching =
         choose_batching(prepared->program, options.input_shape, options.padded_batch, where);
     if (!batching) return batching.error();
@@ -267,7 +369,10 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
           "row by row, because their bits depend on the place in a batch of {}: {}", batching->rows,
           fmt::join(texts, ", ")));
     }
-    if (auto failed = Discovery(*prepared).run(where)) return *failed;
+    Discovery discovery(*prepared);
+    if (auto failed = discovery.run(where)) return *failed;
+    const auto more = discovery.notices();
+    notices.insert(notices.end(), more.begin(), more.end());
     if (const auto path = guard.written()) {
       return Error{Errc::model, where, "writes to its own parameter '" + *path + "'",
                    "a model that changes itself cannot be compared with its golden run", ""};

@@ -31,6 +31,19 @@ bool is_refused(const jit::Node& node) {
   return kRefused.count(node.kind().toQualString()) > 0;
 }
 
+/// Value of an operator's train flag, when it has one and it is a constant.
+std::optional<bool> train_flag(const jit::Node& node) {
+  const auto* schema = node.maybeSchema();
+  if (schema == nullptr) return std::nullopt;
+  for (const char* name : {"train", "training"}) {
+    const auto index = schema->argumentIndexWithName(name);
+    if (!index) continue;
+    const auto value = jit::toIValue(node.input(static_cast<std::size_t>(*index)));
+    if (value && value->isBool()) return value->toBool();
+  }
+  return std::nullopt;
+}
+
 /// Control flow and bookkeeping that Program runs itself, as TorchScript's interpreter does.
 bool is_builtin(const jit::Node& node) {
   const auto kind = node.kind();
@@ -256,7 +269,13 @@ class Lowering {
         return error(fmt::format("uses operator {}, which cannot be executed", name),
                      "export the model without it, for example by tracing");
       }
-      if (!is_builtin(*node) && node->isNondeterministic()) {
+      const auto training = train_flag(*node);
+      if (training == true) {
+        return error(fmt::format("runs {} in train mode", name),
+                     "golden and faulty runs must be comparable: export the model in eval mode "
+                     "(model.eval() before tracing)");
+      }
+      if (!is_builtin(*node) && !training && node->isNondeterministic()) {
         return error(fmt::format("uses random operator {}", name),
                      "golden and faulty runs must be comparable: export the model in eval mode");
       }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -72,12 +73,24 @@ struct TrialResult {
   std::string failure;  ///< message without addresses when the inference failed, else empty
 };
 
+/// Thrown when the fault-free run of a sample fails.
+class GoldenFailure : public std::runtime_error {
+ public:
+  GoldenFailure(std::size_t row, const std::string& message)
+      : std::runtime_error(message), row_(row) {}
+  std::size_t row() const { return row_; }  ///< of the samples given to Executor::golden
+
+ private:
+  std::size_t row_;
+};
+
 /// Runs inferences; one per worker thread, not for sharing. Rows of the padded batch that no trial
-/// uses repeat the first one. Throws Exception when even the golden run fails.
+/// uses repeat the first one.
 class Executor {
  public:
   virtual ~Executor() = default;
   /// @param inputs  [n, input elements], row-major, already normalised
+  /// Throws GoldenFailure.
   virtual std::unique_ptr<GoldenBlock> golden(std::span<const float> inputs) = 0;
   /// Results in the order of `trials`; each is a pure function of (sample, faults).
   virtual std::vector<TrialResult> trials(const GoldenBlock& block,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace bitquake::model {
@@ -38,7 +39,7 @@ std::vector<c10::IValue> pop_values(jit::Stack& stack, std::size_t count) {
   return values;
 }
 
-c10::IValue make_list(const c10::TypePtr& element, std::vector<c10::IValue> values) {
+c10::IValue list_value(const c10::TypePtr& element, std::vector<c10::IValue> values) {
   // Lists of these types have a storage of their own, which operators expect.
   const auto typed = [&](auto list) {
     using List = decltype(list);
@@ -56,7 +57,7 @@ c10::IValue make_list(const c10::TypePtr& element, std::vector<c10::IValue> valu
   return list;
 }
 
-c10::IValue make_dict(const c10::DictType& type, const std::vector<c10::IValue>& values) {
+c10::IValue dict_value(const c10::DictType& type, const std::vector<c10::IValue>& values) {
   c10::impl::GenericDict dict(type.getKeyType(), type.getValueType());
   for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
     dict.insert_or_assign(values[i], values[i + 1]);
@@ -64,7 +65,7 @@ c10::IValue make_dict(const c10::DictType& type, const std::vector<c10::IValue>&
   return dict;
 }
 
-c10::IValue make_tuple(const c10::TupleTypePtr& type, std::vector<c10::IValue> values) {
+c10::IValue tuple_value(const c10::TupleTypePtr& type, std::vector<c10::IValue> values) {
   return type->name() ? c10::ivalue::Tuple::createNamed(std::move(values), type)
                       : c10::ivalue::Tuple::create(std::move(values));
 }
@@ -76,16 +77,16 @@ std::function<void(jit::Stack&)> container_operation(const jit::Node* node) {
   if (kind == prim::ListConstruct) {
     const auto element = node->output()->type()->expect<c10::ListType>()->getElementType();
     return [=](jit::Stack& stack) {
-      stack.push_back(make_list(element, pop_values(stack, inputs)));
+      stack.push_back(list_value(element, pop_values(stack, inputs)));
     };
   }
   if (kind == prim::DictConstruct) {
     const auto type = node->output()->type()->expect<c10::DictType>();
-    return [=](jit::Stack& stack) { stack.push_back(make_dict(*type, pop_values(stack, inputs))); };
+    return [=](jit::Stack& stack) { stack.push_back(dict_value(*type, pop_values(stack, inputs))); };
   }
   if (kind == prim::TupleConstruct) {
     const auto type = node->output()->type()->expect<c10::TupleType>();
-    return [=](jit::Stack& stack) { stack.push_back(make_tuple(type, pop_values(stack, inputs))); };
+    return [=](jit::Stack& stack) { stack.push_back(tuple_value(type, pop_values(stack, inputs))); };
   }
   if (kind == prim::TupleSlice) {
     const auto begin = static_cast<std::size_t>(node->i(c10::attr::beg));
@@ -177,16 +178,41 @@ class ProgramBuilder {
         constants_[register_of(node->output())] = jit::toIValue(node->output()).value();
       } else if (node->kind() == prim::GetAttr) {
         const auto parameter = lowered_.parameters.find(node->output());
-        if (parameter != lowered_.parameters.end()) {
-          constants_[register_of(node->output())] = parameter->second.tensor;
-          program_.parameters_.emplace_back(parameter->second.path, parameter->second.tensor);
-        }
+        if (parameter != lowered_.parameters.end()) add_parameter(node, parameter->second);
       } else {
         result.code.push_back(instruction(node));
       }
     }
     result.outputs = registers_of(block->outputs());
     return result;
+  }
+
+  /// One register per tensor in memory, however often and under whatever names it is read: a fault in
+  /// it reaches every use.
+  void add_parameter(const jit::Node* node, const LoweredGraph::Parameter& parameter) {
+    const at::Tensor& tensor = parameter.tensor;
+    const auto identity = std::make_tuple(tensor.data_ptr(),
+                                          tensor.sizes().vec(), tensor.strides().vec());
+    const auto known = parameter_registers_.find(identity);
+    if (known != parameter_registers_.end()) {
+      registers_[node->output()] = known->second;
+    } else {
+      const std::uint32_t index = register_of(node->output());
+      parameter_registers_.emplace(identity, index);
+      constants_[index] = tensor;
+      program_.parameters_.emplace_back(parameter.path, tensor);
+    }
+    // Matrices and kernels in operators that are no sites cannot be hit: the user should know.
+    if (tensor.dim() < 2) return;
+    for (const jit::Use& use : node->output()->uses()) note_use(use.user);
+  }
+
+  void note_use(const jit::Node* user) {
+    if (builds_container(*user) || user->kind() == aten::t) {
+      for (const jit::Use& use : user->output()->uses()) note_use(use.user);
+    } else if (weight_of(user) == nullptr) {
+      program_.operators_without_site_.insert(user->kind().toQualString());
+    }
   }
 
   Instruction instruction(const jit::Node* node) {
@@ -254,37 +280,45 @@ class ProgramBuilder {
     return found == lowered_.parameters.end() ? nullptr : &found->second;
   }
 
-  /// Convolutions (not transposed) and linear layers, in all the forms exporters write them.
-  std::optional<SiteInstruction> find_site(const jit::Node* node) {
+  /// The weight of a convolution (not transposed) or linear layer, in all the forms exporters write
+  /// them; nullptr for other operators.
+  const jit::Value* weight_of(const jit::Node* node) const {
     const std::string name = node->kind().toQualString();
-    const jit::Value* weight = nullptr;
-    auto kind = faultgen::SiteKind::linear;
-    if (name == "aten::conv1d" || name == "aten::conv2d" || name == "aten::conv3d") {
-      weight = node->input(1);
-      kind = convolution_kind(name == "aten::conv1d" ? 3 : name == "aten::conv3d" ? 5 : 4);
-    } else if (name == "aten::_convolution" || name == "aten::convolution") {
-      const auto transposed = jit::toIValue(node->input(6));
-      if (!transposed || transposed->toBool()) return std::nullopt;
-      weight = node->input(1);
-      const auto stride = jit::toIValue(node->input(3));
-      kind = convolution_kind(parameter(weight) != nullptr
-                                  ? static_cast<std::size_t>(parameter(weight)->tensor.dim())
-                              : stride ? stride->toIntVector().size() + 2
-                                       : 4);
-    } else if (name == "aten::linear") {
-      weight = node->input(1);
-    } else if (name == "aten::addmm") {
-      // Older exporters write a linear layer as addmm(bias, x, t(weight)).
-      const jit::Node* transpose = node->input(2)->node();
-      if (transpose->kind() != aten::t) return std::nullopt;
-      weight = transpose->input(0);
-      if (parameter(weight) == nullptr) return std::nullopt;
-    } else {
-      return std::nullopt;
+    if (name == "aten::conv1d" || name == "aten::conv2d" || name == "aten::conv3d" ||
+        name == "aten::linear") {
+      return node->input(1);
     }
+    if (name == "aten::_convolution" || name == "aten::convolution") {
+      const auto transposed = jit::toIValue(node->input(6));
+      return transposed && !transposed->toBool() ? node->input(1) : nullptr;
+    }
+    // Older exporters write a linear layer as addmm(bias, x, t(weight)).
+    if (name == "aten::addmm" && node->input(2)->node()->kind() == aten::t) {
+      const jit::Value* weight = node->input(2)->node()->input(0);
+      return parameter(weight) != nullptr ? weight : nullptr;
+    }
+    return nullptr;
+  }
+
+  faultgen::SiteKind kind_of(const jit::Node* node) const {
+    const std::string name = node->kind().toQualString();
+    if (name == "aten::linear" || name == "aten::addmm") return faultgen::SiteKind::linear;
+    if (name == "aten::conv1d") return convolution_kind(3);
+    if (name == "aten::conv2d") return convolution_kind(4);
+    if (name == "aten::conv3d") return convolution_kind(5);
+    if (const auto* weight = parameter(node->input(1))) {
+      return convolution_kind(static_cast<std::size_t>(weight->tensor.dim()));
+    }
+    const auto stride = jit::toIValue(node->input(3));
+    return convolution_kind(stride ? stride->toIntVector().size() + 2 : 4);
+  }
+
+  std::optional<SiteInstruction> find_site(const jit::Node* node) {
+    const jit::Value* weight = weight_of(node);
+    if (weight == nullptr) return std::nullopt;
     SiteInstruction site;
     site.node = node;
-    site.kind = kind;
+    site.kind = kind_of(node);
     site.output = register_of(node->output());
     if (const auto* found = parameter(weight)) {
       site.weight = register_of(weight);
@@ -293,7 +327,7 @@ class ProgramBuilder {
                       ? found->path.substr(0, found->path.size() - suffix.size())
                       : found->path;
     } else {
-      site.path = fmt::format("({} {})", faultgen::to_string(kind), computed_sites_++);
+      site.path = fmt::format("({} {})", faultgen::to_string(site.kind), computed_sites_++);
     }
     return site;
   }
@@ -324,6 +358,8 @@ class ProgramBuilder {
   Program program_;
   std::unordered_map<const jit::Value*, std::uint32_t> registers_;
   std::map<std::uint32_t, c10::IValue> constants_;
+  std::map<std::tuple<void*, std::vector<std::int64_t>, std::vector<std::int64_t>>, std::uint32_t>
+      parameter_registers_;
   std::set<const jit::Value*> from_data_;
   unsigned computed_sites_ = 0;
 };
@@ -346,10 +382,32 @@ c10::IValue map_tensors(const c10::IValue& value,
   if (value.isTensor()) {
     return value.toTensor().defined() ? c10::IValue(function(value.toTensor())) : value;
   }
-  if (!value.isTensorList()) return value;
-  c10::List<at::Tensor> mapped;
-  for (const at::Tensor& tensor : value.toTensorVector()) mapped.push_back(function(tensor));
-  return mapped;
+  const auto mapped = [&](const c10::IValue& element) { return map_tensors(element, function); };
+  if (value.isTensorList()) {
+    c10::List<at::Tensor> list;
+    for (const at::Tensor& tensor : value.toTensorVector()) list.push_back(function(tensor));
+    return list;
+  }
+  if (value.isTuple()) {
+    std::vector<c10::IValue> elements;
+    for (const c10::IValue& element : value.toTupleRef().elements()) {
+      elements.push_back(mapped(element));
+    }
+    return tuple_value(value.type()->expect<c10::TupleType>(), std::move(elements));
+  }
+  if (value.isGenericDict()) {
+    const auto dict = value.toGenericDict();
+    c10::impl::GenericDict result(dict.keyType(), dict.valueType());
+    for (const auto& entry : dict) result.insert(entry.key(), mapped(entry.value()));
+    return result;
+  }
+  if (value.isList() && holds_tensor(value.type())) {
+    const auto list = value.toList();
+    c10::impl::GenericList result(list.elementType());
+    for (const c10::IValue& element : list.vec()) result.push_back(mapped(element));
+    return result;
+  }
+  return value;
 }
 
 namespace {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,6 +79,8 @@ class Program {
   }
   /// Parameters and buffers in use, by path.
   const std::vector<std::pair<std::string, at::Tensor>>& parameters() const { return parameters_; }
+  /// Operators with matrices or kernels of their own in which no fault can be injected.
+  const std::set<std::string>& operators_without_site() const { return operators_without_site_; }
   std::uint32_t input_register() const { return input_; }
   std::uint32_t output_register() const { return code_.outputs.front(); }
   /// A control decision or a number is taken from the values of the batch: rows influence each other.
@@ -104,10 +107,12 @@ class Program {
   bool clone_input_ = false;
   bool values_steer_ = false;
   std::vector<SiteInstruction> sites_;
+  std::set<std::string> operators_without_site_;
   std::unordered_map<std::uint32_t, std::string> module_outputs_;
 };
 
-/// The value with `function` applied to a tensor, or to each tensor of a list; others unchanged.
+/// The value with `function` applied to each tensor in it: in lists, tuples and dictionaries, however
+/// deep. Undefined tensors and other values are unchanged.
 c10::IValue map_tensors(const c10::IValue& value,
                         const std::function<at::Tensor(const at::Tensor&)>& function);
 

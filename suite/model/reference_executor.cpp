@@ -41,27 +41,27 @@ bool any_nonfinite(std::span<const float> values) {
   return found != 0;
 }
 
-/// The values of row `row` of a watched tensor, as contiguous floats; empty for integer tensors.
-/// `keep` holds a converted copy alive where one was needed.
+/// Row `row` of a watched tensor as contiguous floats that are finite where its values are; empty for
+/// integer tensors. `keep` holds a converted copy alive where one was needed.
 std::span<const float> row_values(const at::Tensor& tensor, std::int64_t rows, std::int64_t row,
                                   at::Tensor& keep) {
   if (!tensor.is_floating_point() || !has_rows(tensor, rows)) return {};
-  keep = tensor.contiguous().to(at::kFloat);
+  // x - x is 0 where x is finite and NaN where it is not: a double too large for a float stays finite.
+  keep = tensor.scalar_type() == at::kDouble ? (tensor - tensor).to(at::kFloat) : tensor;
+  keep = keep.contiguous().to(at::kFloat);
   const auto elements = static_cast<std::size_t>(keep.numel() / rows);
   return {keep.data_ptr<float>() + static_cast<std::size_t>(row) * elements, elements};
 }
 
-void for_each_tensor(const c10::IValue& value,
-                     const std::function<void(const at::Tensor&)>& function) {
-  if (value.isTensor()) {
-    if (value.toTensor().defined()) function(value.toTensor());
-  } else if (value.isTensorList()) {
-    for (const at::Tensor& tensor : value.toTensorVector()) function(tensor);
-  } else if (value.isTuple()) {
-    for (const c10::IValue& element : value.toTupleRef().elements()) {
-      for_each_tensor(element, function);
-    }
+/// Address of an element by its row-major position, whatever the memory layout: kernels choose by
+/// layout, so a fault must not change it.
+float* element_at(const at::Tensor& tensor, std::uint64_t position) {
+  std::int64_t rest = static_cast<std::int64_t>(position), offset = 0;
+  for (std::int64_t d = tensor.dim() - 1; d >= 0; --d) {
+    offset += rest % tensor.size(d) * tensor.stride(d);
+    rest /= tensor.size(d);
   }
+  return tensor.data_ptr<float>() + offset;
 }
 
 at::Tensor gather(const PreparedModel& model, std::span<const float> inputs,
@@ -117,7 +117,7 @@ class Run {
   void after(const Instruction& step, Registers& registers) {
     const std::uint32_t execution = executions_[step.node]++;
     if (const auto found = model_.sites_of.find(step.node); found != model_.sites_of.end()) {
-      if (execution < found->second.size()) {
+      if (execution < found->second.size() && found->second[execution] != kNoSite) {
         inject(found->second[execution], registers[step.outputs[0]]);
       }
     }
@@ -134,11 +134,12 @@ class Run {
       std::vector<std::span<const float>> parts;
       std::vector<at::Tensor> keep;
       bool found = false;
-      for_each_tensor(value, [&](const at::Tensor& tensor) {
+      map_tensors(value, [&](const at::Tensor& tensor) {
         keep.emplace_back();
         parts.push_back(
             row_values(tensor, model_.rows, static_cast<std::int64_t>(row), keep.back()));
         found |= any_nonfinite(parts.back());
+        return tensor;
       });
       if (found) nonfinite(row, point, event, parts);
     }
@@ -186,15 +187,15 @@ class FaultyRun : public Run {
       c10::IValue& slot = registers[model_.weight_register[fault.site]];
       at::Tensor& copy = copies[model_.weight_register[fault.site]];
       if (!copy.defined()) {
-        copy = slot.toTensor().contiguous().clone();
+        copy = slot.toTensor().clone();
         slot = copy;
       }
-      apply(fault, copy.data_ptr<float>() + fault.element, results_[0].injections[i]);
+      apply(fault, element_at(copy, fault.element), results_[0].injections[i]);
     }
     for (const Fault& fault : trial.faults) {
       if (fault.target != Target::weight) continue;
       const at::Tensor& copy = copies[model_.weight_register[fault.site]];
-      note_injected(0, fault, copy.data_ptr<float>()[fault.element],
+      note_injected(0, fault, *element_at(copy, fault.element),
                     model_.parameter_point[fault.site]);
     }
   }
@@ -233,18 +234,22 @@ class FaultyRun : public Run {
       };
       if (!std::any_of(trials_[row].faults.begin(), trials_[row].faults.end(), here)) continue;
       if (!tensor.defined()) {
-        tensor = output.toTensor().contiguous();
+        tensor = output.toTensor();
+        // Where several elements share memory (an expanded tensor) each needs its own.
+        if (!tensor.is_non_overlapping_and_dense()) tensor = tensor.contiguous();
         output = tensor;
       }
-      const auto elements = static_cast<std::uint64_t>(tensor.numel() / model_.rows);
-      float* values = tensor.data_ptr<float>() + row * elements;
+      const std::uint64_t first = row * static_cast<std::uint64_t>(tensor.numel() / model_.rows);
       for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
         const Fault& fault = trials_[row].faults[i];
-        if (here(fault)) apply(fault, values + fault.element, results_[row].injections[i]);
+        if (here(fault)) {
+          apply(fault, element_at(tensor, first + fault.element), results_[row].injections[i]);
+        }
       }
       for (const Fault& fault : trials_[row].faults) {
         if (here(fault)) {
-          note_injected(row, fault, values[fault.element], model_.site_point[site]);
+          note_injected(row, fault, *element_at(tensor, first + fault.element),
+                        model_.site_point[site]);
         }
       }
     }
@@ -321,6 +326,24 @@ void run_batch(const PreparedModel& model, const Block& block, std::span<const T
   }
 }
 
+at::Tensor golden_output(const PreparedModel& model, const Block& block,
+                         std::span<const std::size_t> samples, std::span<NonfiniteMasks> masks) {
+  GoldenRun run(model, masks);
+  Registers registers = model.program.registers();
+  try {
+    return run.infer(registers, gather(model, block.inputs, samples));
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (samples.size() == 1) throw GoldenFailure(samples[0], failure_text(error));
+    // One of the samples made the inference fail: find out which.
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      golden_output(model, block, samples.subspan(i, 1), masks.subspan(i, 1));
+    }
+    throw GoldenFailure(samples[0], failure_text(error));
+  }
+}
+
 }  // namespace
 
 ReferenceExecutor::ReferenceExecutor(std::shared_ptr<const PreparedModel> model)
@@ -337,9 +360,8 @@ std::unique_ptr<GoldenBlock> ReferenceExecutor::golden(std::span<const float> in
     const std::size_t used = std::min(count - start, static_cast<std::size_t>(model_->rows));
     std::vector<std::size_t> samples;
     for (std::size_t i = 0; i < used; ++i) samples.push_back(start + i);
-    GoldenRun run(*model_, std::span(block->masks).subspan(start, used));
-    Registers registers = model_->program.registers();
-    const at::Tensor output = run.infer(registers, gather(*model_, block->inputs, samples));
+    const at::Tensor output =
+        golden_output(*model_, *block, samples, std::span(block->masks).subspan(start, used));
     for (std::size_t i = 0; i < used; ++i) {
       std::vector<float> values = output_row(output, static_cast<std::int64_t>(i));
       const bool finite = !any_nonfinite(values);

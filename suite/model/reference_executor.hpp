@@ -12,6 +12,9 @@
 
 namespace bitquake::model {
 
+/// No site: not a number of one.
+inline constexpr std::uint32_t kNoSite = 0xffffffff;
+
 /// A Program together with what is known about its sites and points at one input shape. Immutable
 /// after load; shared by all executors.
 struct PreparedModel {
@@ -26,7 +29,8 @@ struct PreparedModel {
 
   std::vector<faultgen::Site> sites;
   std::vector<Point> points;
-  /// Sites of an instruction by its executions within one inference (a loop runs it several times).
+  /// Sites of an instruction by its executions within one inference (a loop runs it several times);
+  /// kNoSite where an execution gives no fp32 values.
   std::unordered_map<const torch::jit::Node*, std::vector<std::uint32_t>> sites_of;
   std::vector<std::uint32_t> weight_register;  ///< by site; meaningful where the site has weights
   std::vector<std::uint32_t> parameter_point;  ///< by site, likewise

@@ -111,27 +111,27 @@ class Examiner {
     // In-place operators have overwritten their input by now; the check of the whole network covers
     // them, as it does list and tuple bookkeeping.
     if (step.kind != Instruction::Kind::operation || !step.from_data || is_mutable(step) ||
-        !yields_tensors(step) || step.outputs.empty()) {
+        builds_container(*step.node) || !yields_tensors(step) || step.outputs.empty()) {
       return;
     }
     Verdict& verdict = verdicts_[step.node];
     verdict = std::max(verdict, judge(step, registers));
   }
 
-  /// Sets the flags; false when some instruction cannot keep its rows apart.
-  bool apply(CodeBlock& block, std::vector<std::string>& row_by_row) const {
+  /// Sets the flags; the operator that cannot keep its rows apart, if there is one.
+  std::optional<std::string> apply(CodeBlock& block, std::vector<std::string>& row_by_row) const {
     for (Instruction& step : block.code) {
       for (CodeBlock& inner : step.blocks) {
-        if (!apply(inner, row_by_row)) return false;
+        if (auto culprit = apply(inner, row_by_row)) return culprit;
       }
       const auto found = verdicts_.find(step.node);
       if (found == verdicts_.end() || found->second == Verdict::independent) continue;
-      if (found->second == Verdict::impossible) return false;
+      if (found->second == Verdict::impossible) return step.node->kind().toQualString();
       step.row_by_row = true;
       step.batched = batched_.at(step.node);
       row_by_row.push_back(step.node->kind().toQualString());
     }
-    return true;
+    return std::nullopt;
   }
 
  private:
@@ -278,7 +278,9 @@ Result<Batching> choose_batching(Program& program, const std::vector<std::int64_
       return Error{Errc::model, where,
                    fmt::format("does not run on an input of shape 1x{}: {}",
                                fmt::join(input_shape, "x"), message(error)),
-                   "check the input shape (channels, height, width) the model was made for", ""};
+                   "check the input shape (channels, height, width) the model was made for; the input of "
+                 "this check has values in [-2, 2)",
+                 ""};
     }
     return Batching{1, std::move(reason), {}};
   };
@@ -299,8 +301,10 @@ Result<Batching> choose_batching(Program& program, const std::vector<std::int64_
   }
   watch_all(program.code(), false);
   Batching batching{padded_batch, "", {}};
-  if (!examiner.apply(program.code(), batching.row_by_row) ||
-      !whole_is_independent(program, input, padded_batch)) {
+  if (const auto culprit = examiner.apply(program.code(), batching.row_by_row)) {
+    return single("rows of a batch are mixed or laid out differently by " + *culprit);
+  }
+  if (!whole_is_independent(program, input, padded_batch)) {
     return single("rows of a batch influence each other");
   }
   return batching;

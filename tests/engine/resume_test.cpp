@@ -101,8 +101,15 @@ TEST_CASE("a stop before the first unit keeps the directory ready", "[engine][re
 }
 
 TEST_CASE("a stop after the last unit is no interruption", "[engine][resume]") {
-  ToyCampaign campaign(10, {{9, kNanOutputPixel}});
-  REQUIRE_FALSE(run_some(campaign.inputs(), campaign / "out", 18, 1).interrupted);
+  const ToyCampaign campaign(20, {{1, kNanOutputPixel}});
+  const engine::Inputs inputs = campaign.inputs();
+  const std::uint64_t trials = 19 * 2;
+  REQUIRE_FALSE(run_some(inputs, campaign / "at once", trials, 1).interrupted);
+  // The skipped sample is in the first part.
+  const engine::CampaignResult first = run_some(inputs, campaign / "in two parts", 1, 1);
+  REQUIRE(first.interrupted);
+  const std::uint64_t left = trials - first.progress.trials_done;
+  REQUIRE_FALSE(run_some(inputs, campaign / "in two parts", left, 1).interrupted);
 }
 
 TEST_CASE("a finished campaign run again computes nothing and keeps its bytes",

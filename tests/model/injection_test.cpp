@@ -399,3 +399,119 @@ TEST_CASE("each call of a module is a neuron site of its own, with one weight", 
                       test::values_of(expected)));
   }
 }
+
+TEST_CASE("a fault that changes no bit changes nothing, in any memory layout", "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.conv("conv1", 3, 8, 3, 1, 1);
+  b.conv("conv2", 8, 8, 3, 1, 1);
+  b.linear("head", 8, 5);
+  torch::jit::Module net = b.finish(
+      "  x = torch.relu(self.conv1.forward(x.contiguous(memory_format=2)))\n"  // channels last
+      "  x = torch.relu(self.conv2.forward(x))\n"
+      "  return self.head.forward(torch.mean(x, [2, 3]))\n");
+  for (const char* name : {"conv1", "conv2"}) {
+    auto conv = net.attr(name).toModule();
+    conv.setattr("weight", conv.attr("weight").toTensor().contiguous(at::MemoryFormat::ChannelsLast));
+  }
+  const auto model = value_or_throw(test::save_and_load(net, {3, 9, 9}));
+  const auto executor = model->make_executor();
+  const auto block = executor->golden(test::values_of(model::check_input({3, 9, 9}, 16)));
+  const FaultModel kind = GENERATE(FaultModel::stuck_at_0, FaultModel::stuck_at_1);
+  for (const Target target : {Target::neuron, Target::weight}) {
+    std::vector<Fault> faults;
+    for (std::uint64_t i = 0; i < 64; ++i) {
+      faults.push_back({static_cast<std::uint32_t>(i % 3), target, kind, i % 40, 1ULL << (i % 32)});
+      if (model->sites()[faults.back().site].path == "head") faults.back().element %= 5;
+    }
+    std::vector<model::Trial> trials;
+    for (std::size_t i = 0; i < faults.size(); ++i) trials.push_back({i % 16, {&faults[i], 1}});
+    const auto results = executor->trials(*block, trials);
+    std::size_t unchanged = 0;
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+      const auto& injection = results[i].injections[0];
+      if (injection.original_bits != injection.corrupted_bits) continue;
+      ++unchanged;
+      REQUIRE(same_bits(results[i].output, block->row(trials[i].golden_row).output));
+    }
+    REQUIRE(unchanged > 10);
+  }
+}
+
+TEST_CASE("a weight that is used twice is faulty in both uses", "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("twice", 4, 4);
+  auto tied = b.make("Tied");
+  tied.register_parameter("weight", b.net().attr("twice").toModule().attr("weight").toTensor(), false);
+  tied.register_parameter("bias", b.values({4}), false);
+  tied.define("def forward(self, x):\n  return torch.linear(x, self.weight, self.bias)\n");
+  b.add("tied", tied);
+  const auto net = b.finish(
+      "  x = torch.flatten(x, 1)\n"
+      "  x = self.twice.forward(torch.sigmoid(self.twice.forward(x)))\n"
+      "  return self.tied.forward(x)\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}, 1));
+  REQUIRE(faultgen::FaultSpace(model->sites(), Target::weight).total_elements() == 16);
+  REQUIRE_THAT(model->notices().at(0), Catch::Contains("the weight of tied is that of twice"));
+  const auto executor = model->make_executor();
+  const at::Tensor input = model::check_input({1, 2, 2}, 1);
+  const auto block = executor->golden(test::values_of(input));
+  const Fault fault{0, Target::weight, FaultModel::bit_flip, 5, 1U << 30};
+  const std::vector<model::Trial> trials{{0, {&fault, 1}}};
+  const auto twice = net.attr("twice").toModule();
+  at::Tensor weight = twice.attr("weight").toTensor().clone();
+  apply_by_hand(FaultModel::bit_flip, 1U << 30, weight, 5);
+  const at::Tensor bias = twice.attr("bias").toTensor();
+  at::Tensor x = at::sigmoid(at::linear(at::flatten(input, 1), weight, bias));
+  x = at::linear(at::linear(x, weight, bias), weight,
+                 net.attr("tied").toModule().attr("bias").toTensor());
+  REQUIRE(same_bits(executor->trials(*block, trials).front().output, test::values_of(x)));
+}
+
+TEST_CASE("tensors in tuples, lists and dictionaries are monitored; large doubles are finite",
+          "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("first", 4, 4);
+  const std::string body = GENERATE(as<std::string>{}, "  return {\"a\": x * 100.0}\n",
+                                    "  return [(x * 100.0, x)]\n", "  return (x, [x * 100.0])\n",
+                                    "  return x.double() * 1e60\n");
+  const bool is_double = body.find("double") != std::string::npos;
+  const std::string access = body.find("{") != std::string::npos  ? "y[\"a\"]"
+                             : body.find("[(") != std::string::npos ? "y[0][0]"
+                             : body.find("(x,") != std::string::npos ? "y[1][0]"
+                                                                     : "y.float()";
+  b.add("inner", b.layer("Inner", body));
+  const auto net = b.finish(
+      "  y = self.inner.forward(self.first.forward(torch.flatten(x, 1)))\n"
+      "  return torch.clamp(" + access + ", -1.0, 1.0)\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
+  const auto executor = model->make_executor();
+  const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 1)));
+  const Fault fault{0, Target::neuron, FaultModel::bit_flip, 1, 1U << (is_double ? 23 : 30)};
+  const std::vector<model::Trial> trials{{0, {&fault, 1}}};
+  const auto result = executor->trials(*block, trials).front();
+  if (is_double) {
+    REQUIRE_FALSE(result.first_nonfinite.has_value());
+  } else {
+    REQUIRE(model->points().at(result.first_nonfinite.value()).path == "inner");
+  }
+}
+
+TEST_CASE("a sample that fails without any fault is named", "[model][error]") {
+  test::NetBuilder b;
+  b.linear("head", 1, 2);
+  const auto net = b.finish(
+      "  assert float(torch.max(x)) < 100.0, \"too bright\"\n"
+      "  return self.head.forward(torch.flatten(x, 1))\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 1, 1}));
+  const auto executor = model->make_executor();
+  try {
+    executor->golden(std::vector<float>{1.0F, 2.0F, 300.0F});
+    FAIL("nothing was thrown");
+  } catch (const model::GoldenFailure& failure) {
+    REQUIRE(failure.row() == 2);
+    REQUIRE_THAT(failure.what(), Catch::Contains("too bright"));
+  }
+}

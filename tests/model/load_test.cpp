@@ -166,6 +166,41 @@ TEST_CASE("a model that writes to its parameters is refused", "[model][error]") 
   REQUIRE_THAT(to_string(loaded.error()), Catch::Contains("writes to its own parameter 'count'"));
 }
 
+TEST_CASE("a model that gives two results for one input is refused", "[model][error]") {
+  test::NetBuilder b;
+  b.net().register_attribute("seen", c10::ListType::ofInts(), c10::List<std::int64_t>());
+  const auto net = b.finish(
+      "  self.seen.append(1)\n"
+      "  return torch.flatten(x, 1) * float(len(self.seen))\n");
+  const auto loaded = test::save_and_load(net, {1, 2, 2});
+  REQUIRE_FALSE(loaded.ok());
+}
+
+TEST_CASE("operators fixed in train mode are refused, random ones in eval mode are not",
+          "[model][error]") {
+  test::NetBuilder b;
+  SECTION("dropout traced in train mode") {
+    const auto loaded = test::save_and_load(
+        b.finish("  return torch.flatten(torch.dropout(x, 0.5, True), 1)\n"), {1, 2, 2});
+    REQUIRE_FALSE(loaded.ok());
+    REQUIRE_THAT(to_string(loaded.error()), Catch::Contains("runs aten::dropout in train mode"));
+  }
+  SECTION("two-dimensional dropout in eval mode") {
+    const auto loaded = test::save_and_load(
+        b.finish("  return torch.flatten(torch.feature_dropout(x, 0.5, False), 1)\n"), {1, 2, 2});
+    REQUIRE(loaded.ok());
+  }
+}
+
+TEST_CASE("what has no site is said", "[model]") {
+  test::NetBuilder b;
+  b.net().register_parameter("table", b.values({4, 3}), false);
+  const auto loaded = value_or_throw(test::save_and_load(
+      b.finish("  return torch.matmul(torch.flatten(x, 1), self.table)\n"), {1, 2, 2}));
+  REQUIRE(loaded->sites().empty());
+  REQUIRE_THAT(loaded->notices().back(), Catch::Contains("aten::matmul"));
+}
+
 TEST_CASE("an output that is no batch of scores is refused with its shape", "[model][error]") {
   test::NetBuilder b;
   const auto error_of = [&](const std::string& body) {
@@ -178,6 +213,10 @@ TEST_CASE("an output that is no batch of scores is refused with its shape", "[mo
   }
   SECTION("a tuple") {
     REQUIRE_THAT(error_of("  return (x, x)\n"), Catch::Contains("a Tuple"));
+  }
+  SECTION("a single score") {
+    REQUIRE_THAT(error_of("  return torch.sum(torch.flatten(x, 1), [1], True)\n"),
+                 Catch::Contains("two classes or more"));
   }
   SECTION("double precision") {
     REQUIRE_THAT(error_of("  return torch.flatten(x, 1).double()\n"), Catch::Contains("Double"));

@@ -207,7 +207,8 @@ TEST_CASE("breakdown files list every site, bit and field, empty ones too", "[re
 TEST_CASE("the console text of a tiny campaign is pinned", "[results][golden]") {
   const std::string expected =
       R"(10 trials (1 failed) on 10 of 11 samples (1 skipped: golden output not finite)
-10 injections (1 not reached by control flow)
+10 injections: 9 changed bits, 0 found them so already, 1 not reached by control flow
+faults: bit_flip in neurons, 1 per inference, drawn uniformly over all elements
 
 metric         rate   k / n   95 % interval    unit
 ---------------------------------------------------
@@ -224,6 +225,7 @@ sdc10        20.0 %  2 / 10   [5.7, 51.0] %   trial
 sdc20        10.0 %  1 / 10   [1.8, 40.4] %   trial
 interval per sample: wilson 95 %
 interval per trial: wilson 95 %
+due is detected only where something looks for NaN and Inf
 
 Outcome by bit field
 bit field  trials     due  masked  benign     sde  sde, 95 % interval

@@ -16,7 +16,6 @@ using faultgen::Fault;
 using faultgen::Target;
 using model::Injection;
 
-/// An activation of the network and which of its elements are non-finite in the golden run.
 template <std::size_t N>
 using Values = std::array<float, N>;
 

@@ -1,0 +1,80 @@
+// The campaign of suite/scenarios/quickstart.yaml: LeNet-5 on the 10,000 test images of
+// Fashion-MNIST.
+#include "suite/engine/campaign.hpp"
+#include "suite/engine/unit.hpp"
+#include "suite/model/fingerprint.hpp"
+#include "suite/model/load.hpp"
+#include "suite/scenario/yaml_reader.hpp"
+#include "tests/base/temp_directory.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <optional>
+
+namespace {
+
+using namespace bitquake;
+
+Result<engine::Inputs> quickstart(const std::string& target) {
+  auto scenario = scenario::read_scenario(BITQUAKE_SOURCE_DIR "/suite/scenarios/quickstart.yaml",
+                                          {{"faults.target", target}});
+  if (!scenario) return scenario.error().front();
+  return engine::prepare(*scenario, [](const scenario::Scenario& chosen) {
+    return model::load({.file = chosen.resolve(chosen.model.file),
+                        .input_shape = chosen.model.input,
+                        .padded_batch = chosen.padded_batch});
+  });
+}
+
+void campaign(benchmark::State& state, const std::string& target) {
+  model::use_one_inner_thread();
+  const auto inputs = quickstart(target);
+  if (!inputs) return state.SkipWithError(to_string(inputs.error()).c_str());
+  const std::atomic<bool> stop{false};
+  for (auto _ : state) {
+    state.PauseTiming();
+    std::optional<test::TempDirectory> directory(std::in_place);
+    state.ResumeTiming();
+    engine::Observer silent;
+    const auto result = engine::run_campaign(
+        *inputs,
+        {.directory = *directory / "run", .threads = static_cast<unsigned>(state.range(0))}, stop,
+        silent);
+    if (!result) return state.SkipWithError(to_string(result.error()).c_str());
+    state.PauseTiming();
+    directory.reset();
+    state.ResumeTiming();
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(inputs->plan.trials()));
+  state.SetLabel(
+      "trials: golden runs, faulty runs, all files synced, tables; model, data and faults at hand");
+}
+BENCHMARK_CAPTURE(campaign, neurons, std::string("neurons"))
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
+BENCHMARK_CAPTURE(campaign, weights, std::string("weights"))
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
+
+void golden(benchmark::State& state) {
+  model::use_one_inner_thread();
+  const auto inputs = quickstart("neurons");
+  if (!inputs) return state.SkipWithError(to_string(inputs.error()).c_str());
+  const auto executor = inputs->model->make_executor();
+  const engine::UnitInput unit = engine::decode_unit(*inputs, 0);
+  for (auto _ : state) benchmark::DoNotOptimize(executor->golden(unit.values));
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(unit.samples.size()));
+  state.SetLabel("images of one work unit, fault-free, monitored; decoded before; one thread");
+}
+BENCHMARK(golden)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+}  // namespace

@@ -1,0 +1,63 @@
+#include "tests/cli/workspace.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <sstream>
+
+using namespace bitquake::test;
+
+// Counts of LeNet-5 by hand: neurons 6*28*28 + 16*10*10 + 120 + 84 + 10, weights 6*1*5*5 +
+// 16*6*5*5 + 120*400 + 84*120 + 10*84.
+TEST_CASE("model info lists the sites of LeNet-5 with shapes and counts", "[cli]") {
+  const Workspace workspace;
+  const Finished got = workspace.bitquake({"model", "info", "model.pt", "--input", "1x28x28"});
+  REQUIRE(got.exit_code == 0);
+  REQUIRE(got.err.empty());
+  REQUIRE_THAT(got.out, Catch::Matchers::StartsWith(
+                            "site     kind    weight    output  neurons  weights\n"
+                            "---------------------------------------------------\n"
+                            "conv1  conv2d   6x1x5x5   6x28x28    4,704      150\n"
+                            "conv2  conv2d  16x6x5x5  16x10x10    1,600    2,400\n"
+                            "fc1    linear   120x400       120      120   48,000\n"
+                            "fc2    linear    84x120        84       84   10,080\n"
+                            "fc3    linear     10x84        10       10      840\n"
+                            "total                                6,518   61,470\n"));
+  REQUIRE(holds(got.out, "input 1x28x28, 10 classes, 16 samples per inference\n"));
+}
+
+TEST_CASE("model info --json says the same to programs", "[cli]") {
+  const Workspace workspace;
+  const Finished got =
+      workspace.bitquake({"model", "info", "model.pt", "--input", "1x28x28", "--json"});
+  REQUIRE(got.exit_code == 0);
+  REQUIRE(got.err.empty());
+  const auto json = nlohmann::json::parse(got.out);
+  REQUIRE(json.at("classes") == 10);
+  REQUIRE(json.at("sites").size() == 5);
+  REQUIRE(json.at("sites")[1].at("path") == "conv2");
+  REQUIRE(json.at("sites")[1].at("weight_shape") == nlohmann::json({16, 6, 5, 5}));
+  REQUIRE(json.at("sites")[1].at("output_shape") == nlohmann::json({16, 10, 10}));
+  REQUIRE(json.at("totals").at("neurons") == 6518);
+  REQUIRE(json.at("totals").at("weights") == 61470);
+  REQUIRE(json.at("sha256").get<std::string>().size() == 64);
+}
+
+TEST_CASE("each list that is offered exists and is not empty", "[cli]") {
+  const Workspace workspace;
+  const Finished lists = workspace.bitquake({"list"});
+  REQUIRE(lists.exit_code == 0);
+  REQUIRE(lists.err.empty());
+  std::istringstream lines(lists.out);
+  std::string line;
+  std::getline(lines, line);
+  std::vector<std::string> commands;
+  while (std::getline(lines, line)) commands.push_back("list " + line.substr(0, line.find(' ')));
+  REQUIRE(commands.size() == 8);
+  for (const Finished& got : workspace.bitquake_each(commands)) {
+    CAPTURE(got.out);
+    REQUIRE(got.exit_code == 0);
+    REQUIRE(got.err.empty());
+    REQUIRE(!got.out.empty());
+  }
+}
