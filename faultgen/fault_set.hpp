@@ -64,8 +64,7 @@ inline constexpr std::uint64_t kMaxFaults = 1'000'000'000;
 /// Writes `set` as HDF5: /faults/{site, target, element, bit_mask, fault_model, sampling_weight},
 /// /groups/{epoch, slot, first_fault, n_faults}, /sites/{path, call, kind, weight_shape,
 /// output_shape, neurons, weights}, provenance as root attributes. Equal sets give equal bytes. The
-/// file is written as `path` + ".partial", flushed to disk and renamed, so `path` is never half a
-/// set. Throws Exception (results), and leaves no partial file, when it cannot be written.
+/// file appears whole or not at all (suite/base/durable.hpp). Throws Exception (results).
 void write_fault_set(const FaultSet& set, const std::filesystem::path& path);
 
 /// Reads and checks a whole set: columns of equal length, groups

@@ -1,15 +1,12 @@
 #include "faultgen/fault_set.hpp"
+#include "suite/base/durable.hpp"
 #include "suite/base/h5.hpp"
 #include "suite/base/text.hpp"
 
-#include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fcntl.h>
 #include <optional>
 #include <string_view>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 namespace bitquake::faultgen {
@@ -114,20 +111,6 @@ void write_sites(h5::File& file, const std::vector<Site>& sites) {
       file, "sites/weights",
       column<std::uint64_t>(sites, [](const Site& s) { return site_elements(s, Target::weight); }),
       "elements of the weight that weight faults can hit; 0 for a repeated call");
-}
-
-[[noreturn]] void fail(const std::filesystem::path& path, const std::string& action, int reason) {
-  throw Exception({Errc::results, path.string(), action + ": " + std::strerror(reason),
-                   "check that the directory is writable and the disk not full", ""});
-}
-
-/// Puts what the system still holds of a file or directory on disk.
-void sync(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail(path, "cannot be opened", errno);
-  const int reason = ::fsync(descriptor) == 0 ? 0 : errno;
-  ::close(descriptor);
-  if (reason != 0) fail(path, "cannot be flushed to disk", reason);
 }
 
 void write_file(const FaultSet& set, const std::filesystem::path& path) {
@@ -322,21 +305,7 @@ class Reader {
 }  // namespace
 
 void write_fault_set(const FaultSet& set, const std::filesystem::path& path) {
-  std::filesystem::path partial = path;
-  partial += ".partial";
-  std::error_code ignored;
-  try {
-    write_file(set, partial);
-    sync(partial);
-    std::error_code status;
-    std::filesystem::rename(partial, path, status);
-    if (status) fail(path, "cannot be put in place", status.value());
-  } catch (...) {
-    std::filesystem::remove(partial, ignored);
-    throw;
-  }
-  const std::filesystem::path directory = path.parent_path();
-  sync(directory.empty() ? "." : directory);
+  write_durably(path, [&](const std::filesystem::path& temporary) { write_file(set, temporary); });
 }
 
 Result<FaultSet> read_fault_set(const std::filesystem::path& path) {

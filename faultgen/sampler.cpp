@@ -46,7 +46,10 @@ std::optional<Error> check_space(const FaultSpace& space, const FaultPlan& plan)
   const std::string target(name_of(kTargets, plan.target));
   if (space.total_elements() == 0) {
     return plan_error("the model has no " + target + " to inject faults into",
-                      "use a model with a convolution or linear layer");
+                      plan.target == Target::weight
+                          ? "weights must be parameters: export without torch.jit.freeze, which "
+                            "makes constants of them"
+                          : "use a model with a convolution or linear layer");
   }
   std::uint64_t locations = plan.bits.high - plan.bits.low + 1;
   const bool huge = __builtin_mul_overflow(locations, space.total_elements(), &locations);

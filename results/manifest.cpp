@@ -1,6 +1,6 @@
 #include "results/manifest.hpp"
 
-#include "results/durable.hpp"
+#include "suite/base/durable.hpp"
 
 #include <nlohmann/json.hpp>
 

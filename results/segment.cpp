@@ -1,6 +1,6 @@
 #include "results/segment.hpp"
 
-#include "results/durable.hpp"
+#include "suite/base/durable.hpp"
 #include "results/row_file.hpp"
 #include "results/seal.hpp"
 

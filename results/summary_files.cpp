@@ -1,4 +1,4 @@
-#include "results/durable.hpp"
+#include "suite/base/durable.hpp"
 #include "results/summary.hpp"
 #include "suite/base/text.hpp"
 

@@ -1,6 +1,6 @@
 #include "results/trials.hpp"
 
-#include "results/durable.hpp"
+#include "suite/base/durable.hpp"
 #include "results/row_file.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
+#include "suite/base/durable.hpp"
 #include "suite/cli/command.hpp"
 
-#include "results/durable.hpp"
 #include "suite/base/text.hpp"
 #include "suite/model/load.hpp"
 
@@ -185,7 +185,7 @@ Result<std::monostate> write_output(const std::string& path, const std::string& 
     return Error{Errc::usage, path, "cannot be written", "choose another file", ""};
   }
   try {
-    results::write_text_durably(*file, text);
+    write_text_durably(*file, text);
   } catch (const Exception& exception) {
     Error error = exception.error();
     error.code = Errc::usage;

@@ -1,7 +1,7 @@
+#include "suite/base/durable.hpp"
 #include "suite/engine/campaign.hpp"
 
 #include "results/csv.hpp"
-#include "results/durable.hpp"
 #include "results/manifest.hpp"
 #include "results/merge.hpp"
 #include "suite/base/build_info.hpp"
@@ -218,7 +218,7 @@ class CampaignRun {
     results::write_summary(options_.directory, *summary);
     std::ostringstream skipped;
     results::write_skipped_csv(*trials, skipped);
-    results::write_text_durably(file("skipped.csv"), skipped.str());
+    write_text_durably(file("skipped.csv"), skipped.str());
     timings_.summary_s = seconds_since(start);
     return summary;
   }
@@ -246,7 +246,7 @@ class CampaignRun {
       row("throughput", static_cast<double>(computed) / timings_.inference_wall_s, "trial/s",
           "trials over wall time of the pipeline");
     }
-    results::write_text_durably(file("timings.csv"), csv);
+    write_text_durably(file("timings.csv"), csv);
   }
 
   const Inputs& inputs_;

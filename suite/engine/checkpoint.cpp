@@ -1,6 +1,6 @@
+#include "suite/base/durable.hpp"
 #include "suite/engine/checkpoint.hpp"
 
-#include "results/durable.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -47,7 +47,7 @@ Result<RunDirectory> RunDirectory::claim(const std::filesystem::path& path,
   }
   const std::filesystem::path scenario_path = path / "scenario.yaml";
   if (!std::filesystem::exists(scenario_path)) {
-    results::write_text_durably(scenario_path, scenario);
+    write_text_durably(scenario_path, scenario);
   } else if (text_of(scenario_path) != scenario) {
     return Error{Errc::usage, path.string(), "holds the results of another scenario",
                  "compare it with " + scenario_path.string() +

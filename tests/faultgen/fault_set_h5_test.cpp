@@ -159,14 +159,15 @@ TEST_CASE("a write that fails says so and leaves nothing behind", "[faultgen][h5
     FAIL("nothing was thrown");
     return Error{};
   };
-  REQUIRE(error_of_write(directory / "nowhere" / "set.h5").code == Errc::results);
+  test::write_bytes(directory / "plain", "x");
+  REQUIRE(error_of_write(directory / "plain" / "set.h5").code == Errc::results);
   // A directory that is not empty cannot be replaced by the file: only the last step fails.
   fs::create_directory(directory / "taken");
   test::write_bytes(directory / "taken" / "file", "x");
   const Error error = error_of_write(directory / "taken");
   REQUIRE(error.code == Errc::results);
   REQUIRE(error.where == (directory / "taken").string());
-  REQUIRE_FALSE(fs::exists(directory / "taken.partial"));
+  REQUIRE_FALSE(fs::exists(directory / "taken.tmp"));
 }
 
 TEST_CASE("a file that is missing or something else is refused", "[faultgen][h5]") {

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string_view>
 
-namespace bitquake::results {
+namespace bitquake {
 
 /// Ending of the temporary names below; a reader of a run directory ignores such files.
 inline constexpr std::string_view kTemporaryEnding = ".tmp";
@@ -21,4 +21,4 @@ void write_durably(const std::filesystem::path& path,
 /// The same for a text at hand.
 void write_text_durably(const std::filesystem::path& path, std::string_view text);
 
-}  // namespace bitquake::results
+}  // namespace bitquake

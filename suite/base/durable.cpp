@@ -1,4 +1,4 @@
-#include "results/durable.hpp"
+#include "suite/base/durable.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -7,7 +7,7 @@
 #include <system_error>
 #include <unistd.h>
 
-namespace bitquake::results {
+namespace bitquake {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& action,
@@ -34,7 +34,7 @@ void write_durably(const std::filesystem::path& path,
   const std::filesystem::path temporary = path.string() + std::string(kTemporaryEnding);
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  if (error) fail(directory, "making the directory", error.message());
+  if (error) fail(path, "making its directory", error.message());
   try {
     write(temporary);
     sync(temporary);
@@ -55,4 +55,4 @@ void write_text_durably(const std::filesystem::path& path, std::string_view text
   });
 }
 
-}  // namespace bitquake::results
+}  // namespace bitquake
