@@ -26,8 +26,8 @@ class Dataset {
   virtual const std::vector<std::pair<std::string, std::string>>& checksums() const = 0;
 };
 
-/// A MNIST-style pair of idx files (unsigned bytes; images of rank 3, labels of rank 1), gzip or plain,
-/// held in memory. Every header field is checked against the file's real length. `labels` is
+/// A MNIST-style pair of idx files (unsigned bytes; images of rank 3, labels of rank 1), gzip or
+/// plain, held in memory. Every header field is checked against the file's real length. `labels` is
 /// optional. Names in samples and checksums are the paths' text as given.
 /// Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", "FILE FORMATS".
 /// @return Errc::data when a file cannot be read, is damaged, or the two do not belong together
@@ -40,11 +40,10 @@ enum class Order : std::uint8_t {
   random,  ///< n drawn without replacement, in drawn order
 };
 
-/// The first or `count` random samples of `whole`; Sample::index stays that of `whole`. With one seed
-/// a smaller random subset is the beginning of a larger one.
+/// The first or `count` random samples of `whole`; Sample::index stays that of `whole`. With one
+/// seed a smaller random subset is the beginning of a larger one.
 /// @return Errc::data when count is 0 or exceeds the data set
 Result<std::shared_ptr<const Dataset>> subset(std::shared_ptr<const Dataset> whole,
-                                              std::uint64_t count, Order order,
-                                              std::uint64_t seed);
+                                              std::uint64_t count, Order order, std::uint64_t seed);
 
 }  // namespace bitquake::datasets

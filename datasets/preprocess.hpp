@@ -12,7 +12,7 @@ namespace bitquake::datasets {
 /// How pixels become network input: (pixel / divide_by - mean[c]) / std[c], channels first.
 struct Preprocess {
   double divide_by = 255.0;
-  std::vector<double> mean{0.0};   ///< one per channel, or one for all
+  std::vector<double> mean{0.0};    ///< one per channel, or one for all
   std::vector<double> stddev{1.0};  ///< one per channel, or one for all; > 0
   bool operator==(const Preprocess&) const = default;
 };

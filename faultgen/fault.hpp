@@ -21,7 +21,7 @@ enum class FaultModel : std::uint8_t {
 
 /// One fault: where it is and what happens there.
 struct Fault {
-  std::uint32_t site = 0;      ///< index into the fault space's sites
+  std::uint32_t site = 0;  ///< index into the fault space's sites
   Target target = Target::neuron;
   FaultModel model = FaultModel::bit_flip;
   std::uint64_t element = 0;   ///< row-major position in the tensor as stored

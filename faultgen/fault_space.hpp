@@ -30,10 +30,11 @@ std::string_view to_string(SiteKind kind);
 
 /// One injectable operation instance of a model. Sites are listed in execution order.
 struct Site {
-  std::string path;         ///< module path, such as "layer3.0.conv1"
-  std::uint32_t call = 0;   ///< 0 for the first call of the module, 1 for the second, …
+  std::string path;        ///< module path, such as "layer3.0.conv1"
+  std::uint32_t call = 0;  ///< 0 for the first call of the module, 1 for the second, …
   SiteKind kind = SiteKind::conv2d;
-  /// As stored: [out, in/groups, kh, kw], [out, in]; empty when the weight is computed, no parameter.
+  /// As stored: [out, in/groups, kh, kw], [out, in]; empty when the weight is computed, no
+  /// parameter.
   std::vector<std::int64_t> weight_shape;
   std::vector<std::int64_t> output_shape;  ///< without the batch dimension
 
@@ -50,9 +51,9 @@ std::uint64_t element_count(const std::vector<std::int64_t>& shape);
 /// Shape of the tensor that faults of `target` hit at this site.
 const std::vector<std::int64_t>& tensor_shape(const Site& site, Target target);
 
-/// Elements that faults of `target` can hit at this site: those of its tensor, but 0 for the weight of
-/// a repeated call, which belongs to the first call, and for a site whose weight is no parameter.
-/// Throws as element_count.
+/// Elements that faults of `target` can hit at this site: those of its tensor, but 0 for the weight
+/// of a repeated call, which belongs to the first call, and for a site whose weight is no
+/// parameter. Throws as element_count.
 std::uint64_t site_elements(const Site& site, Target target);
 
 /// Row-major position -> index tuple of the shape's rank, such as [k,c,kh,kw] or [c,h,w].

@@ -29,14 +29,17 @@ struct FaultPlan {
   std::uint64_t seed = 0;
 };
 
-/// Draws `epochs * samples` groups of `per_group` faults of one bit each. Fault i is a pure function of
-/// the plan, i and the faults before it in its group, whatever the number of groups: a longer campaign
-/// starts with the faults of a shorter one. A fault that would repeat (site, element, bit) within its
-/// group is redrawn. Element: Stream::fault_location, bit: Stream::fault_bits, id = i.
-/// Of the provenance, seed, generator and policy are filled in; the rest is the caller's.
+/// Draws `epochs * samples` groups of `per_group` faults of one bit each. Fault i is a pure
+/// function of the plan, i and the faults before it in its group, whatever the number of groups: a
+/// longer campaign starts with the faults of a shorter one. A fault that would repeat (site,
+/// element, bit) within its group is redrawn. Element: Stream::fault_location, bit:
+/// Stream::fault_bits, id = i. Of the provenance, seed, generator and policy are filled in; the
+/// rest is the caller's.
 /// @pre plan.target == space.target(); throws Exception (internal) otherwise
-/// @return Errc::fault_set when the space is empty, a group cannot be filled with distinct faults, a
-///         count of the plan is 0, the bits are no range of fp32, or there are over kMaxFaults faults
+/// @return Errc::fault_set when the space is empty, a group cannot be filled with distinct faults,
+/// a
+///         count of the plan is 0, the bits are no range of fp32, or there are over kMaxFaults
+///         faults
 Result<FaultSet> draw_faults(const FaultSpace& space, const FaultPlan& plan);
 
 }  // namespace bitquake::faultgen

@@ -27,12 +27,12 @@ Rate make_rate(std::string metric, std::string unit, const ClusteredCount& count
     return rate;
   }
   rate.interval = clustered_interval(options.method, sums, options.confidence);
-  // Without any variation nothing says how alike the trials of a sample are: clustered_interval takes
-  // the worst, one trial per sample, and wider intervals than at k = 1 need a word.
+  // Without any variation nothing says how alike the trials of a sample are: clustered_interval
+  // takes the worst, one trial per sample, and wider intervals than at k = 1 need a word.
   const bool all_alike = sums.k == 0 || sums.k == sums.n;
   rate.method = !rate.interval ? "none: too few samples (" + clusters
-                : all_alike    ? method_text(options) + ", one trial per sample counted (" + clusters
-                               : method_text(options) + ", clustered by sample (" + clusters;
+                : all_alike ? method_text(options) + ", one trial per sample counted (" + clusters
+                            : method_text(options) + ", clustered by sample (" + clusters;
   return rate;
 }
 

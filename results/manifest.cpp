@@ -4,10 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include <sys/utsname.h>
-
 #include <ctime>
 #include <fstream>
+#include <sys/utsname.h>
 #include <thread>
 
 namespace bitquake::results {
@@ -30,9 +29,7 @@ void write_manifest(const std::filesystem::path& path, const Manifest& manifest)
         {"compiler", manifest.compiler},
         {"flags", manifest.flags}}},
       {"host",
-       {{"cpu", manifest.host_cpu},
-        {"cores", manifest.host_cores},
-        {"os", manifest.host_os}}},
+       {{"cpu", manifest.host_cpu}, {"cores", manifest.host_cores}, {"os", manifest.host_os}}},
       {"threads", manifest.threads},
       {"inner_threads", manifest.inner_threads},
       {"numeric_fingerprint", manifest.fingerprint},

@@ -11,10 +11,11 @@ namespace bitquake::results {
 /// Version of run.json.
 inline constexpr std::uint64_t kManifestVersion = 1;
 
-/// What a campaign was run with, by whom it can be repeated. The only record of times and machines in
-/// a run directory besides timings.csv and log.txt: all other files are the same for every repetition.
+/// What a campaign was run with, by whom it can be repeated. The only record of times and machines
+/// in a run directory besides timings.csv and log.txt: all other files are the same for every
+/// repetition.
 struct Manifest {
-  std::string status;  ///< "running", "interrupted" or "complete"
+  std::string status;                  ///< "running", "interrupted" or "complete"
   std::string started_utc, ended_utc;  ///< ISO 8601; `ended_utc` empty while running
   std::string version, commit, compiler, flags;
   std::string host_cpu, host_os;

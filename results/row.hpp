@@ -5,18 +5,19 @@
 namespace bitquake::results {
 
 inline constexpr std::int64_t kNoLabel = -1;  ///< label column of a data set without labels
-inline constexpr std::int32_t kNoPoint = -1;  ///< first_nonfinite column when every point was finite
+inline constexpr std::int32_t kNoPoint =
+    -1;  ///< first_nonfinite column when every point was finite
 inline constexpr std::uint32_t kNoMessage = 0;  ///< message column when the inference did not fail
 
 /// One trial: one faulty inference. The unit of every table; ordered by `trial`.
 struct TrialRow {
-  std::uint64_t trial = 0;    ///< rank in the full plan
+  std::uint64_t trial = 0;  ///< rank in the full plan
   std::uint32_t epoch = 0;
-  std::uint64_t sample = 0;   ///< position in the subset
-  std::uint64_t group = 0;    ///< fault group, row of /groups in the fault set
+  std::uint64_t sample = 0;  ///< position in the subset
+  std::uint64_t group = 0;   ///< fault group, row of /groups in the fault set
   std::uint64_t first_fault = 0;
   std::uint32_t n_faults = 0;
-  std::uint8_t outcome = 0;   ///< metrics::Outcome
+  std::uint8_t outcome = 0;  ///< metrics::Outcome
   std::uint8_t sdc5 = 0, sdc10 = 0, sdc20 = 0;
   std::int32_t faulty_top1 = -1;
   std::uint32_t label_rank = 0;  ///< rank of the label among the faulty scores, 0 = best

@@ -1,8 +1,8 @@
 #include "results/segment.hpp"
 
-#include "suite/base/durable.hpp"
 #include "results/row_file.hpp"
 #include "results/seal.hpp"
+#include "suite/base/durable.hpp"
 
 #include <limits>
 #include <utility>

@@ -27,8 +27,8 @@ struct Segment {
 
 /// Writes /trials, /injections, /golden (columns of results/columns.hpp), /messages/text and the
 /// attributes content, format_version, first_unit, n_units, campaign, fingerprint; then seals the
-/// file (results/seal.hpp). It appears whole or not at all (suite/base/durable.hpp). Throws Exception
-/// (results).
+/// file (results/seal.hpp). It appears whole or not at all (suite/base/durable.hpp). Throws
+/// Exception (results).
 void write_segment(const std::filesystem::path& path, const Segment& segment);
 
 /// Reads and checks a segment: seal, version, columns, types, lengths, codes in range.

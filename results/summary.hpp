@@ -36,10 +36,10 @@ struct Summary {
   std::uint64_t unchanged = 0;   ///< of these, faults that found the bits as they leave them
   std::uint32_t per_group = 0;   ///< most faults present together in one inference
   std::string faults;            ///< what the rates are conditional on, in words
-  std::vector<metrics::Rate> overall;      ///< accuracies and outcomes
-  std::vector<Breakdown> sites;            ///< in execution order
-  std::vector<Breakdown> bits;             ///< LSB first, named by number
-  std::vector<Breakdown> bit_fields;       ///< sign, exponent, mantissa
+  std::vector<metrics::Rate> overall;  ///< accuracies and outcomes
+  std::vector<Breakdown> sites;        ///< in execution order
+  std::vector<Breakdown> bits;         ///< LSB first, named by number
+  std::vector<Breakdown> bit_fields;   ///< sign, exponent, mantissa
   /// metrics::PyTorchAlfiCounts; empty when module outputs were not monitored.
   std::vector<metrics::Rate> pytorchalfi;
 };

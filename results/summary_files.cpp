@@ -1,5 +1,5 @@
-#include "suite/base/durable.hpp"
 #include "results/summary.hpp"
+#include "suite/base/durable.hpp"
 #include "suite/base/text.hpp"
 
 #include <nlohmann/json.hpp>

@@ -133,8 +133,8 @@ std::string counts_text(const Summary& summary) {
   return with_commas(summary.trials) + " trials (" + with_commas(summary.failed) + " failed) on " +
          with_commas(summary.samples - summary.skipped) + " of " + with_commas(summary.samples) +
          " samples (" + with_commas(summary.skipped) + " skipped: golden output not finite)\n" +
-         with_commas(summary.injections) + " injections: " +
-         with_commas(summary.injections - summary.unchanged - summary.unreached) +
+         with_commas(summary.injections) +
+         " injections: " + with_commas(summary.injections - summary.unchanged - summary.unreached) +
          " changed bits, " + with_commas(summary.unchanged) + " found them so already, " +
          with_commas(summary.unreached) + " not reached by control flow\n" +
          "faults: " + summary.faults + "\n";
@@ -144,7 +144,8 @@ std::string pytorchalfi_text(const Summary& summary) {
   if (summary.pytorchalfi.empty()) {
     return "\nPyTorchALFI-compatible figures: none, they need monitor: all\n";
   }
-  return "\nPyTorchALFI-compatible figures (their denominators differ; they do not add to 100 %)\n" +
+  return "\nPyTorchALFI-compatible figures (their denominators differ; they do not add to 100 "
+         "%)\n" +
          rates_table(summary.pytorchalfi, summary);
 }
 
@@ -155,10 +156,9 @@ std::string summary_text(const Summary& summary) {
       summary.per_group > 1 ? " (a trial counts in each row that its faults touch)" : "";
   return counts_text(summary) + "\n" + rates_table(summary.overall, summary) +
          "due is detected only where something looks for NaN and Inf\n"
-         "\nOutcome by bit field" + several + "\n" +
-         breakdown_table("bit field", summary.bit_fields, summary) +
-         "\nOutcome by site" + several + "\n" +
-         breakdown_table("site", summary.sites, summary) +
+         "\nOutcome by bit field" +
+         several + "\n" + breakdown_table("bit field", summary.bit_fields, summary) +
+         "\nOutcome by site" + several + "\n" + breakdown_table("site", summary.sites, summary) +
          pytorchalfi_text(summary);
 }
 

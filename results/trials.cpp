@@ -1,7 +1,7 @@
 #include "results/trials.hpp"
 
-#include "suite/base/durable.hpp"
 #include "results/row_file.hpp"
+#include "suite/base/durable.hpp"
 
 #include <algorithm>
 #include <tuple>

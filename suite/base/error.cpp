@@ -15,11 +15,13 @@ std::string to_string(const Error& error) {
   return text;
 }
 
-Exception::Exception(Error error) : std::runtime_error(to_string(error)), error_(std::move(error)) {}
+Exception::Exception(Error error)
+    : std::runtime_error(to_string(error)), error_(std::move(error)) {}
 
 namespace {
 
-/// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, one each.
+/// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, one
+/// each.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});

@@ -7,7 +7,8 @@
 
 namespace bitquake {
 
-/// What kind of thing went wrong. The command maps each kind to one exit code (suite/cli/exit_code.hpp).
+/// What kind of thing went wrong. The command maps each kind to one exit code
+/// (suite/cli/exit_code.hpp).
 enum class Errc {
   usage,      ///< command line or output directory
   scenario,   ///< the scenario file
@@ -41,8 +42,9 @@ class Exception : public std::runtime_error {
   Error error_;
 };
 
-/// Candidate nearest to `word`; a swap of neighbours is one edit, at most length / 3 edits, at least 1;
-/// empty when none is near. Ties go to the earlier candidate.
-std::string_view did_you_mean(std::string_view word, const std::vector<std::string_view>& candidates);
+/// Candidate nearest to `word`; a swap of neighbours is one edit, at most length / 3 edits, at
+/// least 1; empty when none is near. Ties go to the earlier candidate.
+std::string_view did_you_mean(std::string_view word,
+                              const std::vector<std::string_view>& candidates);
 
 }  // namespace bitquake

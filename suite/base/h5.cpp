@@ -10,26 +10,43 @@ namespace {
 template <class T>
 hid_t native_type();
 template <>
-hid_t native_type<std::uint8_t>() { return H5T_STD_U8LE; }
+hid_t native_type<std::uint8_t>() {
+  return H5T_STD_U8LE;
+}
 template <>
-hid_t native_type<std::uint16_t>() { return H5T_STD_U16LE; }
+hid_t native_type<std::uint16_t>() {
+  return H5T_STD_U16LE;
+}
 template <>
-hid_t native_type<std::uint32_t>() { return H5T_STD_U32LE; }
+hid_t native_type<std::uint32_t>() {
+  return H5T_STD_U32LE;
+}
 template <>
-hid_t native_type<std::uint64_t>() { return H5T_STD_U64LE; }
+hid_t native_type<std::uint64_t>() {
+  return H5T_STD_U64LE;
+}
 template <>
-hid_t native_type<std::int32_t>() { return H5T_STD_I32LE; }
+hid_t native_type<std::int32_t>() {
+  return H5T_STD_I32LE;
+}
 template <>
-hid_t native_type<std::int64_t>() { return H5T_STD_I64LE; }
+hid_t native_type<std::int64_t>() {
+  return H5T_STD_I64LE;
+}
 template <>
-hid_t native_type<float>() { return H5T_IEEE_F32LE; }
+hid_t native_type<float>() {
+  return H5T_IEEE_F32LE;
+}
 template <>
-hid_t native_type<double>() { return H5T_IEEE_F64LE; }
+hid_t native_type<double>() {
+  return H5T_IEEE_F64LE;
+}
 
 constexpr hsize_t kChunkRows = 16384;
 constexpr unsigned kDeflateLevel = 1;
 
-/// HDF5 prints its error stack by itself unless told not to; Bitquake reports once, in its own words.
+/// HDF5 prints its error stack by itself unless told not to; Bitquake reports once, in its own
+/// words.
 void silence_error_stack() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 Handle variable_string_type() {
@@ -57,8 +74,8 @@ bool plausible(hid_t file, std::uint64_t count, std::uint64_t width) {
   constexpr std::uint64_t kMostShrink = 1032;
   hsize_t file_bytes = 0;
   std::uint64_t bytes = 0;
-  return H5Fget_filesize(file, &file_bytes) >= 0 &&
-         !__builtin_mul_overflow(count, width, &bytes) && bytes / kMostShrink <= file_bytes;
+  return H5Fget_filesize(file, &file_bytes) >= 0 && !__builtin_mul_overflow(count, width, &bytes) &&
+         bytes / kMostShrink <= file_bytes;
 }
 
 }  // namespace
@@ -125,9 +142,9 @@ void File::annotate(hid_t dataset, const ColumnDoc& doc) const {
   const auto write = [&](const char* key, const std::string& text) {
     const Handle type = fixed_string_type(text.size());
     const Handle space(check(H5Screate(H5S_SCALAR), "annotating", key), H5Sclose);
-    const Handle attribute(check(H5Acreate2(dataset, key, type, space, H5P_DEFAULT, H5P_DEFAULT),
-                                 "annotating", key),
-                           H5Aclose);
+    const Handle attribute(
+        check(H5Acreate2(dataset, key, type, space, H5P_DEFAULT, H5P_DEFAULT), "annotating", key),
+        H5Aclose);
     const std::string padded = text.empty() ? std::string(1, '\0') : text;
     check(H5Awrite(attribute, type, padded.data()), "annotating", key);
   };
@@ -171,7 +188,8 @@ Handle File::open_dataset(const std::string& name) const {
 
 bool File::has(const std::string& name) const {
   // H5Lexists demands that each intermediate group exists.
-  for (std::size_t end = name.find('/', 1); end != std::string::npos; end = name.find('/', end + 1)) {
+  for (std::size_t end = name.find('/', 1); end != std::string::npos;
+       end = name.find('/', end + 1)) {
     if (H5Lexists(file_, name.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
   }
   return H5Lexists(file_, name.c_str(), H5P_DEFAULT) > 0;
@@ -181,7 +199,8 @@ std::uint64_t File::length(const std::string& name) const {
   const Handle dataset = open_dataset(name);
   const Handle space(check(H5Dget_space(dataset), "reading", name), H5Sclose);
   if (H5Sget_simple_extent_ndims(space) != 1) {
-    throw Exception({code_, path_.string(), "column '" + name + "' is not one-dimensional", "", ""});
+    throw Exception(
+        {code_, path_.string(), "column '" + name + "' is not one-dimensional", "", ""});
   }
   hsize_t dims[1] = {0};
   if (H5Sget_simple_extent_dims(space, dims, nullptr) < 0) fail("reading", name);
@@ -246,24 +265,24 @@ std::vector<std::string> File::read_strings(const std::string& name) const {
 }
 
 void File::set_attribute(const std::string& name, const std::string& value) {
-  // Attributes over 64 KiB would need dense storage; a scenario text is far smaller. Variable length
-  // keeps h5py showing a plain str.
+  // Attributes over 64 KiB would need dense storage; a scenario text is far smaller. Variable
+  // length keeps h5py showing a plain str.
   const Handle type = variable_string_type();
   const Handle space(check(H5Screate(H5S_SCALAR), "writing attribute", name), H5Sclose);
-  const Handle attribute(check(H5Acreate2(file_, name.c_str(), type, space, H5P_DEFAULT,
-                                          H5P_DEFAULT),
-                               "writing attribute", name),
-                         H5Aclose);
+  const Handle attribute(
+      check(H5Acreate2(file_, name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT),
+            "writing attribute", name),
+      H5Aclose);
   const char* text = value.c_str();
   check(H5Awrite(attribute, type, &text), "writing attribute", name);
 }
 
 void File::set_attribute(const std::string& name, std::uint64_t value) {
   const Handle space(check(H5Screate(H5S_SCALAR), "writing attribute", name), H5Sclose);
-  const Handle attribute(check(H5Acreate2(file_, name.c_str(), H5T_STD_U64LE, space, H5P_DEFAULT,
-                                          H5P_DEFAULT),
-                               "writing attribute", name),
-                         H5Aclose);
+  const Handle attribute(
+      check(H5Acreate2(file_, name.c_str(), H5T_STD_U64LE, space, H5P_DEFAULT, H5P_DEFAULT),
+            "writing attribute", name),
+      H5Aclose);
   check(H5Awrite(attribute, H5T_STD_U64LE, &value), "writing attribute", name);
 }
 
@@ -314,8 +333,10 @@ ColumnDoc File::column_doc(const std::string& name) const {
     const Handle space(check(H5Aget_space(attribute), "reading", key), H5Sclose);
     if (H5Tget_class(stored) != H5T_STRING || H5Tis_variable_str(stored) != 0 ||
         H5Sget_simple_extent_npoints(space) != 1) {
-      throw Exception({code_, path_.string(), std::string("attribute '") + key + "' of column '" +
-                       name + "' is not a string", "", ""});
+      throw Exception(
+          {code_, path_.string(),
+           std::string("attribute '") + key + "' of column '" + name + "' is not a string", "",
+           ""});
     }
     std::string text(H5Tget_size(stored), '\0');
     check(H5Aread(attribute, stored, text.data()), "reading", key);
@@ -329,12 +350,11 @@ void File::close() {
   file_ = Handle();
 }
 
-#define BITQUAKE_H5_COLUMN(T)                                                             \
-  template void File::write_column<T>(const std::string&, std::span<const T>,             \
-                                      const ColumnDoc&);                                  \
-  template std::vector<T> File::read_column<T>(const std::string&) const;                 \
-  template std::vector<T> File::read_column<T>(const std::string&, std::uint64_t,         \
-                                               std::uint64_t) const;
+#define BITQUAKE_H5_COLUMN(T)                                                                    \
+  template void File::write_column<T>(const std::string&, std::span<const T>, const ColumnDoc&); \
+  template std::vector<T> File::read_column<T>(const std::string&) const;                        \
+  template std::vector<T> File::read_column<T>(const std::string&, std::uint64_t, std::uint64_t) \
+      const;
 BITQUAKE_H5_COLUMN(std::uint8_t)
 BITQUAKE_H5_COLUMN(std::uint16_t)
 BITQUAKE_H5_COLUMN(std::uint32_t)

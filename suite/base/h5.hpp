@@ -2,10 +2,9 @@
 
 #include "suite/base/result.hpp"
 
-#include <hdf5.h>
-
 #include <cstdint>
 #include <filesystem>
+#include <hdf5.h>
 #include <span>
 #include <string>
 #include <utility>
@@ -22,8 +21,7 @@ class Handle {
   using Close = herr_t (*)(hid_t);
   Handle() = default;
   Handle(hid_t id, Close close) : id_(id), close_(close) {}
-  Handle(Handle&& other) noexcept
-      : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
   Handle& operator=(Handle&& other) noexcept {
     std::swap(id_, other.id_);
     std::swap(close_, other.close_);
@@ -45,10 +43,10 @@ struct ColumnDoc {
   std::string doc;
 };
 
-/// An HDF5 file open for writing or reading. Members throw Exception; its code is the one given when
-/// the file was created or opened. Names are paths such as "faults/site"; groups are made on demand.
-/// Bytes written depend on the values alone: no timestamps. T is uint8, uint16, uint32, uint64,
-/// int32, int64, float or double.
+/// An HDF5 file open for writing or reading. Members throw Exception; its code is the one given
+/// when the file was created or opened. Names are paths such as "faults/site"; groups are made on
+/// demand. Bytes written depend on the values alone: no timestamps. T is uint8, uint16, uint32,
+/// uint64, int32, int64, float or double.
 class File {
  public:
   /// Creates or truncates.

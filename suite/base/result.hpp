@@ -12,7 +12,7 @@ namespace bitquake {
 template <class T, class E = Error>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}   // NOLINT(*-explicit-*)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(*-explicit-*)
   Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(*-explicit-*)
 
   bool ok() const noexcept { return state_.index() == 0; }
@@ -33,7 +33,8 @@ class [[nodiscard]] Result {
   std::variant<T, E> state_;
 };
 
-/// The value of `result`; its error is thrown as an Exception. For callers that have no better plan.
+/// The value of `result`; its error is thrown as an Exception. For callers that have no better
+/// plan.
 template <class T>
 T value_or_throw(Result<T> result) {
   if (!result) throw Exception(std::move(result).error());

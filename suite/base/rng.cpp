@@ -6,9 +6,9 @@ namespace bitquake {
 
 std::array<std::uint32_t, 4> philox(std::uint64_t seed, Stream stream, std::uint64_t id,
                                     std::uint32_t block) {
-  const r123::Philox4x32::ctr_type counter = {
-      {static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(id),
-       static_cast<std::uint32_t>(id >> 32), block}};
+  const r123::Philox4x32::ctr_type counter = {{static_cast<std::uint32_t>(stream),
+                                               static_cast<std::uint32_t>(id),
+                                               static_cast<std::uint32_t>(id >> 32), block}};
   const r123::Philox4x32::key_type key = {
       {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}};
   const auto words = r123::Philox4x32{}(counter, key);

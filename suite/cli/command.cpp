@@ -1,6 +1,6 @@
-#include "suite/base/durable.hpp"
 #include "suite/cli/command.hpp"
 
+#include "suite/base/durable.hpp"
 #include "suite/base/text.hpp"
 #include "suite/model/load.hpp"
 

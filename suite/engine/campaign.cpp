@@ -1,10 +1,10 @@
-#include "suite/base/durable.hpp"
 #include "suite/engine/campaign.hpp"
 
 #include "results/csv.hpp"
 #include "results/manifest.hpp"
 #include "results/merge.hpp"
 #include "suite/base/build_info.hpp"
+#include "suite/base/durable.hpp"
 #include "suite/base/sha256.hpp"
 #include "suite/base/text.hpp"
 #include "suite/engine/checkpoint.hpp"
@@ -59,8 +59,7 @@ class CampaignRun {
       : inputs_(inputs), options_(options), stop_(stop), observer_(observer) {}
 
   Result<CampaignResult> run() {
-    auto directory =
-        RunDirectory::claim(options_.directory, scenario::to_yaml(inputs_.scenario));
+    auto directory = RunDirectory::claim(options_.directory, scenario::to_yaml(inputs_.scenario));
     if (!directory) return directory.error();
     if (auto failed = store_fault_set()) return *failed;
     if (auto failed = describe()) return *failed;
@@ -123,8 +122,7 @@ class CampaignRun {
 
     const auto faults = sha256_file(file("faults.h5"), Errc::results);
     if (!faults) return faults.error();
-    manifest_.inputs.push_back(
-        {"model", inputs_.scenario.model.file, inputs_.model->sha256()});
+    manifest_.inputs.push_back({"model", inputs_.scenario.model.file, inputs_.model->sha256()});
     for (const auto& [name, sha256] : inputs_.data->checksums()) {
       manifest_.inputs.push_back({"data", name, sha256});
     }
@@ -167,8 +165,7 @@ class CampaignRun {
   }
 
   void run_units(const RunDirectory& directory, const std::vector<std::uint64_t>& units) {
-    SegmentWriter writer(directory, manifest_.campaign,
-                         fingerprint_text(manifest_.fingerprint),
+    SegmentWriter writer(directory, manifest_.campaign, fingerprint_text(manifest_.fingerprint),
                          inputs_.plan.units_per_segment());
     const Clock::time_point start = Clock::now();
     run_pipeline(inputs_, units, options_.threads, stop_, [&](UnitRows rows) {
@@ -207,12 +204,10 @@ class CampaignRun {
       campaign.sites.push_back(
           {faultgen::site_name(site), std::string(faultgen::to_string(site.kind))});
     }
-    const auto trials =
-        results::join_segments(finished->segments, campaign, inputs_.plan.units());
+    const auto trials = results::join_segments(finished->segments, campaign, inputs_.plan.units());
     if (!trials) return trials.error();
     results::write_trials(file("trials.h5"), *trials);
-    auto summary = results::summarise(*trials, inputs_.faults,
-                                      inputs_.scenario.statistics.interval,
+    auto summary = results::summarise(*trials, inputs_.faults, inputs_.scenario.statistics.interval,
                                       inputs_.scenario.statistics.confidence);
     if (!summary) return summary;
     results::write_summary(options_.directory, *summary);

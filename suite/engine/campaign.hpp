@@ -15,9 +15,9 @@ namespace bitquake::engine {
 /// How far a campaign is.
 struct Progress {
   std::uint64_t trials_done = 0, trials_total = 0;
-  std::uint64_t trials_resumed = 0;           ///< of those done, found finished at the start
-  std::array<std::uint64_t, 4> outcomes{};    ///< by metrics::Outcome
-  double seconds = 0;                         ///< since this run began
+  std::uint64_t trials_resumed = 0;         ///< of those done, found finished at the start
+  std::array<std::uint64_t, 4> outcomes{};  ///< by metrics::Outcome
+  double seconds = 0;                       ///< since this run began
 };
 
 /// Hears what a campaign has to say; called from one thread at a time.
@@ -31,10 +31,10 @@ class Observer {
 };
 
 struct RunOptions {
-  std::filesystem::path directory;      ///< run directory; continued when it holds this campaign
-  unsigned threads = 1;                 ///< workers; results do not depend on it
+  std::filesystem::path directory;        ///< run directory; continued when it holds this campaign
+  unsigned threads = 1;                   ///< workers; results do not depend on it
   std::filesystem::path scenario_file{};  ///< for the manifest
-  unsigned inner_threads = 1;           ///< for the manifest: intra-op threads of each worker
+  unsigned inner_threads = 1;             ///< for the manifest: intra-op threads of each worker
 };
 
 struct CampaignResult {
@@ -43,10 +43,10 @@ struct CampaignResult {
   Progress progress;
 };
 
-/// Runs the campaign into its directory (layout: results/README.md): fault set first, then segments,
-/// at the end trials.h5, kpi/*.csv, summary.json, skipped.csv, timings.csv. The same campaign in the
-/// same directory goes on where it stopped. Every file but run.json, timings.csv and log.txt depends on
-/// `inputs` alone.
+/// Runs the campaign into its directory (layout: results/README.md): fault set first, then
+/// segments, at the end trials.h5, kpi/*.csv, summary.json, skipped.csv, timings.csv. The same
+/// campaign in the same directory goes on where it stopped. Every file but run.json, timings.csv
+/// and log.txt depends on `inputs` alone.
 /// @param stop  set it (a signal handler may) to end early without losing finished units
 /// @return Errc::usage for an unusable directory or one of another scenario, Errc::results for
 ///         a fault set or segments that do not belong here

@@ -1,18 +1,18 @@
-#include "suite/base/durable.hpp"
 #include "suite/engine/checkpoint.hpp"
 
+#include "suite/base/durable.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <sstream>
+#include <sys/file.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 namespace bitquake::engine {
@@ -49,10 +49,9 @@ Result<RunDirectory> RunDirectory::claim(const std::filesystem::path& path,
   if (!std::filesystem::exists(scenario_path)) {
     write_text_durably(scenario_path, scenario);
   } else if (text_of(scenario_path) != scenario) {
-    return Error{Errc::usage, path.string(), "holds the results of another scenario",
-                 "compare it with " + scenario_path.string() +
-                     ", or choose another directory with -o",
-                 ""};
+    return Error{
+        Errc::usage, path.string(), "holds the results of another scenario",
+        "compare it with " + scenario_path.string() + ", or choose another directory with -o", ""};
   }
   return directory;
 }
@@ -86,7 +85,8 @@ Result<Finished> RunDirectory::finished(const std::string& campaign,
     if (segment->fingerprint != fingerprint) {
       return Error{Errc::results, path.string(),
                    "was computed with other libraries or CPU instructions, whose last bits may "
-                   "differ:\n" + segment->fingerprint + "here:\n" + fingerprint,
+                   "differ:\n" +
+                       segment->fingerprint + "here:\n" + fingerprint,
                    "continue on the first machine, pin ATEN_CPU_CAPABILITY, DNNL_MAX_CPU_ISA and "
                    "OPENBLAS_CORETYPE, or choose another directory with -o",
                    ""};

@@ -24,10 +24,9 @@ struct Finished {
 /// A run directory held by this process: made when missing, locked against a second run.
 class RunDirectory {
  public:
-  /// Errc::usage when it cannot be made, is not writable, is in use by another run, or holds another
-  /// campaign than `scenario` (text of scenario.yaml).
-  static Result<RunDirectory> claim(const std::filesystem::path& path,
-                                    const std::string& scenario);
+  /// Errc::usage when it cannot be made, is not writable, is in use by another run, or holds
+  /// another campaign than `scenario` (text of scenario.yaml).
+  static Result<RunDirectory> claim(const std::filesystem::path& path, const std::string& scenario);
 
   const std::filesystem::path& path() const { return path_; }
 

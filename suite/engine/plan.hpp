@@ -37,8 +37,8 @@ class Plan {
     return epoch * slots_ + sample;
   }
 
-  /// Units that share a segment file: about 64 segments for a campaign, but 1,024 to 65,536 trials in
-  /// each. Smaller ones cost time to sync; a crash loses what is in a larger one.
+  /// Units that share a segment file: about 64 segments for a campaign, but 1,024 to 65,536 trials
+  /// in each. Smaller ones cost time to sync; a crash loses what is in a larger one.
   std::uint64_t units_per_segment() const;
 
  private:
@@ -46,8 +46,8 @@ class Plan {
   std::uint32_t epochs_, unit_samples_;
 };
 
-/// Plan for a fault set and a number of samples. Errc::fault_set when the set's groups are not one for
-/// every (epoch, slot), or are fewer per epoch than there are samples.
+/// Plan for a fault set and a number of samples. Errc::fault_set when the set's groups are not one
+/// for every (epoch, slot), or are fewer per epoch than there are samples.
 Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
                        std::uint32_t unit_samples, const std::string& where);
 

@@ -32,8 +32,8 @@ Result<std::shared_ptr<const datasets::Dataset>> open_data(const scenario::Scena
 Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
                                           const model::Model& model, std::uint64_t samples);
 
-/// Opens data and model, reads or draws the fault set, and checks that they fit: first sample against
-/// the input shape, fault set against model and number of samples.
+/// Opens data and model, reads or draws the fault set, and checks that they fit: first sample
+/// against the input shape, fault set against model and number of samples.
 Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& load_model);
 
 }  // namespace bitquake::engine

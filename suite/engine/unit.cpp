@@ -63,8 +63,7 @@ std::uint32_t message_number(std::vector<std::string>& messages, const std::stri
 
 results::TrialRow trial_row(const Inputs& inputs, std::uint32_t epoch,
                             const results::GoldenRow& golden, const model::GoldenRow& golden_run,
-                            const model::TrialResult& result,
-                            std::vector<std::string>& messages) {
+                            const model::TrialResult& result, std::vector<std::string>& messages) {
   const metrics::Verdict verdict =
       metrics::judge(golden_run.output, result.output, inputs.scenario.model.output,
                      result.first_nonfinite.has_value() || !result.failure.empty());
@@ -97,8 +96,8 @@ void append_injections(const results::TrialRow& trial, const model::TrialResult&
                        std::vector<results::InjectionRow>& rows) {
   for (std::size_t i = 0; i < result.injections.size(); ++i) {
     const model::Injection& injection = result.injections[i];
-    rows.push_back({trial.trial, trial.first_fault + i, injection.reached,
-                    injection.original_bits, injection.corrupted_bits});
+    rows.push_back({trial.trial, trial.first_fault + i, injection.reached, injection.original_bits,
+                    injection.corrupted_bits});
   }
 }
 

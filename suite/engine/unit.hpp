@@ -27,8 +27,8 @@ struct UnitRows {
   double golden_s = 0, faulty_s = 0;  ///< time spent
 };
 
-/// Reads and normalises a unit's samples. Throws Exception (data): a sample that cannot be read, has
-/// another size, or a label outside the model's classes. Thread-safe.
+/// Reads and normalises a unit's samples. Throws Exception (data): a sample that cannot be read,
+/// has another size, or a label outside the model's classes. Thread-safe.
 UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit);
 
 /// Golden run, faulty runs and verdicts of a unit: a pure function of (inputs, unit).

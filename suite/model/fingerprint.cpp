@@ -2,9 +2,10 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <torch/version.h>
+
+#include <dlfcn.h>
 
 namespace bitquake::model {
 namespace {

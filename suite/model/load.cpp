@@ -118,7 +118,8 @@ class ParameterGuard {
   std::vector<std::int64_t> versions_;
 };
 
-/// Finds sites by running one batch, lists the points, and marks the instructions that hooks must see.
+/// Finds sites by running one batch, lists the points, and marks the instructions that hooks must
+/// see.
 class Discovery {
  public:
   explicit Discovery(PreparedModel& model) : model_(model) {}
@@ -135,11 +136,12 @@ class Discovery {
     if (!output.isTensor() || output.toTensor().dim() != 2 ||
         output.toTensor().size(0) != model_.rows || output.toTensor().size(1) < 2 ||
         output.toTensor().scalar_type() != at::kFloat) {
-      return Error{Errc::model, where,
-                   fmt::format("gives {} for a batch of {}", describe(output), model_.rows),
-                   "a classifier that returns one fp32 tensor [batch, classes], two classes or more, "
-                   "is expected",
-                   ""};
+      return Error{
+          Errc::model, where,
+          fmt::format("gives {} for a batch of {}", describe(output), model_.rows),
+          "a classifier that returns one fp32 tensor [batch, classes], two classes or more, "
+          "is expected",
+          ""};
     }
     model_.classes = static_cast<std::size_t>(output.toTensor().size(1));
     list_points(model_.program.code());
@@ -155,9 +157,10 @@ class Discovery {
       if (model_.sites_of.count(site.node) == 0) unreached.push_back(site.path);
     }
     if (!unreached.empty()) {
-      texts.push_back(fmt::format("no site, because control flow did not reach it on the input of "
-                                  "the check: {}",
-                                  fmt::join(unreached, ", ")));
+      texts.push_back(
+          fmt::format("no site, because control flow did not reach it on the input of "
+                      "the check: {}",
+                      fmt::join(unreached, ", ")));
     }
     const auto& others = model_.program.operators_without_site();
     if (!others.empty()) {
@@ -175,8 +178,7 @@ class Discovery {
   }
 
   bool is_module_output(std::uint32_t index) const {
-    return model_.monitor == Monitor::all &&
-           model_.program.module_outputs().count(index) > 0;
+    return model_.monitor == Monitor::all && model_.program.module_outputs().count(index) > 0;
   }
 
   void watch(CodeBlock& block) {
@@ -231,9 +233,8 @@ class Discovery {
   bool owns_weight(const SiteInstruction& site) {
     const auto owner = weight_owner_.emplace(*site.weight, site.path).first;
     if (owner->second == site.path) return true;
-    shared_.push_back(
-        fmt::format("the weight of {} is that of {}: faults in it hit both", site.path,
-                    owner->second));
+    shared_.push_back(fmt::format("the weight of {} is that of {}: faults in it hit both",
+                                  site.path, owner->second));
     return false;
   }
 
@@ -272,8 +273,7 @@ class Discovery {
         model_.point_of[index] = add_point(path, PointKind::module_output);
         model_.site_point[number] = model_.point_of[index];
       } else {
-        model_.site_point[number] =
-            add_point(faultgen::site_name(site), PointKind::site_output);
+        model_.site_point[number] = add_point(faultgen::site_name(site), PointKind::site_output);
       }
     }
   }
@@ -292,8 +292,9 @@ bool same_bits(const c10::IValue& a, const c10::IValue& b) {
          std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
 }
 
-/// The program must give what the module gives, and the same again: a model with hidden state or random
-/// numbers cannot be compared with its golden run. To be called before rows are run one by one.
+/// The program must give what the module gives, and the same again: a model with hidden state or
+/// random numbers cannot be compared with its golden run. To be called before rows are run one by
+/// one.
 std::optional<Error> check_against_module(const Program& program, torch::jit::Module module,
                                           const std::vector<std::int64_t>& input_shape,
                                           std::int64_t batch, const std::string& where) {
@@ -311,13 +312,13 @@ std::optional<Error> check_against_module(const Program& program, torch::jit::Mo
     return std::nullopt;  // this batch size does not run; choose_batching says what does
   }
   if (same_bits(first, again) && same_bits(first, expected)) return std::nullopt;
-  return Error{Errc::model, where,
-               same_bits(first, again)
-                   ? "gives another result when it is run as a program than by itself"
-                   : "gives two results for one input",
-               "a model with state or random numbers cannot be compared with its golden run: export it "
-               "in eval mode, without state",
-               ""};
+  return Error{
+      Errc::model, where,
+      same_bits(first, again) ? "gives another result when it is run as a program than by itself"
+                              : "gives two results for one input",
+      "a model with state or random numbers cannot be compared with its golden run: export it "
+      "in eval mode, without state",
+      ""};
 }
 
 }  // namespace
@@ -348,8 +349,8 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
     prepared->monitor = options.monitor;
     const ParameterGuard guard(prepared->program);
     for (const std::int64_t batch : {std::int64_t{1}, std::int64_t{options.padded_batch}}) {
-      const auto differs = check_against_module(prepared->program, *module, options.input_shape,
-                                                batch, where);
+      const auto differs =
+          check_against_module(prepared->program, *module, options.input_shape, batch, where);
       if (guard.written()) break;  // explains the difference better
       if (differs) return *differs;
     }
@@ -365,9 +366,9 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
       for (const std::string& name : batching->row_by_row) ++counts[name];
       std::vector<std::string> texts;
       for (const auto& [name, count] : counts) texts.push_back(fmt::format("{} {}", count, name));
-      notices.push_back(fmt::format(
-          "row by row, because their bits depend on the place in a batch of {}: {}", batching->rows,
-          fmt::join(texts, ", ")));
+      notices.push_back(
+          fmt::format("row by row, because their bits depend on the place in a batch of {}: {}",
+                      batching->rows, fmt::join(texts, ", ")));
     }
     Discovery discovery(*prepared);
     if (auto failed = discovery.run(where)) return *failed;

@@ -13,14 +13,14 @@ enum class Monitor : std::uint8_t {
 };
 
 struct LoadOptions {
-  std::filesystem::path file;               ///< TorchScript archive
-  std::vector<std::int64_t> input_shape;    ///< one sample, without the batch dimension
-  std::uint32_t padded_batch = 16;          ///< rows of every inference
+  std::filesystem::path file;             ///< TorchScript archive
+  std::vector<std::int64_t> input_shape;  ///< one sample, without the batch dimension
+  std::uint32_t padded_batch = 16;        ///< rows of every inference
   Monitor monitor = Monitor::all;
 };
 
-/// Loads a TorchScript model, turns it into a Program, runs the row-independence check and returns it
-/// ready for executors. Errc::model when the file is not TorchScript, cannot be executed (the
+/// Loads a TorchScript model, turns it into a Program, runs the row-independence check and returns
+/// it ready for executors. Errc::model when the file is not TorchScript, cannot be executed (the
 /// operator is named), or does not accept the input shape.
 Result<std::shared_ptr<const Model>> load(const LoadOptions& options);
 

@@ -19,14 +19,14 @@ namespace {
 namespace jit = torch::jit;
 namespace prim = c10::prim;
 
-/// Start of the names given to values that leave module calls, so that they can be found again after
-/// the removal of in-place operators, which replaces values but hands their names on.
+/// Start of the names given to values that leave module calls, so that they can be found again
+/// after the removal of in-place operators, which replaces values but hands their names on.
 constexpr const char* kPointPrefix = "bitquake_point_";
 
 /// Operators that have an Operation but no place in a comparison of runs, or none at all.
 bool is_refused(const jit::Node& node) {
   static const std::set<std::string> kRefused{
-      "prim::SetAttr", "prim::PythonOp", "prim::fork",        "aten::wait",
+      "prim::SetAttr",   "prim::PythonOp", "prim::fork",       "aten::wait",
       "prim::rpc_async", "prim::rpc_sync", "prim::rpc_remote", "prim::CreateObject"};
   return kRefused.count(node.kind().toQualString()) > 0;
 }
@@ -61,9 +61,9 @@ class Lowering {
     const jit::Method forward = module_.get_method("forward");
     graph_ = jit::toGraphFunction(forward.function()).graph()->copy();
     if (graph_->inputs().size() != 2) {
-      return error(fmt::format("forward takes {} arguments besides self",
-                               graph_->inputs().size() - 1),
-                   "export a module whose forward takes the sample batch alone");
+      return error(
+          fmt::format("forward takes {} arguments besides self", graph_->inputs().size() - 1),
+          "export a module whose forward takes the sample batch alone");
     }
     if (auto failed = inline_calls(graph_->block())) return *failed;
     mark_points();
@@ -149,8 +149,7 @@ class Lowering {
     // Tags of the call's own outputs move to the values that replace them.
     std::vector<std::vector<std::size_t>> inherited;
     for (jit::Value* output : node->outputs()) inherited.push_back(take_tags(output));
-    const std::vector<jit::Value*> outputs =
-        jit::inlineCallTo(node, callee, callee->graph().get());
+    const std::vector<jit::Value*> outputs = jit::inlineCallTo(node, callee, callee->graph().get());
     std::optional<std::size_t> tag;
     if (path) {
       tag = calls_.size();
@@ -172,8 +171,8 @@ class Lowering {
     return tags;
   }
 
-  /// Puts an identity node behind every value that leaves a module call, so that it can be found again
-  /// after passes that replace values (folded branches).
+  /// Puts an identity node behind every value that leaves a module call, so that it can be found
+  /// again after passes that replace values (folded branches).
   void mark_points() {
     const c10::Symbol call_id = c10::Symbol::attr("call");
     for (const auto& [value, tags] : tags_) {
@@ -227,8 +226,8 @@ class Lowering {
     }
   }
 
-  /// Attributes that are neither tensors nor modules become constants, so that branches on them (such
-  /// as `if self.training`) fold away.
+  /// Attributes that are neither tensors nor modules become constants, so that branches on them
+  /// (such as `if self.training`) fold away.
   std::optional<Error> fold_attributes(jit::Block* block) {
     for (auto it = block->nodes().begin(); it != block->nodes().end();) {
       jit::Node* node = *it;
@@ -246,8 +245,8 @@ class Lowering {
     return std::nullopt;
   }
 
-  /// The pass proves equivalence before it changes anything; names of values that leave modules must
-  /// survive it, else the graph stays as it was.
+  /// The pass proves equivalence before it changes anything; names of values that leave modules
+  /// must survive it, else the graph stays as it was.
   void remove_mutation() {
     const auto count_names = [](jit::Block* block) {
       std::size_t count = 0;

@@ -11,8 +11,8 @@
 
 namespace bitquake::model {
 
-/// A TorchScript module as one flat graph: every call inlined, attributes that are no tensors turned
-/// into constants, in-place operators made functional where that is provably the same.
+/// A TorchScript module as one flat graph: every call inlined, attributes that are no tensors
+/// turned into constants, in-place operators made functional where that is provably the same.
 struct LoweredGraph {
   std::shared_ptr<torch::jit::Graph> graph;  ///< inputs: self (unused), then the sample batch
   /// Tensor parameters and buffers by the graph value that stands for them (prim::GetAttr outputs).
@@ -24,7 +24,8 @@ struct LoweredGraph {
   /// Values that leave a module call, and the name of that call: "layer1.conv", "layer1.conv#1" for
   /// the second call. A value that leaves several modules at once is named by the innermost.
   std::unordered_map<const torch::jit::Value*, std::string> module_outputs;
-  bool writes_input = false;  ///< an in-place operator may change the sample batch: clone it at entry
+  bool writes_input =
+      false;  ///< an in-place operator may change the sample batch: clone it at entry
 };
 
 /// Containers are built by the interpreter of TorchScript, not by operators.

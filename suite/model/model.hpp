@@ -19,14 +19,16 @@ namespace bitquake::model {
 
 enum class PointKind : std::uint8_t {
   parameter,      ///< the weight of a site, watched where a fault is injected into it
-  site_output,    ///< the output of a site that is no module's output, watched where a fault is injected
+  site_output,    ///< the output of a site that is no module's output, watched where a fault is
+                  ///< injected
   module_output,  ///< the output of a module call
   output,         ///< the final output
 };
 
 /// A monitored point: a tensor watched for NaN and Inf.
 struct Point {
-  std::string path;  ///< module path, "#1" behind it for the second call; "output" for the final one
+  std::string
+      path;  ///< module path, "#1" behind it for the second call; "output" for the final one
   PointKind kind = PointKind::module_output;
   bool operator==(const Point&) const = default;
 };
@@ -64,8 +66,8 @@ struct Trial {
 struct TrialResult {
   std::vector<float> output;          ///< [classes]; empty when the inference failed
   std::vector<Injection> injections;  ///< one per fault, in order
-  /// First monitored point, in execution order, with an element that is finite in the golden run and
-  /// not in this one; the injected value counts.
+  /// First monitored point, in execution order, with an element that is finite in the golden run
+  /// and not in this one; the injected value counts.
   std::optional<std::uint32_t> first_nonfinite;
   /// Some module output or the final output holds a NaN or Inf, whatever the golden run holds: what
   /// PyTorchALFI calls a DUE.

@@ -17,11 +17,22 @@ namespace aten = c10::aten;
 
 /// Operators that turn a tensor's shape or type, not its values, into a number.
 bool asks_shape_only(const jit::Node& node) {
-  static const std::set<std::string> kShape{
-      "aten::size",      "aten::dim",    "aten::len",      "aten::numel",
-      "prim::dtype",     "prim::device", "prim::layout",   "prim::is_cuda",
-      "prim::shape",     "aten::stride", "aten::is_floating_point", "prim::requires_grad",
-      "aten::__is__",    "aten::__isnot__", "prim::isinstance", "aten::is_complex"};
+  static const std::set<std::string> kShape{"aten::size",
+                                            "aten::dim",
+                                            "aten::len",
+                                            "aten::numel",
+                                            "prim::dtype",
+                                            "prim::device",
+                                            "prim::layout",
+                                            "prim::is_cuda",
+                                            "prim::shape",
+                                            "aten::stride",
+                                            "aten::is_floating_point",
+                                            "prim::requires_grad",
+                                            "aten::__is__",
+                                            "aten::__isnot__",
+                                            "prim::isinstance",
+                                            "aten::is_complex"};
   return kShape.count(node.kind().toQualString()) > 0;
 }
 
@@ -76,17 +87,18 @@ std::function<void(jit::Stack&)> container_operation(const jit::Node* node) {
   const auto kind = node->kind();
   if (kind == prim::ListConstruct) {
     const auto element = node->output()->type()->expect<c10::ListType>()->getElementType();
-    return [=](jit::Stack& stack) {
-      stack.push_back(list_value(element, pop_values(stack, inputs)));
-    };
+    return
+        [=](jit::Stack& stack) { stack.push_back(list_value(element, pop_values(stack, inputs))); };
   }
   if (kind == prim::DictConstruct) {
     const auto type = node->output()->type()->expect<c10::DictType>();
-    return [=](jit::Stack& stack) { stack.push_back(dict_value(*type, pop_values(stack, inputs))); };
+    return
+        [=](jit::Stack& stack) { stack.push_back(dict_value(*type, pop_values(stack, inputs))); };
   }
   if (kind == prim::TupleConstruct) {
     const auto type = node->output()->type()->expect<c10::TupleType>();
-    return [=](jit::Stack& stack) { stack.push_back(tuple_value(type, pop_values(stack, inputs))); };
+    return
+        [=](jit::Stack& stack) { stack.push_back(tuple_value(type, pop_values(stack, inputs))); };
   }
   if (kind == prim::TupleSlice) {
     const auto begin = static_cast<std::size_t>(node->i(c10::attr::beg));
@@ -111,7 +123,8 @@ std::function<void(jit::Stack&)> container_operation(const jit::Node* node) {
     const std::size_t outputs = node->outputs().size();
     return [=](jit::Stack& stack) {
       const auto list = pop_values(stack, 1)[0].toList();
-      if (list.size() != outputs) throw std::runtime_error("a list has not the length it must have");
+      if (list.size() != outputs)
+        throw std::runtime_error("a list has not the length it must have");
       for (std::size_t i = 0; i < outputs; ++i) stack.push_back(list.get(i));
     };
   }
@@ -187,12 +200,12 @@ class ProgramBuilder {
     return result;
   }
 
-  /// One register per tensor in memory, however often and under whatever names it is read: a fault in
-  /// it reaches every use.
+  /// One register per tensor in memory, however often and under whatever names it is read: a fault
+  /// in it reaches every use.
   void add_parameter(const jit::Node* node, const LoweredGraph::Parameter& parameter) {
     const at::Tensor& tensor = parameter.tensor;
-    const auto identity = std::make_tuple(tensor.data_ptr(),
-                                          tensor.sizes().vec(), tensor.strides().vec());
+    const auto identity =
+        std::make_tuple(tensor.data_ptr(), tensor.sizes().vec(), tensor.strides().vec());
     const auto known = parameter_registers_.find(identity);
     if (known != parameter_registers_.end()) {
       registers_[node->output()] = known->second;
@@ -256,8 +269,8 @@ class ProgramBuilder {
     }
   }
 
-  /// Marks what depends on the batch, and notices when values (not shapes) become numbers: from there
-  /// on one row can change what happens to another.
+  /// Marks what depends on the batch, and notices when values (not shapes) become numbers: from
+  /// there on one row can change what happens to another.
   void track_data(const jit::Node* node, const Instruction& step) {
     if (!step.from_data || asks_shape_only(*node)) return;
     for (const jit::Value* output : node->outputs()) {
@@ -412,8 +425,8 @@ c10::IValue map_tensors(const c10::IValue& value,
 
 namespace {
 
-/// The operation applied to each row alone, results joined again. Inputs that are not batched (weights,
-/// numbers) are the same for every row.
+/// The operation applied to each row alone, results joined again. Inputs that are not batched
+/// (weights, numbers) are the same for every row.
 void run_rows(const Instruction& step, Registers& registers, std::int64_t rows) {
   std::vector<std::vector<at::Tensor>> results(step.outputs.size());
   for (std::int64_t row = 0; row < rows; ++row) {
@@ -460,7 +473,8 @@ void Program::execute(const Instruction& step, Registers& registers, std::int64_
       break;
     }
     case Instruction::Kind::loop: {
-      // prim::Loop(max_trips, condition, carried…): body takes (trip, carried…), gives (condition, carried…).
+      // prim::Loop(max_trips, condition, carried…): body takes (trip, carried…), gives (condition,
+      // carried…).
       const CodeBlock& body = step.blocks[0];
       const std::int64_t trips = registers[step.inputs[0]].toInt();
       bool condition = registers[step.inputs[1]].toBool();
@@ -485,11 +499,9 @@ void Program::execute(const Instruction& step, Registers& registers, std::int64_
       break;
     }
     case Instruction::Kind::raise:
-      throw std::runtime_error("the model raised: " +
-                               registers[step.inputs[0]].toStringRef());
+      throw std::runtime_error("the model raised: " + registers[step.inputs[0]].toStringRef());
     case Instruction::Kind::copy:
-      registers[step.outputs[0]] =
-          step.inputs.empty() ? c10::IValue() : registers[step.inputs[0]];
+      registers[step.outputs[0]] = step.inputs.empty() ? c10::IValue() : registers[step.inputs[0]];
       break;
   }
   if (step.watched) hook(step, registers);

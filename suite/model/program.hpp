@@ -30,11 +30,11 @@ struct Instruction {
   std::vector<std::uint32_t> outputs;
   std::vector<std::uint32_t> dead;  ///< registers without a later use; top level only
   std::vector<CodeBlock> blocks;
-  bool from_data = false;    ///< an input depends on the sample batch
+  bool from_data = false;         ///< an input depends on the sample batch
   std::vector<bool> data_inputs;  ///< which inputs depend on the sample batch
-  bool watched = false;      ///< hooks are called after it
-  bool row_by_row = false;   ///< its rows are not independent in a batch: run one by one
-  std::vector<bool> batched;  ///< row_by_row: which inputs hold one block per row
+  bool watched = false;           ///< hooks are called after it
+  bool row_by_row = false;        ///< its rows are not independent in a batch: run one by one
+  std::vector<bool> batched;      ///< row_by_row: which inputs hold one block per row
 };
 
 struct CodeBlock {
@@ -42,13 +42,14 @@ struct CodeBlock {
   std::vector<std::uint32_t> inputs, outputs;
 };
 
-/// An operation a fault can be injected in, as found in the code: the site of each of its executions.
+/// An operation a fault can be injected in, as found in the code: the site of each of its
+/// executions.
 struct SiteInstruction {
   const torch::jit::Node* node = nullptr;
   std::string path;
   faultgen::SiteKind kind = faultgen::SiteKind::conv2d;
-  std::uint32_t output = 0;               ///< register
-  std::optional<std::uint32_t> weight;    ///< register, when the weight is a parameter
+  std::uint32_t output = 0;             ///< register
+  std::optional<std::uint32_t> weight;  ///< register, when the weight is a parameter
 };
 
 /// A TorchScript module as a straight list of instructions over registers. Parameters are registers
@@ -57,7 +58,8 @@ struct SiteInstruction {
 /// Results are bit-equal to Module::forward as long as no instruction is row_by_row.
 class Program {
  public:
-  /// Called after each watched instruction with the registers it has just written; may replace them.
+  /// Called after each watched instruction with the registers it has just written; may replace
+  /// them.
   using Hook = std::function<void(const Instruction&, Registers&)>;
 
   static Result<Program> build(LoweredGraph lowered, const std::string& where);
@@ -83,7 +85,8 @@ class Program {
   const std::set<std::string>& operators_without_site() const { return operators_without_site_; }
   std::uint32_t input_register() const { return input_; }
   std::uint32_t output_register() const { return code_.outputs.front(); }
-  /// A control decision or a number is taken from the values of the batch: rows influence each other.
+  /// A control decision or a number is taken from the values of the batch: rows influence each
+  /// other.
   bool values_steer() const { return values_steer_; }
 
   /// Executes one instruction (blocks included) on `registers`.
@@ -111,8 +114,8 @@ class Program {
   std::unordered_map<std::uint32_t, std::string> module_outputs_;
 };
 
-/// The value with `function` applied to each tensor in it: in lists, tuples and dictionaries, however
-/// deep. Undefined tensors and other values are unchanged.
+/// The value with `function` applied to each tensor in it: in lists, tuples and dictionaries,
+/// however deep. Undefined tensors and other values are unchanged.
 c10::IValue map_tensors(const c10::IValue& value,
                         const std::function<at::Tensor(const at::Tensor&)>& function);
 

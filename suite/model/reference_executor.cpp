@@ -41,12 +41,13 @@ bool any_nonfinite(std::span<const float> values) {
   return found != 0;
 }
 
-/// Row `row` of a watched tensor as contiguous floats that are finite where its values are; empty for
-/// integer tensors. `keep` holds a converted copy alive where one was needed.
+/// Row `row` of a watched tensor as contiguous floats that are finite where its values are; empty
+/// for integer tensors. `keep` holds a converted copy alive where one was needed.
 std::span<const float> row_values(const at::Tensor& tensor, std::int64_t rows, std::int64_t row,
                                   at::Tensor& keep) {
   if (!tensor.is_floating_point() || !has_rows(tensor, rows)) return {};
-  // x - x is 0 where x is finite and NaN where it is not: a double too large for a float stays finite.
+  // x - x is 0 where x is finite and NaN where it is not: a double too large for a float stays
+  // finite.
   keep = tensor.scalar_type() == at::kDouble ? (tensor - tensor).to(at::kFloat) : tensor;
   keep = keep.contiguous().to(at::kFloat);
   const auto elements = static_cast<std::size_t>(keep.numel() / rows);
@@ -195,22 +196,21 @@ class FaultyRun : public Run {
     for (const Fault& fault : trial.faults) {
       if (fault.target != Target::weight) continue;
       const at::Tensor& copy = copies[model_.weight_register[fault.site]];
-      note_injected(0, fault, *element_at(copy, fault.element),
-                    model_.parameter_point[fault.site]);
+      note_injected(0, fault, *element_at(copy, fault.element), model_.parameter_point[fault.site]);
     }
   }
 
  private:
   static void apply(const Fault& fault, float* value, Injection& injection) {
     const std::uint32_t before = faultgen::to_bits(*value);
-    const auto after = static_cast<std::uint32_t>(
-        faultgen::apply(fault.model, fault.bit_mask, before));
+    const auto after =
+        static_cast<std::uint32_t>(faultgen::apply(fault.model, fault.bit_mask, before));
     std::memcpy(value, &after, sizeof after);
     injection = {true, before, after};
   }
 
-  /// The value a fault leaves behind counts as a monitored point of its own. It was finite before any
-  /// fault of the group touched it unless the first of them found it otherwise.
+  /// The value a fault leaves behind counts as a monitored point of its own. It was finite before
+  /// any fault of the group touched it unless the first of them found it otherwise.
   void note_injected(std::size_t row, const Fault& fault, float value, std::uint32_t point) {
     if (std::isfinite(value) || results_[row].first_nonfinite) return;
     for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
@@ -219,8 +219,7 @@ class FaultyRun : public Run {
           first.element != fault.element) {
         continue;
       }
-      const auto original =
-          static_cast<std::uint32_t>(results_[row].injections[i].original_bits);
+      const auto original = static_cast<std::uint32_t>(results_[row].injections[i].original_bits);
       if (std::isfinite(faultgen::from_bits(original))) results_[row].first_nonfinite = point;
       return;
     }
@@ -302,9 +301,9 @@ void run_batch(const PreparedModel& model, const Block& block, std::span<const T
   for (const Trial& trial : trials) samples.push_back(trial.golden_row);
   FaultyRun run(model, block, trials, results);
   Registers registers = model.program.registers();
-  const bool weights = std::any_of(
-      trials[0].faults.begin(), trials[0].faults.end(),
-      [](const Fault& fault) { return fault.target == Target::weight; });
+  const bool weights =
+      std::any_of(trials[0].faults.begin(), trials[0].faults.end(),
+                  [](const Fault& fault) { return fault.target == Target::weight; });
   if (weights) run.inject_weights(registers);
   try {
     const at::Tensor output = run.infer(registers, gather(model, block.inputs, samples));

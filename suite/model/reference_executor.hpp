@@ -39,15 +39,14 @@ struct PreparedModel {
   std::uint32_t output_point = 0;
 };
 
-/// Runs the whole network for every trial and applies the fault in place: slow, obviously right; the
-/// oracle that other executors are compared with. Neuron trials share a batch, one trial per row; a
-/// trial with a weight fault has an inference to itself.
+/// Runs the whole network for every trial and applies the fault in place: slow, obviously right;
+/// the oracle that other executors are compared with. Neuron trials share a batch, one trial per
+/// row; a trial with a weight fault has an inference to itself.
 class ReferenceExecutor : public Executor {
  public:
   explicit ReferenceExecutor(std::shared_ptr<const PreparedModel> model);
   std::unique_ptr<GoldenBlock> golden(std::span<const float> inputs) override;
-  std::vector<TrialResult> trials(const GoldenBlock& block,
-                                  std::span<const Trial> trials) override;
+  std::vector<TrialResult> trials(const GoldenBlock& block, std::span<const Trial> trials) override;
 
  private:
   std::shared_ptr<const PreparedModel> model_;

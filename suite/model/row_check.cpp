@@ -96,9 +96,8 @@ bool is_mutable(const Instruction& step) {
 }
 
 bool yields_tensors(const Instruction& step) {
-  return std::all_of(step.node->outputs().begin(), step.node->outputs().end(), [](const auto* v) {
-    return v->type()->isSubtypeOf(*c10::TensorType::get());
-  });
+  return std::all_of(step.node->outputs().begin(), step.node->outputs().end(),
+                     [](const auto* v) { return v->type()->isSubtypeOf(*c10::TensorType::get()); });
 }
 
 /// Examines instructions one after the other while the program runs.
@@ -187,8 +186,7 @@ class Examiner {
   }
 
   bool row_by_row_works(const Instruction& step, const Registers& registers,
-                        const std::vector<bool>& batched,
-                        const std::vector<at::Tensor>& original) {
+                        const std::vector<bool>& batched, const std::vector<at::Tensor>& original) {
     Instruction single = step;
     single.row_by_row = true;
     single.batched = batched;
@@ -275,12 +273,13 @@ Result<Batching> choose_batching(Program& program, const std::vector<std::int64_
     try {
       run_once(program, check_input(input_shape, 1), 1);
     } catch (const std::exception& error) {
-      return Error{Errc::model, where,
-                   fmt::format("does not run on an input of shape 1x{}: {}",
-                               fmt::join(input_shape, "x"), message(error)),
-                   "check the input shape (channels, height, width) the model was made for; the input of "
-                 "this check has values in [-2, 2)",
-                 ""};
+      return Error{
+          Errc::model, where,
+          fmt::format("does not run on an input of shape 1x{}: {}", fmt::join(input_shape, "x"),
+                      message(error)),
+          "check the input shape (channels, height, width) the model was made for; the input of "
+          "this check has values in [-2, 2)",
+          ""};
     }
     return Batching{1, std::move(reason), {}};
   };

@@ -181,8 +181,8 @@ TEST_CASE("a trial gives the same bits alone and among others of its batch", "[m
     REQUIRE(same_bits(alone.output, together[i].output));
     REQUIRE((alone.injections == together[i].injections));
     REQUIRE(alone.first_nonfinite == together[i].first_nonfinite);
-    const auto one = executor->golden(
-        test::values_of(input[static_cast<std::int64_t>(i)].contiguous()));
+    const auto one =
+        executor->golden(test::values_of(input[static_cast<std::int64_t>(i)].contiguous()));
     REQUIRE(same_bits(one->row(0).output, block->row(i).output));
   }
 }
@@ -196,12 +196,11 @@ TEST_CASE("faults of a group are all applied, in order, and do not cancel", "[mo
   const auto block = executor->golden(test::values_of(input));
   const std::uint32_t conv2 = test::site_of(*model, "conv2"), fc1 = test::site_of(*model, "fc1");
   // Two faults of one element, one of another, one in another site, one in a weight.
-  const std::vector<Fault> group{
-      {conv2, Target::neuron, FaultModel::bit_flip, 40, 1U << 23},
-      {conv2, Target::neuron, FaultModel::stuck_at_1, 40, 1U << 31},
-      {conv2, Target::neuron, FaultModel::bit_flip, 41, 1U << 30},
-      {fc1, Target::weight, FaultModel::bit_flip, 1000, 1U << 27},
-      {fc1, Target::neuron, FaultModel::bit_flip, 7, 1U << 26}};
+  const std::vector<Fault> group{{conv2, Target::neuron, FaultModel::bit_flip, 40, 1U << 23},
+                                 {conv2, Target::neuron, FaultModel::stuck_at_1, 40, 1U << 31},
+                                 {conv2, Target::neuron, FaultModel::bit_flip, 41, 1U << 30},
+                                 {fc1, Target::weight, FaultModel::bit_flip, 1000, 1U << 27},
+                                 {fc1, Target::neuron, FaultModel::bit_flip, 7, 1U << 26}};
   const std::vector<model::Trial> trials{{0, group}};
   const auto result = executor->trials(*block, trials).front();
 
@@ -233,8 +232,7 @@ TEST_CASE("a neuron fault of a linear site hits one feature of its own sample on
   const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
   const auto executor = model->make_executor();
   const std::size_t samples = 16;
-  const auto block =
-      executor->golden(test::values_of(model::check_input({1, 2, 2}, samples)));
+  const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, samples)));
   const Fault fault{0, Target::neuron, FaultModel::bit_flip, 2, 1U << 31};
   std::vector<model::Trial> trials;
   for (std::size_t i = 0; i < samples; ++i) trials.push_back({i, {&fault, 1}});
@@ -248,8 +246,7 @@ TEST_CASE("a neuron fault of a linear site hits one feature of its own sample on
 TEST_CASE("the first monitored point that turns non-finite is named", "[model]") {
   const c10::InferenceMode inference;
   const auto monitor = GENERATE(model::Monitor::all, model::Monitor::output);
-  const auto model =
-      value_or_throw(test::save_and_load(test::lenet(), {1, 28, 28}, 16, monitor));
+  const auto model = value_or_throw(test::save_and_load(test::lenet(), {1, 28, 28}, 16, monitor));
   const auto executor = model->make_executor();
   const auto block = executor->golden(test::values_of(model::check_input({1, 28, 28}, 1)));
   const auto first_of = [&](const Fault& fault) {
@@ -258,13 +255,13 @@ TEST_CASE("the first monitored point that turns non-finite is named", "[model]")
     REQUIRE(result.first_nonfinite.has_value());
     return model->points()[*result.first_nonfinite];
   };
-  const auto neuron = first_of({test::site_of(*model, "conv2"), Target::neuron,
-                                FaultModel::stuck_at_1, 5, 0x7f800000});
+  const auto neuron = first_of(
+      {test::site_of(*model, "conv2"), Target::neuron, FaultModel::stuck_at_1, 5, 0x7f800000});
   REQUIRE(neuron.path == "conv2");
   REQUIRE(neuron.kind == (monitor == model::Monitor::all ? model::PointKind::module_output
                                                          : model::PointKind::site_output));
-  const auto weight = first_of({test::site_of(*model, "fc3"), Target::weight,
-                                FaultModel::stuck_at_1, 5, 0x7f800000});
+  const auto weight = first_of(
+      {test::site_of(*model, "fc3"), Target::weight, FaultModel::stuck_at_1, 5, 0x7f800000});
   REQUIRE((weight == model::Point{"fc3.weight", model::PointKind::parameter}));
 }
 
@@ -395,8 +392,7 @@ TEST_CASE("each call of a module is a neuron site of its own, with one weight", 
     }
     const at::Tensor expected = at::linear(at::mean(x, {2, 3}), head.attr("weight").toTensor(),
                                            head.attr("bias").toTensor());
-    REQUIRE(same_bits(executor->trials(*block, trials).front().output,
-                      test::values_of(expected)));
+    REQUIRE(same_bits(executor->trials(*block, trials).front().output, test::values_of(expected)));
   }
 }
 
@@ -412,7 +408,8 @@ TEST_CASE("a fault that changes no bit changes nothing, in any memory layout", "
       "  return self.head.forward(torch.mean(x, [2, 3]))\n");
   for (const char* name : {"conv1", "conv2"}) {
     auto conv = net.attr(name).toModule();
-    conv.setattr("weight", conv.attr("weight").toTensor().contiguous(at::MemoryFormat::ChannelsLast));
+    conv.setattr("weight",
+                 conv.attr("weight").toTensor().contiguous(at::MemoryFormat::ChannelsLast));
   }
   const auto model = value_or_throw(test::save_and_load(net, {3, 9, 9}));
   const auto executor = model->make_executor();
@@ -443,7 +440,8 @@ TEST_CASE("a weight that is used twice is faulty in both uses", "[model]") {
   test::NetBuilder b;
   b.linear("twice", 4, 4);
   auto tied = b.make("Tied");
-  tied.register_parameter("weight", b.net().attr("twice").toModule().attr("weight").toTensor(), false);
+  tied.register_parameter("weight", b.net().attr("twice").toModule().attr("weight").toTensor(),
+                          false);
   tied.register_parameter("bias", b.values({4}), false);
   tied.define("def forward(self, x):\n  return torch.linear(x, self.weight, self.bias)\n");
   b.add("tied", tied);
@@ -474,18 +472,19 @@ TEST_CASE("tensors in tuples, lists and dictionaries are monitored; large double
   const c10::InferenceMode inference;
   test::NetBuilder b;
   b.linear("first", 4, 4);
-  const std::string body = GENERATE(as<std::string>{}, "  return {\"a\": x * 100.0}\n",
-                                    "  return [(x * 100.0, x)]\n", "  return (x, [x * 100.0])\n",
-                                    "  return x.double() * 1e10\n");
+  const std::string body =
+      GENERATE(as<std::string>{}, "  return {\"a\": x * 100.0}\n", "  return [(x * 100.0, x)]\n",
+               "  return (x, [x * 100.0])\n", "  return x.double() * 1e10\n");
   const bool is_double = body.find("double") != std::string::npos;
-  const std::string access = body.find("{") != std::string::npos  ? "y[\"a\"]"
-                             : body.find("[(") != std::string::npos ? "y[0][0]"
+  const std::string access = body.find("{") != std::string::npos     ? "y[\"a\"]"
+                             : body.find("[(") != std::string::npos  ? "y[0][0]"
                              : body.find("(x,") != std::string::npos ? "y[1][0]"
                                                                      : "y.float()";
   b.add("inner", b.layer("Inner", body));
   const auto net = b.finish(
       "  y = self.inner.forward(self.first.forward(torch.flatten(x, 1)))\n"
-      "  return torch.clamp(" + access + ", -1.0, 1.0)\n");
+      "  return torch.clamp(" +
+      access + ", -1.0, 1.0)\n");
   const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
   const auto executor = model->make_executor();
   const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 1)));

@@ -2,10 +2,9 @@
 #include "tests/model/loaded.hpp"
 #include "tests/model/nets.hpp"
 
+#include <catch2/catch.hpp>
 #include <torch/serialize.h>
 #include <zlib.h>
-
-#include <catch2/catch.hpp>
 
 #include <fstream>
 #include <thread>
@@ -54,10 +53,11 @@ TEST_CASE("sites are found in every form that exporters write", "[model]") {
     b.add(name, b.layer(name, "  return " + body + "\n", {{"weight", weight}, {"bias", {bias}}}));
   };
   const std::string flags = ", False, False, True, True)";
-  weighted("traced_conv",
-           "torch._convolution(x, self.weight, self.bias, [1, 1], [0, 0], [1, 1], False, [0, 0], 1" +
-               flags,
-           {2, 1, 1, 1}, 2);
+  weighted(
+      "traced_conv",
+      "torch._convolution(x, self.weight, self.bias, [1, 1], [0, 0], [1, 1], False, [0, 0], 1" +
+          flags,
+      {2, 1, 1, 1}, 2);
   weighted("transposed",
            "torch._convolution(x, self.weight, self.bias, [1, 1], [0, 0], [1, 1], True, [0, 0], 1" +
                flags,
@@ -67,11 +67,11 @@ TEST_CASE("sites are found in every form that exporters write", "[model]") {
   weighted("addmm", "torch.addmm(self.bias, x, torch.t(self.weight))", {5, 24}, 5);
   weighted("tokens", "torch.linear(x, self.weight, self.bias)", {2, 1}, 2);
   const auto net = b.finish(
-      "  x = self.transposed.forward(self.traced_conv.forward(x))\n"   // 3x2x2
-      "  x = self.conv1.forward(torch.flatten(x, 2))\n"                // 2x3
+      "  x = self.transposed.forward(self.traced_conv.forward(x))\n"    // 3x2x2
+      "  x = self.conv1.forward(torch.flatten(x, 2))\n"                 // 2x3
       "  x = self.conv3.forward(torch.reshape(x, [-1, 1, 1, 2, 3]))\n"  // 4x1x2x3
-      "  x = self.addmm.forward(torch.flatten(x, 1))\n"                // 5
-      "  x = self.tokens.forward(torch.unsqueeze(x, 2))\n"             // 5x2
+      "  x = self.addmm.forward(torch.flatten(x, 1))\n"                 // 5
+      "  x = self.tokens.forward(torch.unsqueeze(x, 2))\n"              // 5x2
       "  x = torch.linear(torch.flatten(x, 1), torch.ones([3, 10]))\n"  // no parameter
       "  return x\n");
   const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
@@ -211,9 +211,7 @@ TEST_CASE("an output that is no batch of scores is refused with its shape", "[mo
   SECTION("an image") {
     REQUIRE_THAT(error_of("  return torch.relu(x)\n"), Catch::Contains("[16, 1, 2, 2]"));
   }
-  SECTION("a tuple") {
-    REQUIRE_THAT(error_of("  return (x, x)\n"), Catch::Contains("a Tuple"));
-  }
+  SECTION("a tuple") { REQUIRE_THAT(error_of("  return (x, x)\n"), Catch::Contains("a Tuple")); }
   SECTION("a single score") {
     REQUIRE_THAT(error_of("  return torch.sum(torch.flatten(x, 1), [1], True)\n"),
                  Catch::Contains("two classes or more"));

@@ -19,10 +19,8 @@ inline Result<std::shared_ptr<const model::Model>> save_and_load(
   const TempDirectory directory;
   const auto file = directory / "model.pt";
   module.save(file.string());
-  return model::load({.file = file,
-                      .input_shape = input_shape,
-                      .padded_batch = padded_batch,
-                      .monitor = monitor});
+  return model::load(
+      {.file = file, .input_shape = input_shape, .padded_batch = padded_batch, .monitor = monitor});
 }
 
 inline std::uint32_t site_of(const model::Model& model, const std::string& name) {

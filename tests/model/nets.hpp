@@ -44,8 +44,8 @@ class NetBuilder {
             std::int64_t stride = 1, std::int64_t padding = 0, std::int64_t groups = 1) {
     const std::string s = std::to_string(stride), p = std::to_string(padding);
     add(name, layer("Conv2d",
-                    "  return torch.conv2d(x, self.weight, self.bias, [" + s + ", " + s + "], [" + p +
-                        ", " + p + "], [1, 1], " + std::to_string(groups) + ")\n",
+                    "  return torch.conv2d(x, self.weight, self.bias, [" + s + ", " + s + "], [" +
+                        p + ", " + p + "], [1, 1], " + std::to_string(groups) + ")\n",
                     {{"weight", {out, in / groups, kernel, kernel}}, {"bias", {out}}}));
   }
 
@@ -64,7 +64,8 @@ class NetBuilder {
     module.define(
         "def forward(self, x):\n"
         "  if self.training:\n"
-        "    return torch.batch_norm(x, self.weight, self.bias, None, None, True, 0.1, 1e-5, True)\n"
+        "    return torch.batch_norm(x, self.weight, self.bias, None, None, True, 0.1, 1e-5, "
+        "True)\n"
         "  else:\n"
         "    return torch.batch_norm(x, self.weight, self.bias, self.mean, self.var, False, 0.1, "
         "1e-5, True)\n");

@@ -16,8 +16,7 @@ using model::Program;
 
 Program build(torch::jit::Module module) {
   module.eval();
-  return value_or_throw(
-      Program::build(value_or_throw(model::lower(module, "test.pt")), "test.pt"));
+  return value_or_throw(Program::build(value_or_throw(model::lower(module, "test.pt")), "test.pt"));
 }
 
 Batching batching_of(Program& program, const std::vector<std::int64_t>& shape) {
@@ -30,11 +29,11 @@ Batching batching_of(Program& program, const std::vector<std::int64_t>& shape) {
 
 TEST_CASE("ordinary networks share a batch, and no row depends on its place or neighbours",
           "[model]") {
-  const auto [module, shape] = GENERATE(
-      std::pair{test::lenet(), std::vector<std::int64_t>{1, 28, 28}},
-      std::pair{test::residual_net(), std::vector<std::int64_t>{3, 16, 16}},
-      std::pair{test::concat_net(), std::vector<std::int64_t>{4, 12, 12}},
-      std::pair{test::scripted_net(), std::vector<std::int64_t>{3, 8, 8}});
+  const auto [module, shape] =
+      GENERATE(std::pair{test::lenet(), std::vector<std::int64_t>{1, 28, 28}},
+               std::pair{test::residual_net(), std::vector<std::int64_t>{3, 16, 16}},
+               std::pair{test::concat_net(), std::vector<std::int64_t>{4, 12, 12}},
+               std::pair{test::scripted_net(), std::vector<std::int64_t>{3, 8, 8}});
   Program program = build(module);
   const Batching batching = batching_of(program, shape);
   REQUIRE(batching.reason == "");
