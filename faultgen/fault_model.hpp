@@ -1,20 +1,11 @@
 #pragma once
 
 #include "faultgen/fault.hpp"
+#include "suite/base/named.hpp"
 
 #include <array>
-#include <optional>
-#include <string_view>
 
 namespace bitquake::faultgen {
-
-/// One registered word of the scenario language and what it means.
-template <class T>
-struct Named {
-  T value;
-  std::string_view name;
-  std::string_view doc;
-};
 
 inline constexpr std::array kFaultModels{
     Named<FaultModel>{FaultModel::bit_flip, "bit_flip", "the bit is inverted (transient upset)"},
@@ -41,23 +32,5 @@ enum class Policy : std::uint8_t { per_image };
 inline constexpr std::array kPolicies{
     Named<Policy>{Policy::per_image, "per_image", "a fresh group for each sample and epoch"},
 };
-
-/// Name of a registered value; every enumerator is registered.
-template <class T, std::size_t N>
-constexpr std::string_view name_of(const std::array<Named<T>, N>& registry, T value) {
-  for (const auto& entry : registry) {
-    if (entry.value == value) return entry.name;
-  }
-  return "";
-}
-
-template <class T, std::size_t N>
-constexpr std::optional<T> value_of(const std::array<Named<T>, N>& registry,
-                                    std::string_view name) {
-  for (const auto& entry : registry) {
-    if (entry.name == name) return entry.value;
-  }
-  return std::nullopt;
-}
 
 }  // namespace bitquake::faultgen

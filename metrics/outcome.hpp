@@ -1,6 +1,6 @@
 #pragma once
 
-#include "metrics/named.hpp"
+#include "suite/base/named.hpp"
 
 #include <array>
 #include <cstddef>

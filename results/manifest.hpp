@@ -15,7 +15,7 @@ inline constexpr std::uint64_t kManifestVersion = 1;
 /// in a run directory besides timings.csv and log.txt: all other files are the same for every
 /// repetition.
 struct Manifest {
-  std::string status;                  ///< "running", "interrupted" or "complete"
+  std::string status;                  ///< "running", "interrupted", "failed" or "complete"
   std::string started_utc, ended_utc;  ///< ISO 8601; `ended_utc` empty while running
   std::string version, commit, compiler, flags;
   std::string host_cpu, host_os;

@@ -61,7 +61,7 @@ ExitCode check(const CheckCommand& command) {
   const faultgen::FaultSpace space(inputs->model->sites(), target);
   const std::uint64_t bits = scenario->faults.bits.high - scenario->faults.bits.low + 1;
   std::string population = fmt::format("{} {} in {}", with_commas(space.total_elements()),
-                                       faultgen::name_of(faultgen::kTargets, target),
+                                       name_of(faultgen::kTargets, target),
                                        counted(space.active_sites().size(), "site"));
   if (!scenario->faults.file) {
     population += fmt::format(" x {} = {} single faults", counted(bits, "bit"),

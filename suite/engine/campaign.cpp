@@ -168,15 +168,25 @@ class CampaignRun {
     SegmentWriter writer(directory, manifest_.campaign, fingerprint_text(manifest_.fingerprint),
                          inputs_.plan.units_per_segment());
     const Clock::time_point start = Clock::now();
-    run_pipeline(inputs_, units, options_.threads, stop_, [&](UnitRows rows) {
-      const Clock::time_point store = Clock::now();
-      count(rows);
-      writer.add(rows.unit, std::move(rows.trials), std::move(rows.injections),
-                 std::move(rows.golden), rows.messages);
-      timings_.store_s += seconds_since(store);
-      progress_.seconds = seconds_since(start_);
-      observer_.progress(progress_);
-    });
+    try {
+      run_pipeline(inputs_, units, options_.threads, stop_, [&](UnitRows rows) {
+        const Clock::time_point store = Clock::now();
+        count(rows);
+        writer.add(rows.unit, std::move(rows.trials), std::move(rows.injections),
+                   std::move(rows.golden), rows.messages);
+        timings_.store_s += seconds_since(store);
+        progress_.seconds = seconds_since(start_);
+        observer_.progress(progress_);
+      });
+    } catch (const Exception& exception) {
+      // A sample that cannot be used stops the campaign, but what is done stays done. When the disk
+      // is what failed, trying once more would only hide the first reason.
+      if (exception.error().code != Errc::results) {
+        writer.flush();
+        end("failed");
+      }
+      throw;
+    }
     writer.flush();
     timings_.inference_wall_s = seconds_since(start);
   }

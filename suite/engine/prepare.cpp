@@ -40,7 +40,7 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
                      "bitquake " + std::string(build_info().version),
                      model.sha256(),
                      scenario.model.input,
-                     std::string(faultgen::name_of(faultgen::kPolicies, wanted.policy)),
+                     std::string(name_of(faultgen::kPolicies, wanted.policy)),
                      scenario::to_yaml(scenario)};
   return set;
 }

@@ -21,22 +21,22 @@ enum class Execution : std::uint8_t { reference };
 enum class MonitorScope : std::uint8_t { all, output };
 
 inline constexpr std::array kDataFormats{
-    faultgen::Named<DataFormat>{DataFormat::idx, "idx", "MNIST-style idx files, gzip or plain"},
+    Named<DataFormat>{DataFormat::idx, "idx", "MNIST-style idx files, gzip or plain"},
 };
 inline constexpr std::array kOrders{
-    faultgen::Named<datasets::Order>{datasets::Order::first, "first",
+    Named<datasets::Order>{datasets::Order::first, "first",
                                      "the first samples, in order"},
-    faultgen::Named<datasets::Order>{datasets::Order::random, "random",
+    Named<datasets::Order>{datasets::Order::random, "random",
                                      "drawn by the seed without replacement, in drawn order"},
 };
 inline constexpr std::array kExecutions{
-    faultgen::Named<Execution>{Execution::reference, "reference",
+    Named<Execution>{Execution::reference, "reference",
                                "the whole network is run for each trial"},
 };
 inline constexpr std::array kMonitorScopes{
-    faultgen::Named<MonitorScope>{MonitorScope::all, "all",
+    Named<MonitorScope>{MonitorScope::all, "all",
                                   "the outputs of all module calls and the final output"},
-    faultgen::Named<MonitorScope>{MonitorScope::output, "output", "the final output only"},
+    Named<MonitorScope>{MonitorScope::output, "output", "the final output only"},
 };
 
 /// What a scenario file says, defaults filled in. suite/scenario/schema.hpp holds the one table of

@@ -1,5 +1,6 @@
 #include "suite/engine/campaign.hpp"
 
+#include "results/segment.hpp"
 #include "tests/engine/oracle.hpp"
 
 #include <catch2/catch.hpp>
@@ -174,13 +175,21 @@ TEST_CASE("a label that is no class of the model is refused, naming the sample",
   campaign.labels[17] = 6;
   campaign.write_data();
   const engine::Inputs inputs = campaign.inputs();
+  const unsigned threads = GENERATE(1U, 5U);
   try {
-    run(inputs, campaign / "out", GENERATE(1U, 5U));
+    run(inputs, campaign / "out", threads);
     FAIL("the label was accepted");
   } catch (const Exception& exception) {
     REQUIRE(exception.error().code == Errc::data);
     REQUIRE(exception.error().where == (campaign / "images").string());
     REQUIRE(exception.error().what == "sample 17 has label 6, but the model has 6 classes");
+  }
+  REQUIRE_THAT(read_bytes(campaign / "out" / "run.json"),
+               Catch::Contains("\"status\": \"failed\""));
+  // Units of three samples: those before sample 17's are kept.
+  if (threads == 1) {
+    const auto kept = results::read_segment(campaign / "out" / "segments" / "00000000.h5");
+    REQUIRE(value_or_throw(kept).n_units == 5);
   }
 }
 

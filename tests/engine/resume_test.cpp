@@ -243,8 +243,8 @@ TEST_CASE("a campaign whose process is killed at any moment goes on with the sam
 TEST_CASE("files that a killed run left half-written are replaced", "[engine][resume]") {
   const ToyCampaign campaign = long_campaign();
   run_some(campaign.inputs(), campaign / "out", 1'500);
-  for (const std::string name : {"segments/00000049.h5.tmp", "trials.h5.tmp",
-                                 "summary.json.tmp", "kpi/site.csv.tmp"}) {
+  for (const std::string name :
+       {"segments/00000049.h5.tmp", "trials.h5.tmp", "summary.json.tmp", "kpi/site.csv.tmp"}) {
     fs::create_directories((campaign / "out" / name).parent_path());
     write_bytes(campaign / "out" / name, "half");
   }

@@ -2,9 +2,10 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 
-namespace bitquake::metrics {
+namespace bitquake {
 
 /// One registered word of the scenario language and what it means.
 template <class T>
@@ -23,4 +24,14 @@ constexpr std::string_view name_of(const std::array<Named<T>, N>& registry, T va
   return "";
 }
 
-}  // namespace bitquake::metrics
+/// The value registered under a name, if there is one.
+template <class T, std::size_t N>
+constexpr std::optional<T> value_of(const std::array<Named<T>, N>& registry,
+                                    std::string_view name) {
+  for (const auto& entry : registry) {
+    if (entry.name == name) return entry.value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace bitquake
