@@ -28,9 +28,9 @@ std::string percent(double fraction, int decimals) {
   if (fraction == 0) return "0";
   if (fraction == 1) return "100";
   std::array<char, 32> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), 100 * fraction,
-                                 std::chars_format::fixed, decimals)
-                       .ptr;
+  auto* const end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), 100 * fraction,
+                                  std::chars_format::fixed, decimals)
+                        .ptr;
   return {buffer.data(), end};
 }
 
@@ -52,9 +52,9 @@ std::string ratio_text(const metrics::Rate& rate) {
 /// "95 % interval"
 std::string interval_header(const Summary& summary) {
   std::array<char, 32> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
-                                 100 * summary.options.confidence, std::chars_format::general, 6)
-                       .ptr;
+  auto* const end = std::to_chars(buffer.data(), buffer.data() + buffer.size(),
+                                  100 * summary.options.confidence, std::chars_format::general, 6)
+                        .ptr;
   return std::string(buffer.data(), end) + " % interval";
 }
 

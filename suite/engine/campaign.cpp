@@ -43,7 +43,7 @@ std::string_view kind_name(model::PointKind kind) {
 
 std::string fingerprint_text(const std::map<std::string, std::string>& fingerprint) {
   std::string text;
-  for (const auto& [name, value] : fingerprint) text += name + "=" + value + "\n";
+  for (const auto& [name, value] : fingerprint) text += fmt::format("{}={}\n", name, value);
   return text;
 }
 
@@ -172,8 +172,7 @@ class CampaignRun {
       run_pipeline(inputs_, units, options_.threads, stop_, [&](UnitRows rows) {
         const Clock::time_point store = Clock::now();
         count(rows);
-        writer.add(rows.unit, std::move(rows.trials), std::move(rows.injections),
-                   std::move(rows.golden), rows.messages);
+        writer.add(rows.unit, std::move(rows.trials), rows.injections, rows.golden, rows.messages);
         timings_.store_s += seconds_since(store);
         progress_.seconds = seconds_since(start_);
         observer_.progress(progress_);

@@ -115,8 +115,8 @@ SegmentWriter::SegmentWriter(const RunDirectory& directory, std::string campaign
       units_per_segment_(units_per_segment) {}
 
 void SegmentWriter::add(std::uint64_t unit, std::vector<results::TrialRow> trials,
-                        std::vector<results::InjectionRow> injections,
-                        std::vector<results::GoldenRow> golden,
+                        const std::vector<results::InjectionRow>& injections,
+                        const std::vector<results::GoldenRow>& golden,
                         const std::vector<std::string>& messages) {
   if (!segment_) start(unit);
   auto& dictionary = segment_->messages;

@@ -56,8 +56,8 @@ class SegmentWriter {
                 std::uint64_t units_per_segment);
 
   void add(std::uint64_t unit, std::vector<results::TrialRow> trials,
-           std::vector<results::InjectionRow> injections, std::vector<results::GoldenRow> golden,
-           const std::vector<std::string>& messages);
+           const std::vector<results::InjectionRow>& injections,
+           const std::vector<results::GoldenRow>& golden, const std::vector<std::string>& messages);
   /// Writes what has been gathered, if anything.
   void flush();
 

@@ -24,18 +24,16 @@ inline constexpr std::array kDataFormats{
     Named<DataFormat>{DataFormat::idx, "idx", "MNIST-style idx files, gzip or plain"},
 };
 inline constexpr std::array kOrders{
-    Named<datasets::Order>{datasets::Order::first, "first",
-                                     "the first samples, in order"},
+    Named<datasets::Order>{datasets::Order::first, "first", "the first samples, in order"},
     Named<datasets::Order>{datasets::Order::random, "random",
-                                     "drawn by the seed without replacement, in drawn order"},
+                           "drawn by the seed without replacement, in drawn order"},
 };
 inline constexpr std::array kExecutions{
-    Named<Execution>{Execution::reference, "reference",
-                               "the whole network is run for each trial"},
+    Named<Execution>{Execution::reference, "reference", "the whole network is run for each trial"},
 };
 inline constexpr std::array kMonitorScopes{
     Named<MonitorScope>{MonitorScope::all, "all",
-                                  "the outputs of all module calls and the final output"},
+                        "the outputs of all module calls and the final output"},
     Named<MonitorScope>{MonitorScope::output, "output", "the final output only"},
 };
 

@@ -301,7 +301,7 @@ std::string item_range_text(const Key& key) {
 }
 
 std::string range_text(const Key& key) {
-  const std::string each = item_range_text(key);
+  std::string each = item_range_text(key);
   if (key.kind != Kind::integers && key.kind != Kind::reals) return each;
   const auto [low, high] = key.items;
   std::string count = fmt::format("{}", low);

@@ -67,11 +67,11 @@ struct Key {
   std::string_view name;  ///< full name: "seed", or "faults.epochs" in section `faults`
   Kind kind = Kind::text;
   bool mandatory = false;
-  std::string_view default_text = "";  ///< as YAML; empty: no value unless the file gives one
-  IntegerRange integer_range{};        ///< integer, integers
-  RealRange real_range{};              ///< real, reals
-  ItemCount items{};                   ///< integers, reals
-  std::vector<Word> choices{};         ///< choice
+  std::string_view default_text{};  ///< as YAML; empty: no value unless the file gives one
+  IntegerRange integer_range{};     ///< integer, integers
+  RealRange real_range{};           ///< real, reals
+  ItemCount items{};                ///< integers, reals
+  std::vector<Word> choices{};      ///< choice
   std::string_view doc;
   bool excludes_section = false;  ///< when given, no other key of its section may be
   Member member;

@@ -208,7 +208,7 @@ class Reader {
   std::string unknown_key_hint(std::string_view section, std::string_view word);
   void report(Place place, std::string what, std::string hint = "");
   std::string where(Place place) const;
-  Place item_place(const Entry& entry, std::size_t item) const;
+  static Place item_place(const Entry& entry, std::size_t item);
 
   const Source& source_;
   const std::vector<Override>& overrides_;
@@ -361,7 +361,7 @@ void Reader::set_defaults() {
   }
 }
 
-Place Reader::item_place(const Entry& entry, std::size_t item) const {
+Place Reader::item_place(const Entry& entry, std::size_t item) {
   if (entry.value_place.option != 0 || !entry.value.IsSequence()) return entry.value_place;
   return item < entry.value.size() ? Place{position_of(entry.value[item].Mark())}
                                    : entry.value_place;

@@ -17,7 +17,7 @@ namespace bitquake::scenario {
 using Override = std::pair<std::string, std::string>;
 
 /// A longer text is no scenario.
-inline constexpr std::size_t kMaxScenarioBytes = 256 * 1024;
+inline constexpr std::size_t kMaxScenarioBytes = std::size_t{256} * 1024;
 
 /// Reads and checks a scenario file. All mistakes of the file are returned in one go, in file
 /// order: unknown key (with a suggestion), duplicate key, wrong type, value out of range, missing
