@@ -12,7 +12,6 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/version.h>
 
-#include <cstring>
 #include <map>
 #include <optional>
 #include <system_error>
@@ -91,10 +90,8 @@ Result<torch::jit::Module> load_module(const std::filesystem::path& file) {
     // Tensors made in inference mode do not count their versions, which written_parameter() reads.
     const c10::InferenceMode normal(false);
     return torch::jit::load(name, torch::kCPU);
-  } catch (const c10::Error& error) {
-    return load_error(name, error.what_without_backtrace());
   } catch (const std::exception& error) {
-    return load_error(name, error.what());
+    return load_error(name, error_text(error));
   }
 }
 
@@ -285,11 +282,9 @@ class Discovery {
   std::vector<std::string> shared_;
 };
 
-bool same_bits(const c10::IValue& a, const c10::IValue& b) {
+bool same_result(const c10::IValue& a, const c10::IValue& b) {
   if (!a.isTensor() || !b.isTensor()) return !a.isTensor() && !b.isTensor();
-  const at::Tensor x = a.toTensor().contiguous(), y = b.toTensor().contiguous();
-  return x.sizes() == y.sizes() && x.scalar_type() == y.scalar_type() &&
-         std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
+  return same_bits(a.toTensor(), b.toTensor());
 }
 
 /// The program must give what the module gives, and the same again: a model with hidden state or
@@ -311,11 +306,11 @@ std::optional<Error> check_against_module(const Program& program, torch::jit::Mo
   } catch (const std::exception&) {
     return std::nullopt;  // this batch size does not run; choose_batching says what does
   }
-  if (same_bits(first, again) && same_bits(first, expected)) return std::nullopt;
+  if (same_result(first, again) && same_result(first, expected)) return std::nullopt;
   return Error{
       Errc::model, where,
-      same_bits(first, again) ? "gives another result when it is run as a program than by itself"
-                              : "gives two results for one input",
+      same_result(first, again) ? "gives another result when it is run as a program than by itself"
+                                : "gives two results for one input",
       "a model with state or random numbers cannot be compared with its golden run: export it "
       "in eval mode, without state",
       ""};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <set>
 #include <tuple>
@@ -383,6 +384,17 @@ Result<Program> Program::build(LoweredGraph lowered, const std::string& where) {
 
 bool has_rows(const at::Tensor& tensor, std::int64_t rows) {
   return tensor.dim() > 0 && tensor.size(0) > 0 && tensor.size(0) % rows == 0;
+}
+
+bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+  if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
+  const at::Tensor x = a.contiguous(), y = b.contiguous();
+  return x.numel() == 0 || std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
+}
+
+std::string error_text(const std::exception& error) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
 }
 
 at::Tensor one_row(const at::Tensor& batch, std::int64_t rows, std::int64_t row) {

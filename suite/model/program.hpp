@@ -6,6 +6,7 @@
 #include <torch/script.h>
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <set>
@@ -121,6 +122,12 @@ c10::IValue map_tensors(const c10::IValue& value,
 
 /// Rows [row] of a batch tensor whose leading dimension is a multiple of `rows`, as a batch of one.
 at::Tensor one_row(const at::Tensor& batch, std::int64_t rows, std::int64_t row);
+
+/// Equal shape, type and bits; the memory layout does not count.
+bool same_bits(const at::Tensor& a, const at::Tensor& b);
+
+/// What an operator's exception says, without addresses.
+std::string error_text(const std::exception& error);
 
 /// Whether a tensor holds `rows` equal blocks along its leading dimension.
 bool has_rows(const at::Tensor& tensor, std::int64_t rows);

@@ -41,17 +41,19 @@ bool any_nonfinite(std::span<const float> values) {
   return found != 0;
 }
 
-/// Row `row` of a watched tensor as contiguous floats that are finite where its values are; empty
-/// for integer tensors. `keep` holds a converted copy alive where one was needed.
-std::span<const float> row_values(const at::Tensor& tensor, std::int64_t rows, std::int64_t row,
-                                  at::Tensor& keep) {
+/// A watched tensor as contiguous floats that are finite where its values are; undefined for
+/// integers and for tensors without rows.
+at::Tensor watched_values(const at::Tensor& tensor, std::int64_t rows) {
   if (!tensor.is_floating_point() || !has_rows(tensor, rows)) return {};
   // x - x is 0 where x is finite and NaN where it is not: a double too large for a float stays
   // finite.
-  keep = tensor.scalar_type() == at::kDouble ? (tensor - tensor).to(at::kFloat) : tensor;
-  keep = keep.contiguous().to(at::kFloat);
-  const auto elements = static_cast<std::size_t>(keep.numel() / rows);
-  return {keep.data_ptr<float>() + static_cast<std::size_t>(row) * elements, elements};
+  const at::Tensor values = tensor.scalar_type() == at::kDouble ? tensor - tensor : tensor;
+  return values.contiguous().to(at::kFloat);
+}
+
+std::span<const float> row_values(const at::Tensor& values, std::int64_t rows, std::size_t row) {
+  const auto elements = static_cast<std::size_t>(values.numel() / rows);
+  return {values.data_ptr<float>() + row * elements, elements};
 }
 
 /// Address of an element by its row-major position, whatever the memory layout: kernels choose by
@@ -131,17 +133,19 @@ class Run {
   }
 
   void watch(std::uint32_t point, const Event& event, const c10::IValue& value) {
+    std::vector<at::Tensor> tensors;
+    map_tensors(value, [&](const at::Tensor& tensor) {
+      const at::Tensor values = watched_values(tensor, model_.rows);
+      if (values.defined()) tensors.push_back(values);
+      return tensor;
+    });
     for (std::size_t row = 0; row < used_rows(); ++row) {
       std::vector<std::span<const float>> parts;
-      std::vector<at::Tensor> keep;
       bool found = false;
-      map_tensors(value, [&](const at::Tensor& tensor) {
-        keep.emplace_back();
-        parts.push_back(
-            row_values(tensor, model_.rows, static_cast<std::int64_t>(row), keep.back()));
+      for (const at::Tensor& values : tensors) {
+        parts.push_back(row_values(values, model_.rows, row));
         found |= any_nonfinite(parts.back());
-        return tensor;
-      });
+      }
       if (found) nonfinite(row, point, event, parts);
     }
   }
@@ -281,9 +285,9 @@ class FaultyRun : public Run {
   std::span<TrialResult> results_;
 };
 
-std::string failure_text(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  return torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+bool has_weight_fault(const Trial& trial) {
+  return std::any_of(trial.faults.begin(), trial.faults.end(),
+                     [](const Fault& fault) { return fault.target == Target::weight; });
 }
 
 void reset(std::span<const Trial> trials, std::span<TrialResult> results) {
@@ -301,10 +305,7 @@ void run_batch(const PreparedModel& model, const Block& block, std::span<const T
   for (const Trial& trial : trials) samples.push_back(trial.golden_row);
   FaultyRun run(model, block, trials, results);
   Registers registers = model.program.registers();
-  const bool weights =
-      std::any_of(trials[0].faults.begin(), trials[0].faults.end(),
-                  [](const Fault& fault) { return fault.target == Target::weight; });
-  if (weights) run.inject_weights(registers);
+  if (has_weight_fault(trials[0])) run.inject_weights(registers);
   try {
     const at::Tensor output = run.infer(registers, gather(model, block.inputs, samples));
     for (std::size_t i = 0; i < trials.size(); ++i) {
@@ -315,7 +316,7 @@ void run_batch(const PreparedModel& model, const Block& block, std::span<const T
   } catch (const std::exception& error) {
     if (trials.size() == 1) {
       results[0].output.clear();
-      results[0].failure = failure_text(error);
+      results[0].failure = error_text(error);
       return;
     }
     // One of the rows made the inference fail: find out which by running each alone.
@@ -334,12 +335,12 @@ at::Tensor golden_output(const PreparedModel& model, const Block& block,
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
-    if (samples.size() == 1) throw GoldenFailure(samples[0], failure_text(error));
+    if (samples.size() == 1) throw GoldenFailure(samples[0], error_text(error));
     // One of the samples made the inference fail: find out which.
     for (std::size_t i = 0; i < samples.size(); ++i) {
       golden_output(model, block, samples.subspan(i, 1), masks.subspan(i, 1));
     }
-    throw GoldenFailure(samples[0], failure_text(error));
+    throw GoldenFailure(samples[0], error_text(error));
   }
 }
 
@@ -387,11 +388,7 @@ std::vector<TrialResult> ReferenceExecutor::trials(const GoldenBlock& block,
     places.clear();
   };
   for (std::size_t i = 0; i < trials.size(); ++i) {
-    const auto& faults = trials[i].faults;
-    const bool weights = std::any_of(faults.begin(), faults.end(), [](const Fault& fault) {
-      return fault.target == Target::weight;
-    });
-    if (weights) {
+    if (has_weight_fault(trials[i])) {
       run_batch(*model_, golden, trials.subspan(i, 1), std::span(results).subspan(i, 1));
       continue;
     }

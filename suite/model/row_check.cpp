@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -57,12 +56,6 @@ at::Tensor disturb(const at::Tensor& batch, std::int64_t rows, const Disturbance
                          : one_row(batch, rows, source));
   }
   return at::cat(blocks, 0);
-}
-
-bool same_bits(const at::Tensor& a, const at::Tensor& b) {
-  if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
-  const at::Tensor x = a.contiguous(), y = b.contiguous();
-  return x.numel() == 0 || std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
 }
 
 /// Whether `disturbed` holds the rows of `original` where the disturbance moved them, bit by bit.
@@ -243,9 +236,9 @@ bool whole_is_independent(const Program& program, const at::Tensor& input, std::
   return true;
 }
 
+/// First line: scripted models add an excerpt of their source.
 std::string message(const std::exception& error) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-  std::string text = torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+  const std::string text = error_text(error);
   return text.substr(0, text.find('\n'));
 }
 
