@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <iterator>
 #include <system_error>
 #include <unistd.h>
 
@@ -49,10 +50,23 @@ void write_durably(const std::filesystem::path& path,
 
 void write_text_durably(const std::filesystem::path& path, std::string_view text) {
   write_durably(path, [&](const std::filesystem::path& temporary) {
+    errno = 0;
     std::ofstream out(temporary, std::ios::binary);
     out << text << std::flush;
-    if (!out) fail(temporary, "writing", "the stream reports an error");
+    if (!out) fail(temporary, "writing", std::strerror(errno));
   });
+}
+
+Result<std::string> read_text(const std::filesystem::path& path, Errc code) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::error_code ignored;
+  std::string text;
+  const bool directory = std::filesystem::is_directory(path, ignored);
+  if (file && !directory) text.assign(std::istreambuf_iterator<char>(file), {});
+  if (file && !directory) return text;
+  const std::string reason = errno != 0 ? std::strerror(errno) : "not a readable file";
+  return Error{code, path.string(), "cannot be read: " + reason, "check the path", ""};
 }
 
 }  // namespace bitquake

@@ -1,9 +1,10 @@
 #pragma once
 
-#include "suite/base/error.hpp"
+#include "suite/base/result.hpp"
 
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace bitquake {
@@ -20,5 +21,8 @@ void write_durably(const std::filesystem::path& path,
 
 /// The same for a text at hand.
 void write_text_durably(const std::filesystem::path& path, std::string_view text);
+
+/// A whole file. An error of kind `code` when it cannot be read.
+Result<std::string> read_text(const std::filesystem::path& path, Errc code);
 
 }  // namespace bitquake

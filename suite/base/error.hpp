@@ -10,13 +10,14 @@ namespace bitquake {
 /// What kind of thing went wrong. The command maps each kind to one exit code
 /// (suite/cli/exit_code.hpp).
 enum class Errc {
-  usage,      ///< command line or output directory
-  scenario,   ///< the scenario file
-  model,      ///< the model file, or what it computes
-  data,       ///< the data set
-  fault_set,  ///< a fault set file
-  results,    ///< files of a run directory
-  internal,   ///< a defect of Bitquake or of the machine
+  usage,        ///< command line or output directory
+  scenario,     ///< the scenario file
+  model,        ///< the model file, or what it computes
+  data,         ///< the data set
+  fault_set,    ///< a fault set file
+  results,      ///< files of a run directory
+  expectation,  ///< the golden run differs from what the scenario expects
+  internal,     ///< a defect of Bitquake or of the machine
 };
 
 /// One message for a person: where it is, what is wrong and was got, and what to do about it.

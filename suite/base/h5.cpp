@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 
 namespace bitquake::h5 {
@@ -46,8 +47,30 @@ constexpr hsize_t kChunkRows = 16384;
 constexpr unsigned kDeflateLevel = 1;
 
 /// HDF5 prints its error stack by itself unless told not to; Bitquake reports once, in its own
-/// words.
-void silence_error_stack() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+/// words. At exit HDF5 closes what is open, and crashes (1.10.8) on a file that could not be
+/// written; Bitquake closes its files itself.
+void set_up_library() {
+  static const herr_t kNoExitHandler = H5dont_atexit();
+  static_cast<void>(kNoExitHandler);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+/// What the operating system said, from the error stack, such as "No space left on device"; empty
+/// when the error is not its.
+std::string system_error() {
+  std::string text;
+  const H5E_walk2_t find = [](unsigned, const H5E_error2_t* error, void* result) -> herr_t {
+    constexpr std::string_view kBefore = "error message = '";
+    const std::string_view description = error->desc != nullptr ? error->desc : "";
+    const std::size_t begin = description.find(kBefore);
+    if (begin == std::string_view::npos) return 0;
+    const std::string_view rest = description.substr(begin + kBefore.size());
+    *static_cast<std::string*>(result) = rest.substr(0, rest.find('\''));
+    return 1;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, find, &text);
+  return text;
+}
 
 Handle variable_string_type() {
   Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
@@ -81,9 +104,13 @@ bool plausible(hid_t file, std::uint64_t count, std::uint64_t width) {
 }  // namespace
 
 void File::fail(const char* action, const std::string& name) const {
+  const std::string reason = system_error();
   throw Exception({code_, path_.string(),
-                   std::string(action) + (name.empty() ? "" : " '" + name + "'") + " failed",
-                   "the file may be truncated, of another format, or the disk full", ""});
+                   std::string(action) + (name.empty() ? "" : " '" + name + "'") + " failed" +
+                       (reason.empty() ? "" : ": " + reason),
+                   writable_ ? "check that the disk has room and the directory is writable"
+                             : "the file may be truncated or of another format",
+                   ""});
 }
 
 hid_t File::check(hid_t id, const char* action, const std::string& name) const {
@@ -92,21 +119,23 @@ hid_t File::check(hid_t id, const char* action, const std::string& name) const {
 }
 
 File File::create(const std::filesystem::path& path, Errc code) {
-  silence_error_stack();
+  set_up_library();
   const Handle properties(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   if (properties < 0 || H5Pset_obj_track_times(properties, false) < 0) {
     throw Exception({Errc::internal, path.string(), "HDF5 could not make file properties", "", ""});
   }
   Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, properties, H5P_DEFAULT), H5Fclose);
   if (file < 0) {
-    throw Exception({code, path.string(), "cannot be created",
-                     "check that the directory exists and is writable", ""});
+    const std::string reason = system_error();
+    throw Exception({code, path.string(),
+                     "cannot be created" + (reason.empty() ? "" : ": " + reason),
+                     "check that the disk has room and the directory is writable", ""});
   }
-  return File(std::move(file), path, code);
+  return File(std::move(file), path, code, true);
 }
 
 Result<File> File::open(const std::filesystem::path& path, Errc code) {
-  silence_error_stack();
+  set_up_library();
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) {
     return Error{code, path.string(), "no such file", "check the path", ""};
@@ -116,7 +145,7 @@ Result<File> File::open(const std::filesystem::path& path, Errc code) {
   }
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   if (file < 0) return Error{code, path.string(), "is damaged or truncated", "", ""};
-  return File(std::move(file), path, code);
+  return File(std::move(file), path, code, false);
 }
 
 Handle File::create_dataset(const std::string& name, hid_t type, std::uint64_t length) const {
@@ -318,6 +347,16 @@ std::uint64_t File::integer_attribute(const std::string& name) const {
   const Handle space(check(H5Aget_space(attribute), "reading", name), H5Sclose);
   if (H5Tget_class(stored) != H5T_INTEGER || H5Sget_simple_extent_npoints(space) != 1) {
     throw Exception({code_, path_.string(), "attribute '" + name + "' is not an integer", "", ""});
+  }
+  // HDF5 would read a negative number as 0.
+  if (H5Tget_sign(stored) == H5T_SGN_2) {
+    std::int64_t value = 0;
+    check(H5Aread(attribute, H5T_NATIVE_INT64, &value), "reading attribute", name);
+    if (value >= 0) return static_cast<std::uint64_t>(value);
+    throw Exception({code_, path_.string(),
+                     "attribute '" + name + "' is " + std::to_string(value) +
+                         ", expected a number that is not negative",
+                     "", ""});
   }
   std::uint64_t value = 0;
   check(H5Aread(attribute, H5T_NATIVE_UINT64, &value), "reading attribute", name);

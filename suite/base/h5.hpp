@@ -74,6 +74,7 @@ class File {
   void set_attribute(const std::string& name, const std::string& value);
   void set_attribute(const std::string& name, std::uint64_t value);
   std::string string_attribute(const std::string& name) const;
+  /// Of any integer type; a negative number is an error.
   std::uint64_t integer_attribute(const std::string& name) const;
 
   /// `units` and `doc` of a column.
@@ -85,8 +86,8 @@ class File {
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  File(Handle file, std::filesystem::path path, Errc code)
-      : file_(std::move(file)), path_(std::move(path)), code_(code) {}
+  File(Handle file, std::filesystem::path path, Errc code, bool writable)
+      : file_(std::move(file)), path_(std::move(path)), code_(code), writable_(writable) {}
 
   hid_t check(hid_t id, const char* action, const std::string& name) const;
   [[noreturn]] void fail(const char* action, const std::string& name) const;
@@ -97,6 +98,7 @@ class File {
   Handle file_;
   std::filesystem::path path_;
   Errc code_;
+  bool writable_;
 };
 
 }  // namespace bitquake::h5

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 namespace bitquake {
 
@@ -15,9 +14,10 @@ struct Named {
   std::string_view doc;
 };
 
-/// Name of a registered value; every enumerator is registered.
-template <class T, std::size_t N>
-constexpr std::string_view name_of(const std::array<Named<T>, N>& registry, T value) {
+/// Name of a registered value; empty when it is not registered. A registry is a range of entries
+/// that have the members of Named.
+template <class Registry, class T>
+constexpr std::string_view name_of(const Registry& registry, const T& value) {
   for (const auto& entry : registry) {
     if (entry.value == value) return entry.name;
   }
@@ -25,9 +25,9 @@ constexpr std::string_view name_of(const std::array<Named<T>, N>& registry, T va
 }
 
 /// The value registered under a name, if there is one.
-template <class T, std::size_t N>
-constexpr std::optional<T> value_of(const std::array<Named<T>, N>& registry,
-                                    std::string_view name) {
+template <class Registry>
+constexpr auto value_of(const Registry& registry, std::string_view name)
+    -> std::optional<std::remove_cvref_t<decltype(registry.begin()->value)>> {
   for (const auto& entry : registry) {
     if (entry.name == name) return entry.value;
   }

@@ -13,6 +13,7 @@ enum class Stream : std::uint32_t {
   subset = 3,          ///< random subset of a data set; id = 0
   check_input = 4,     ///< inputs of the checks a model goes through at load; id = row
   training = 5,        ///< trainer of the shipped models; id = epoch or parameter
+  verification = 6,    ///< trials that bitquake verify replays; id = 0
 };
 
 /// Philox4x32-10 block of 128 random bits, a pure function of its arguments.

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -58,7 +59,7 @@ std::string sha256_hex(const std::string& text) {
   return sha256_hex(std::as_bytes(std::span(text.data(), text.size())));
 }
 
-Result<std::string> sha256_file(const std::filesystem::path& path, Errc code) {
+Result<std::string> sha256_file(const std::filesystem::path& path, Errc code, std::uint64_t most) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   const auto failed = [&] {
@@ -69,9 +70,12 @@ Result<std::string> sha256_file(const std::filesystem::path& path, Errc code) {
   if (!file || std::filesystem::is_directory(path, ignored)) return failed();
   Sha256 sha;
   std::vector<char> buffer(1 << 20);
-  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) ||
-         file.gcount() > 0) {
-    sha.update(buffer.data(), static_cast<std::size_t>(file.gcount()));
+  while (most > 0 && file) {
+    file.read(buffer.data(),
+              static_cast<std::streamsize>(std::min<std::uint64_t>(most, buffer.size())));
+    const auto got = static_cast<std::uint64_t>(file.gcount());
+    sha.update(buffer.data(), got);
+    most -= got;
   }
   if (file.bad()) return failed();
   return hex(sha.finish());

@@ -108,6 +108,26 @@ TEST_CASE("rows can be read across chunks", "[base][h5]") {
   REQUIRE(file.read_column<std::uint64_t>("table/numbers", 40'000, 0).empty());
 }
 
+TEST_CASE("a signed attribute, as Python writes it, is read unless it is negative", "[base][h5]") {
+  const test::TempDirectory directory;
+  const auto write_signed = [&](std::int64_t value) {
+    const auto path = (directory / "a.h5").string();
+    const h5::Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT),
+                          H5Fclose);
+    const h5::Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+    const h5::Handle attribute(
+        H5Acreate2(file, "n", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+    REQUIRE(H5Awrite(attribute, H5T_NATIVE_INT64, &value) >= 0);
+  };
+  const auto read = [&] {
+    return value_or_throw(h5::File::open(directory / "a.h5", kCode)).integer_attribute("n");
+  };
+  write_signed(std::numeric_limits<std::int64_t>::max());
+  REQUIRE(read() == 9223372036854775807U);
+  write_signed(-1);
+  REQUIRE_THROWS_WITH(read(), Catch::Matchers::Contains("'n' is -1"));
+}
+
 TEST_CASE("a long text fits an attribute", "[base][h5]") {
   const test::TempDirectory directory;
   const std::string text(300'000, 'x');

@@ -35,15 +35,18 @@ const std::vector<Layer>& layers() {
       {"suite/engine",
        {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
         "suite/model"}},
-      {"suite/cli",
+      {"suite/selftest",
        {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
         "suite/model", "suite/engine"}},
+      {"suite/cli",
+       {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
+        "suite/model", "suite/engine", "suite/selftest"}},
       {"suite/models",
        {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
         "suite/model", "suite/engine"}},
       {"tests",
        {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
-        "suite/model", "suite/engine", "suite/cli"}},
+        "suite/model", "suite/engine", "suite/selftest", "suite/cli"}},
   };
   return kLayers;
 }
@@ -135,6 +138,7 @@ TEST_CASE("the layering check sees forbidden arrows", "[base][layering]") {
   REQUIRE(complaints("results/a.cpp", "\n  #  include \"datasets/sample.hpp\"").size() == 1);
   REQUIRE(complaints("suite/model/a.cpp", "#include \"results/row.hpp\"\n").size() == 1);
   REQUIRE(complaints("suite/engine/a.cpp", "#include \"suite/cli/exit_code.hpp\"\n").size() == 1);
+  REQUIRE(complaints("suite/engine/a.cpp", "#include \"suite/selftest/a.hpp\"\n").size() == 1);
   REQUIRE(complaints("metrics/a.cpp", "#include \"tests/support/a.hpp\"\n").size() == 1);
   REQUIRE(complaints("metrics/a.cpp", "#include \"kpi.hpp\"\n").size() == 1);
   REQUIRE(complaints("metrics/a.cpp", "#include <metrics/kpi.hpp>\n").size() == 1);

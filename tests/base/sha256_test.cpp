@@ -22,6 +22,9 @@ TEST_CASE("the hash of a file is the hash of its bytes", "[base][sha256]") {
   const std::string longer(1'100'000, 'a');
   test::write_bytes(directory / "longer", longer);
   REQUIRE(*sha256_file(directory / "longer", Errc::data) == sha256_hex(longer));
+  REQUIRE(*sha256_file(directory / "longer", Errc::data, 1'048'577) ==
+          sha256_hex(longer.substr(0, 1'048'577)));
+  REQUIRE(*sha256_file(directory / "longer", Errc::data, 0) == sha256_hex(""));
   test::write_bytes(directory / "empty", "");
   REQUIRE(*sha256_file(directory / "empty", Errc::data) == sha256_hex(""));
 }

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <cstdlib>
+#include "suite/base/temp_directory.hpp"
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -9,28 +10,7 @@
 
 namespace bitquake::test {
 
-/// A new empty directory, removed with everything in it at the end of the scope.
-class TempDirectory {
- public:
-  TempDirectory() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "bitquake_test_XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make " + pattern);
-    path_ = pattern;
-  }
-  TempDirectory(const TempDirectory&) = delete;
-  TempDirectory& operator=(const TempDirectory&) = delete;
-  ~TempDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using bitquake::TempDirectory;
 
 inline std::string read_bytes(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
