@@ -35,6 +35,10 @@ Result<std::shared_ptr<const Dataset>> open_idx(const std::string& name,
                                                 const std::filesystem::path& images,
                                                 const std::optional<std::filesystem::path>& labels);
 
+/// Sizes of the dimensions in the header of an idx file of unsigned bytes, gzip or plain; none when
+/// the file does not begin with such a header. Errc::data when it cannot be read.
+Result<std::optional<std::vector<std::uint64_t>>> idx_sizes(const std::filesystem::path& path);
+
 enum class Order : std::uint8_t {
   first,   ///< the first n, in order
   random,  ///< n drawn without replacement, in drawn order

@@ -126,6 +126,12 @@ std::optional<Error> check_dims(const std::filesystem::path& path,
   return std::nullopt;
 }
 
+std::vector<std::uint64_t> sizes_of(const Bytes& header) {
+  std::vector<std::uint64_t> sizes;
+  for (std::size_t at = 0; at < header.size(); at += 4) sizes.push_back(big_endian_32(&header[at]));
+  return sizes;
+}
+
 /// Reads a whole idx file. Format: LeCun, Cortes, Burges, "The MNIST database", section FILE
 /// FORMATS.
 Result<IdxArray> read_idx(const std::filesystem::path& path, std::size_t rank,
@@ -145,8 +151,7 @@ Result<IdxArray> read_idx(const std::filesystem::path& path, std::size_t rank,
                           " bytes, got " + std::to_string(4 + header.size()),
                       "fetch or copy the file again");
   }
-  IdxArray array;
-  for (std::size_t i = 0; i < rank; ++i) array.dims.push_back(big_endian_32(&header[4 * i]));
+  IdxArray array{sizes_of(header), {}};
   if (const auto error = check_dims(path, array.dims)) return *error;
 
   std::uint64_t expected = 1;  // at most 2^32 * 2^16 * 2^16: read on before it could overflow
@@ -215,6 +220,19 @@ class IdxDataset final : public Dataset {
 };
 
 }  // namespace
+
+Result<std::optional<std::vector<std::uint64_t>>> idx_sizes(const std::filesystem::path& path) {
+  const std::optional<std::vector<std::uint64_t>> none;
+  auto file = GzFile::open(path);
+  if (!file) return file.error();
+  Bytes magic, header;
+  if (auto read = file->append(magic, 4); !read) return read.error();
+  const std::size_t rank = magic.size() == 4 ? magic[3] : 0;
+  if (rank == 0 || magic != Bytes{0, 0, kUnsignedByte, magic[3]}) return none;
+  if (auto read = file->append(header, 4 * rank); !read) return read.error();
+  if (header.size() < 4 * rank) return none;
+  return std::optional(sizes_of(header));
+}
 
 Result<std::shared_ptr<const Dataset>> open_idx(
     const std::string& name, const std::filesystem::path& images,

@@ -97,4 +97,21 @@ Result<std::monostate> to_input(const Sample& sample, const Preprocess& how,
   return std::monostate{};
 }
 
+cv::Mat to_image(std::span<const float> values, const Preprocess& how,
+                 std::span<const std::int64_t> shape) {
+  const auto channels = static_cast<std::size_t>(shape[0]);
+  const int height = static_cast<int>(shape[1]), width = static_cast<int>(shape[2]);
+  cv::Mat image(height, width, CV_8UC(static_cast<int>(channels)));
+  const std::size_t pixels = image.total();
+  for (std::size_t channel = 0; channel < channels; ++channel) {
+    const double mean = how.mean.size() == 1 ? how.mean[0] : how.mean[channel];
+    const double stddev = how.stddev.size() == 1 ? how.stddev[0] : how.stddev[channel];
+    for (std::size_t i = 0; i < pixels; ++i) {
+      const double value = (values[channel * pixels + i] * stddev + mean) * how.divide_by;
+      image.data[i * channels + channel] = cv::saturate_cast<std::uint8_t>(value);
+    }
+  }
+  return image;
+}
+
 }  // namespace bitquake::datasets

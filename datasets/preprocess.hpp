@@ -18,12 +18,20 @@ struct Preprocess {
 };
 
 /// Writes one sample as [channels, height, width] floats. Computed in double, rounded once.
-/// @param shape  input shape of the model, [channels, height, width]
-/// @param out    channels * height * width elements, all written
+/// @param sample  pixels as they were read
+/// @param how     what makes network input of them
+/// @param shape   input shape of the model, [channels, height, width]
+/// @param out     channels * height * width elements, all written
 /// @return Errc::data when the image has another size or number of channels (nothing is resized
 ///         silently), Errc::scenario when `how` does not fit the channels or is out of range
 /// @note thread-safe, O(pixels)
 Result<std::monostate> to_input(const Sample& sample, const Preprocess& how,
                                 std::span<const std::int64_t> shape, std::span<float> out);
+
+/// The image that an input stands for: to_input backwards, rounded and cut to 0..255.
+/// @param values  [channels, height, width] as to_input gives, `shape` of 1 or 3 channels
+/// @return height x width, CV_8UC1 or CV_8UC3 (RGB order)
+cv::Mat to_image(std::span<const float> values, const Preprocess& how,
+                 std::span<const std::int64_t> shape);
 
 }  // namespace bitquake::datasets

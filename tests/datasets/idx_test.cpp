@@ -12,6 +12,7 @@
 #include <string>
 
 using namespace bitquake;
+using datasets::idx_sizes;
 using datasets::open_idx;
 
 namespace {
@@ -270,4 +271,29 @@ TEST_CASE("Fashion-MNIST's training part is as published", "[datasets][idx][real
   REQUIRE(data->get(0)->label == 9);
   REQUIRE(pixel_sum(data->get(0)->image) == 76'247);
   REQUIRE(pixel_sum(*data) == 3'431'114'169);
+}
+
+TEST_CASE("the sizes of an idx file are read from its header alone", "[datasets][idx]") {
+  const test::TempDirectory directory;
+  using Sizes = std::vector<std::uint64_t>;
+  const auto file = directory / "file";
+  write_gzip(file, header({60000, 28, 28}));
+  REQUIRE(value_or_throw(idx_sizes(file)) == Sizes{60000, 28, 28});
+  test::write_bytes(file, three_labels());
+  REQUIRE(value_or_throw(idx_sizes(file)) == Sizes{3});
+}
+
+TEST_CASE("a file without an idx header has no sizes, one that cannot be read is an error",
+          "[datasets][idx][error]") {
+  const test::TempDirectory directory;
+  const auto file = directory / "file";
+  std::string floats = header({3, 2, 4});
+  floats[2] = '\x0d';
+  for (const std::string& bytes :
+       {std::string(), std::string("\0\0\x08", 3), header({3, 2, 4}).substr(0, 15), floats,
+        std::string("\0\0\x08\0", 4), std::string("PK\x03\x04 something else")}) {
+    test::write_bytes(file, bytes);
+    REQUIRE_FALSE(value_or_throw(idx_sizes(file)));
+  }
+  REQUIRE(idx_sizes(directory / "none").error().code == Errc::data);
 }

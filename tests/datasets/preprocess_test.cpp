@@ -125,3 +125,23 @@ TEST_CASE("a buffer of another size is a defect of the caller", "[datasets][prep
   std::vector<float> out(11);
   REQUIRE_THROWS_AS(to_input(rgb_sample(), {}, kRgbShape, out), Exception);
 }
+
+TEST_CASE("every pixel value comes back from the input it gave", "[datasets][preprocess]") {
+  const Preprocess how{255, {0.485, 0.456, 0.406}, {0.229, 0.224, 0.225}};
+  Sample sample;
+  sample.image.create(16, 16, CV_8UC3);
+  for (int i = 0; i < 256; ++i) {
+    const auto value = static_cast<std::uint8_t>(i);
+    sample.image.at<cv::Vec3b>(i / 16, i % 16) = {value, static_cast<std::uint8_t>(255 - i), 7};
+  }
+  const std::vector<std::int64_t> shape{3, 16, 16};
+  std::vector<float> input(3 * 256);
+  REQUIRE(to_input(sample, how, shape, input));
+  const cv::Mat image = datasets::to_image(input, how, shape);
+  REQUIRE(image.type() == CV_8UC3);
+  for (int i = 0; i < 256; ++i) {
+    const bool same =
+        image.at<cv::Vec3b>(i / 16, i % 16) == sample.image.at<cv::Vec3b>(i / 16, i % 16);
+    REQUIRE(same);
+  }
+}
