@@ -1,6 +1,7 @@
 #pragma once
 
 #include "faultgen/fault.hpp"
+#include "faultgen/fault_model.hpp"
 
 #include <bit>
 #include <cstdint>
@@ -17,17 +18,14 @@ constexpr BitField fp32_field(unsigned bit) {
   return bit == 31 ? BitField::sign : bit >= 23 ? BitField::exponent : BitField::mantissa;
 }
 
-/// The bits a fault leaves behind where it found `bits`.
+/// The bits a fault leaves behind where it found `bits`. Throws Exception (internal) for a model
+/// that is neither built in nor registered.
 constexpr std::uint64_t apply(FaultModel model, std::uint64_t bit_mask, std::uint64_t bits) {
-  switch (model) {
-    case FaultModel::bit_flip:
-      return bits ^ bit_mask;
-    case FaultModel::stuck_at_0:
-      return bits & ~bit_mask;
-    case FaultModel::stuck_at_1:
-      return bits | bit_mask;
-  }
-  return bits;
+  // Built-in models are known to the compiler: no call through a pointer for them.
+  const auto number = static_cast<std::size_t>(model);
+  const FaultModelInfo& info =
+      number < kBuiltInFaultModels.size() ? kBuiltInFaultModels[number] : fault_model_info(model);
+  return info.bits(bit_mask, bits);
 }
 
 /// Faults work on bit patterns only, so NaN payloads and signed zeros survive.

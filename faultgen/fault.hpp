@@ -2,7 +2,6 @@
 
 #include <compare>
 #include <cstdint>
-#include <string_view>
 
 namespace bitquake::faultgen {
 
@@ -12,7 +11,9 @@ enum class Target : std::uint8_t {
   weight = 1,  ///< weight parameter of a site
 };
 
-/// What happens to the bits of `bit_mask`. Values are part of the fault-set format.
+/// What happens to the bits of `bit_mask`: one of these, whose values are part of the fault-set
+/// format, or a number that register_fault_model gave (fault_model.hpp), valid in this process
+/// only.
 enum class FaultModel : std::uint8_t {
   bit_flip = 0,    ///< inverted
   stuck_at_0 = 1,  ///< cleared

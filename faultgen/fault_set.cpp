@@ -63,6 +63,11 @@ std::optional<Error> check_groups(const FaultSet& set, const std::string& where)
   std::uint64_t next_fault = 0;
   for (std::size_t i = 0; i < set.groups.size(); ++i) {
     const FaultGroup& group = set.groups[i];
+    if (group.slot > 0 && set.provenance.schedule.policy == Policy::per_epoch) {
+      return set_error(where, fmt::format("group {} has slot {}, but policy per_epoch has only "
+                                          "slot 0",
+                                          i, group.slot));
+    }
     if (i > 0) {
       const FaultGroup& before = set.groups[i - 1];
       if (std::tie(group.epoch, group.slot) <= std::tie(before.epoch, before.slot)) {
@@ -96,7 +101,7 @@ std::optional<Error> check_fault(const FaultSet& set, std::size_t id, const Elem
   if (static_cast<std::size_t>(fault.target) >= kTargets.size()) {
     return error(fmt::format("unknown target {}", static_cast<unsigned>(fault.target)));
   }
-  if (static_cast<std::size_t>(fault.model) >= kFaultModels.size()) {
+  if (static_cast<std::size_t>(fault.model) >= fault_models().size()) {
     return error(fmt::format("unknown fault model {}", static_cast<unsigned>(fault.model)));
   }
   if (fault.site >= set.sites.size()) {
@@ -152,8 +157,11 @@ std::string site_text(const Site& site) {
 }  // namespace
 
 Result<std::monostate> check_consistent(const FaultSet& set, const std::string& where) {
-  if (!value_of(kPolicies, set.provenance.policy)) {
-    return set_error(where, "unknown policy '" + set.provenance.policy + "'");
+  const Schedule& schedule = set.provenance.schedule;
+  if (schedule.batch_size == 0 ||
+      (schedule.policy != Policy::per_batch && schedule.batch_size != 1)) {
+    return set_error(where, fmt::format("batch size {} does not go with policy {}",
+                                        schedule.batch_size, name_of(kPolicies, schedule.policy)));
   }
   if (set.faults.size() > kMaxFaults || set.groups.size() > kMaxFaults) {
     return set_error(where, fmt::format("{} faults in {} groups, expected at most {} of each",
@@ -243,7 +251,7 @@ void write_csv(const FaultSet& set, std::ostream& out) {
       add_index(text, tensor_shape(site, fault.target), fault.element);
       text.push_back(',');
       add_bits(text, fault.bit_mask);
-      fmt::format_to(std::back_inserter(text), ",{},{}\n", name_of(kFaultModels, fault.model),
+      fmt::format_to(std::back_inserter(text), ",{},{}\n", name_of(fault_models(), fault.model),
                      shortest(set.sampling_weight[id]));
       if (text.size() > kFlushBytes) flush();
     }
@@ -259,6 +267,7 @@ FaultSummary summarise(const FaultSet& set) {
     if (i == 0 || set.groups[i].epoch != set.groups[i - 1].epoch) ++summary.epochs;
   }
   summary.per_site.resize(set.sites.size());
+  summary.per_model.resize(fault_models().size());
   for (const Fault& fault : set.faults) {
     ++summary.per_site[fault.site];
     ++summary.per_model[static_cast<std::size_t>(fault.model)];

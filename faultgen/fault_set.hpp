@@ -4,6 +4,7 @@
 #include "faultgen/fault.hpp"
 #include "faultgen/fault_model.hpp"
 #include "faultgen/fault_space.hpp"
+#include "faultgen/schedule.hpp"
 #include "suite/base/result.hpp"
 
 #include <array>
@@ -19,7 +20,7 @@ namespace bitquake::faultgen {
 /// The faults present together during one inference: faults [first_fault, first_fault + n_faults).
 struct FaultGroup {
   std::uint32_t epoch = 0;
-  std::uint64_t slot = 0;  ///< per_image: position of the sample in the subset
+  std::uint64_t slot = 0;  ///< the samples it meets: Schedule::slot_of
   std::uint64_t first_fault = 0;
   std::uint32_t n_faults = 0;
 
@@ -32,7 +33,7 @@ struct Provenance {
   std::string generator;     ///< program and version that drew it
   std::string model_sha256;  ///< hash of the model file
   std::vector<std::int64_t> input_shape;
-  std::string policy;    ///< name in kPolicies
+  Schedule schedule{};
   std::string scenario;  ///< effective scenario text
 
   bool operator==(const Provenance&) const = default;
@@ -63,16 +64,21 @@ inline constexpr std::uint64_t kMaxFaults = 1'000'000'000;
 
 /// Writes `set` as HDF5: /faults/{site, target, element, bit_mask, fault_model, sampling_weight},
 /// /groups/{epoch, slot, first_fault, n_faults}, /sites/{path, call, kind, weight_shape,
-/// output_shape, neurons, weights}, provenance as root attributes. Equal sets give equal bytes. The
-/// file appears whole or not at all (suite/base/durable.hpp). Throws Exception (results).
+/// output_shape, neurons, weights}, provenance as root attributes. The attribute `doc` of
+/// fault_model maps its codes to names, and readers go by the names. Equal sets give equal bytes.
+/// The file is sealed (suite/base/seal.hpp) and appears whole or not at all
+/// (suite/base/durable.hpp). Throws Exception (results).
 void write_fault_set(const FaultSet& set, const std::filesystem::path& path);
 
-/// Reads and checks a whole set: columns of equal length, groups
-/// contiguous and in ascending (epoch, slot), every fault inside its tensor, at least one bit and
-/// all within fp32, no (site, element, bit) twice in a group, weights of faults finite and above 0.
+/// Reads and checks a whole set: the seal where there is one, columns of equal length, a batch
+/// size and slots that go with the policy, groups contiguous and in ascending (epoch, slot), every
+/// fault inside its tensor, at least one bit and all within fp32, no (site, element, bit) twice in
+/// a group, weights of faults finite and above 0.
 /// @return Errc::fault_set naming the file and the first thing that is wrong
-/// @note The container itself is read by the HDF5 library, which is not proof against metadata that
-///       was damaged on purpose: sets of unknown origin are as trustworthy as their source.
+/// @note A set without a seal, made with h5py for example, is accepted. Its container is then read
+/// by
+///       the HDF5 library unchecked, which is not proof against damaged metadata: sets of unknown
+///       origin are as trustworthy as their source. Seal your own (results/README.md).
 Result<FaultSet> read_fault_set(const std::filesystem::path& path);
 
 /// The checks that read_fault_set makes on values once they are in memory. `where` is the set's
@@ -94,11 +100,11 @@ void write_csv(const FaultSet& set, std::ostream& out);
 struct FaultSummary {
   std::uint64_t faults = 0;
   std::uint64_t groups = 0;
-  std::uint32_t epochs = 0;                        ///< distinct epochs
-  std::vector<std::uint64_t> per_site;             ///< faults at each of FaultSet::sites
-  std::array<std::uint64_t, kFp32Bits> per_bit{};  ///< faults that touch the bit, LSB = 0
-  std::array<std::uint64_t, kFaultModels.size()> per_model{};  ///< in the order of kFaultModels
-  std::array<std::uint64_t, kTargets.size()> per_target{};     ///< in the order of kTargets
+  std::uint32_t epochs = 0;                                 ///< distinct epochs
+  std::vector<std::uint64_t> per_site;                      ///< faults at each of FaultSet::sites
+  std::array<std::uint64_t, kFp32Bits> per_bit{};           ///< faults that touch the bit, LSB = 0
+  std::vector<std::uint64_t> per_model;                     ///< in the order of fault_models()
+  std::array<std::uint64_t, kTargets.size()> per_target{};  ///< in the order of kTargets
 
   bool operator==(const FaultSummary&) const = default;
 };

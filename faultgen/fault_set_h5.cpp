@@ -1,9 +1,13 @@
 #include "faultgen/fault_set.hpp"
 #include "suite/base/durable.hpp"
 #include "suite/base/h5.hpp"
+#include "suite/base/seal.hpp"
 #include "suite/base/text.hpp"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <numeric>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -34,6 +38,36 @@ std::string codes(const Registry& registry) {
   return text;
 }
 
+using Codes = std::array<std::uint8_t, kMaxFaultModels>;
+
+/// Fault models by their codes in the file: the built-in ones, then the registered ones that occur,
+/// by name. So equal sets give equal bytes, whatever a program registers and in which order.
+std::vector<Named<std::uint8_t>> models_of(const std::vector<Fault>& faults) {
+  std::array<bool, kMaxFaultModels> occurs{};
+  for (const Fault& fault : faults) occurs[static_cast<std::size_t>(fault.model)] = true;
+  std::vector<Named<std::uint8_t>> models;
+  for (const FaultModelInfo& info : fault_models()) {
+    if (is_registered_by_program(info.value) && !occurs[static_cast<std::size_t>(info.value)]) {
+      continue;
+    }
+    models.push_back({0, info.name, info.doc});
+  }
+  std::sort(models.begin() + kBuiltInFaultModels.size(), models.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+  for (std::size_t i = 0; i < models.size(); ++i) models[i].value = static_cast<std::uint8_t>(i);
+  return models;
+}
+
+/// The code in the file of each fault model of this process.
+Codes codes_in_file(const std::vector<Named<std::uint8_t>>& models) {
+  Codes codes;
+  std::iota(codes.begin(), codes.end(), std::uint8_t{0});
+  for (const auto& [code, name, doc] : models) {
+    codes[static_cast<std::size_t>(value_of(fault_models(), name).value())] = code;
+  }
+  return codes;
+}
+
 template <class T>
 void write(h5::File& file, const std::string& name, const std::vector<T>& values, std::string doc) {
   file.write_column<T>(name, values, {"1", std::move(doc)});
@@ -46,12 +80,15 @@ void write_provenance(h5::File& file, const Provenance& provenance) {
   file.set_attribute("generator", provenance.generator);
   file.set_attribute("model_sha256", provenance.model_sha256);
   file.set_attribute("input_shape", shape_text(provenance.input_shape));
-  file.set_attribute("policy", provenance.policy);
+  file.set_attribute("policy", std::string(name_of(kPolicies, provenance.schedule.policy)));
+  file.set_attribute("batch_size", provenance.schedule.batch_size);
   file.set_attribute("scenario", provenance.scenario);
 }
 
 void write_faults(h5::File& file, const FaultSet& set) {
   const auto& faults = set.faults;
+  const auto models = models_of(faults);
+  const Codes model_codes = codes_in_file(models);
   write(file, "faults/site", column<std::uint32_t>(faults, [](const Fault& f) { return f.site; }),
         "row of /sites");
   write(file, "faults/target",
@@ -65,9 +102,9 @@ void write_faults(h5::File& file, const FaultSet& set) {
         column<std::uint64_t>(faults, [](const Fault& f) { return f.bit_mask; }),
         "bits concerned, LSB = bit 0; fp32: 0-22 mantissa, 23-30 exponent, 31 sign");
   write(file, "faults/fault_model",
-        column<std::uint8_t>(faults,
-                             [](const Fault& f) { return static_cast<std::uint8_t>(f.model); }),
-        codes(kFaultModels));
+        column<std::uint8_t>(
+            faults, [&](const Fault& f) { return model_codes[static_cast<std::size_t>(f.model)]; }),
+        codes(models));
   write(file, "faults/sampling_weight", set.sampling_weight,
         "how much the fault counts in a rate over uniformly drawn elements");
 }
@@ -77,7 +114,8 @@ void write_groups(h5::File& file, const std::vector<FaultGroup>& groups) {
   write(file, "groups/epoch", column<std::uint32_t>(groups, [](const Group& g) { return g.epoch; }),
         "pass over the data set, from 0");
   write(file, "groups/slot", column<std::uint64_t>(groups, [](const Group& g) { return g.slot; }),
-        "policy per_image: position of the sample in the subset");
+        "which samples of the epoch: position of the sample (policy per_image) or of the batch of "
+        "batch_size samples (per_batch) in the subset; 0: all (per_epoch)");
   write(file, "groups/first_fault",
         column<std::uint64_t>(groups, [](const Group& g) { return g.first_fault; }),
         "first row of /faults");
@@ -120,6 +158,7 @@ void write_file(const FaultSet& set, const std::filesystem::path& path) {
   write_groups(file, set.groups);
   write_sites(file, set.sites);
   file.close();
+  seal_file(path);
 }
 
 /// "6x1x5x5" -> {6, 1, 5, 5}, "" -> {}; nothing when it is no shape.
@@ -136,6 +175,27 @@ std::optional<std::vector<std::int64_t>> parse_shape(std::string_view text) {
     if (rest == end) return shape;
     if (*rest != 'x') return std::nullopt;
     next = rest + 1;
+  }
+}
+
+/// "0 bit_flip, 1 stuck_at_0" -> the names by their codes, "" where there is none; nothing when it
+/// is no such table.
+std::optional<std::array<std::string, kMaxFaultModels>> parse_codes(std::string_view text) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789_";
+  std::array<std::string, kMaxFaultModels> names;
+  while (true) {
+    std::uint8_t code = 0;
+    const auto [rest, status] = std::from_chars(text.data(), text.data() + text.size(), code);
+    text.remove_prefix(static_cast<std::size_t>(rest - text.data()));
+    if (status != std::errc{} || !text.starts_with(' ')) return std::nullopt;
+    text.remove_prefix(1);
+    const std::size_t letters = std::min(text.find_first_not_of(kLetters), text.size());
+    if (letters == 0 || !names[code].empty()) return std::nullopt;
+    names[code] = text.substr(0, letters);
+    text.remove_prefix(letters);
+    if (text.empty()) return names;
+    if (!text.starts_with(", ")) return std::nullopt;
+    text.remove_prefix(2);
   }
 }
 
@@ -199,9 +259,18 @@ class Reader {
     provenance.generator = file_.string_attribute("generator");
     provenance.model_sha256 = file_.string_attribute("model_sha256");
     provenance.input_shape = shape(file_.string_attribute("input_shape"), "input_shape");
-    provenance.policy = file_.string_attribute("policy");
+    provenance.schedule = read_schedule();
     provenance.scenario = file_.string_attribute("scenario");
     return provenance;
+  }
+
+  Schedule read_schedule() const {
+    const std::string name = file_.string_attribute("policy");
+    const auto policy = value_of(kPolicies, name);
+    if (!policy) {
+      refuse("unknown policy '" + name + "'", "use a newer Bitquake, or draw the set again");
+    }
+    return {*policy, file_.integer_attribute("batch_size")};
   }
 
   void check_length(const std::string& name, std::uint64_t length, std::uint64_t rows) const {
@@ -283,18 +352,65 @@ class Reader {
     return groups;
   }
 
+  /// The fault models of the file, by name: another program can have registered them in another
+  /// order. Without a table of names (a set made with h5py) the codes are those of built-in models.
+  std::array<std::string, kMaxFaultModels> read_model_names() const {
+    const std::string table = file_.column_doc("faults/fault_model").doc;
+    if (table.empty()) {
+      std::array<std::string, kMaxFaultModels> names;
+      for (const FaultModelInfo& info : kBuiltInFaultModels) {
+        names[static_cast<std::size_t>(info.value)] = info.name;
+      }
+      return names;
+    }
+    auto names = parse_codes(table);
+    if (!names) {
+      refuse("attribute 'doc' of column 'faults/fault_model' is no table of codes and names",
+             "write it as in: 0 bit_flip, 1 stuck_at_0, 2 stuck_at_1");
+    }
+    return std::move(*names);
+  }
+
+  /// Fault models of this process for the codes of the file.
+  std::vector<FaultModel> read_models(std::uint64_t n) const {
+    const auto codes = read_column<std::uint8_t>("faults/fault_model", n);
+    const auto names = read_model_names();
+    std::array<std::optional<FaultModel>, kMaxFaultModels> models;
+    for (std::size_t code = 0; code < names.size(); ++code) {
+      models[code] = value_of(fault_models(), names[code]);
+    }
+    std::vector<FaultModel> values;
+    values.reserve(n);
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      const std::uint8_t code = codes[i];
+      if (!models[code]) refuse_model(i, code, names[code]);
+      values.push_back(*models[code]);
+    }
+    return values;
+  }
+
+  [[noreturn]] void refuse_model(std::size_t fault, unsigned code, const std::string& name) const {
+    const std::string where = "fault " + std::to_string(fault) + ": ";
+    if (name.empty()) {
+      refuse(where + "unknown fault model " + std::to_string(code),
+             "the file is damaged; draw the set again");
+    }
+    refuse(where + "fault model '" + name + "' is not registered in this program",
+           "read the file with a program that registers it first "
+           "(faultgen::register_fault_model)");
+  }
+
   std::vector<Fault> read_faults() const {
     const std::uint64_t n = rows("faults/site", kMaxFaults);
     const auto sites = read_column<std::uint32_t>("faults/site", n);
     const auto targets = read_column<std::uint8_t>("faults/target", n);
     const auto elements = read_column<std::uint64_t>("faults/element", n);
     const auto masks = read_column<std::uint64_t>("faults/bit_mask", n);
-    const auto models = read_column<std::uint8_t>("faults/fault_model", n);
+    const auto models = read_models(n);
     std::vector<Fault> faults;
     faults.reserve(n);
     for (std::uint64_t i = 0; i < n; ++i) {
-      faults.push_back(
-          {sites[i], Target{targets[i]}, FaultModel{models[i]}, elements[i], masks[i]});
+      faults.push_back({sites[i], Target{targets[i]}, models[i], elements[i], masks[i]});
     }
     return faults;
   }
@@ -309,6 +425,8 @@ void write_fault_set(const FaultSet& set, const std::filesystem::path& path) {
 }
 
 Result<FaultSet> read_fault_set(const std::filesystem::path& path) {
+  const auto sealed = check_seal(path, SealRule::optional, Errc::fault_set, "draw the set again");
+  if (!sealed) return sealed.error();
   auto file = h5::File::open(path, Errc::fault_set);
   if (!file) return file.error();
   try {

@@ -5,6 +5,8 @@
 #include "suite/base/rng.hpp"
 #include "suite/base/text.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <optional>
@@ -19,20 +21,23 @@ Error plan_error(std::string what, std::string hint) {
 }
 
 std::optional<Error> check_counts(const FaultPlan& plan) {
-  if (plan.per_group == 0 || plan.epochs == 0 || plan.samples == 0) {
-    return plan_error("the plan asks for " + std::to_string(plan.epochs) + " epochs of " +
-                          std::to_string(plan.samples) + " samples with " +
-                          std::to_string(plan.per_group) + " faults each",
-                      "each of the three must be at least 1");
+  if (plan.per_group == 0 || plan.epochs == 0 || plan.samples == 0 ||
+      plan.schedule.batch_size == 0) {
+    return plan_error(
+        fmt::format("the plan asks for {} epochs of {} samples, {} faults per group, "
+                    "batches of {} samples",
+                    plan.epochs, plan.samples, plan.per_group, plan.schedule.batch_size),
+        "each of the four must be at least 1");
   }
+  const std::uint64_t slots = plan.schedule.slots(plan.samples);
   std::uint64_t total = plan.epochs;
-  if (__builtin_mul_overflow(total, plan.samples, &total) ||
+  if (__builtin_mul_overflow(total, slots, &total) ||
       __builtin_mul_overflow(total, std::uint64_t{plan.per_group}, &total) || total > kMaxFaults) {
-    return plan_error("the plan asks for " + std::to_string(plan.epochs) + " epochs of " +
-                          std::to_string(plan.samples) + " samples with " +
-                          std::to_string(plan.per_group) + " faults each, more than " +
-                          with_commas(kMaxFaults) + " faults",
-                      "ask for fewer epochs, samples or faults per sample");
+    return plan_error(
+        fmt::format("the plan asks for {} epochs of {} groups with {} faults each, more than "
+                    "{} faults",
+                    plan.epochs, slots, plan.per_group, with_commas(kMaxFaults)),
+        "ask for fewer epochs, samples or faults per group");
   }
   return std::nullopt;
 }
@@ -159,9 +164,10 @@ Result<FaultSet> draw_faults(const FaultSpace& space, const FaultPlan& plan) {
   FaultSet set;
   set.provenance.seed = plan.seed;
   set.provenance.generator = "bitquake " + std::string(build_info().version);
-  set.provenance.policy = name_of(kPolicies, plan.policy);
+  set.provenance.schedule = plan.schedule;
   set.sites = space.sites();
-  const std::uint64_t n_groups = plan.epochs * plan.samples;
+  const std::uint64_t slots = plan.schedule.slots(plan.samples);
+  const std::uint64_t n_groups = plan.epochs * slots;
   set.groups.reserve(n_groups);
   set.faults.reserve(n_groups * plan.per_group);
   set.sampling_weight.reserve(n_groups * plan.per_group);
@@ -169,7 +175,7 @@ Result<FaultSet> draw_faults(const FaultSpace& space, const FaultPlan& plan) {
   Sampler sampler(space, plan);
   const std::vector<double> weights = site_weights(space, plan.draw);
   for (std::uint32_t epoch = 0; epoch < plan.epochs; ++epoch) {
-    for (std::uint64_t slot = 0; slot < plan.samples; ++slot) {
+    for (std::uint64_t slot = 0; slot < slots; ++slot) {
       set.groups.push_back({epoch, slot, set.faults.size(), plan.per_group});
       sampler.begin_group();
       for (std::uint32_t i = 0; i < plan.per_group; ++i) {

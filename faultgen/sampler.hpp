@@ -3,6 +3,7 @@
 #include "faultgen/fault_model.hpp"
 #include "faultgen/fault_set.hpp"
 #include "faultgen/fault_space.hpp"
+#include "faultgen/schedule.hpp"
 #include "suite/base/result.hpp"
 
 #include <cstdint>
@@ -22,18 +23,18 @@ struct FaultPlan {
   FaultModel model = FaultModel::bit_flip;
   BitRange bits{};
   Draw draw = Draw::elements;
-  Policy policy = Policy::per_image;
+  Schedule schedule{};
   std::uint32_t per_group = 1;  ///< faults present together in one inference, > 0
   std::uint32_t epochs = 1;     ///< passes over the data, each with new faults, > 0
-  std::uint64_t samples = 0;    ///< slots per epoch (per_image), > 0
+  std::uint64_t samples = 0;    ///< of the data; with the schedule they give the slots; > 0
   std::uint64_t seed = 0;
 };
 
-/// Draws `epochs * samples` groups of `per_group` faults of one bit each. Fault i is a pure
+/// Draws a group for each epoch and slot, of `per_group` faults of one bit each. Fault i is a pure
 /// function of the plan, i and the faults before it in its group, whatever the number of groups: a
 /// longer campaign starts with the faults of a shorter one. A fault that would repeat (site,
 /// element, bit) within its group is redrawn. Element: Stream::fault_location, bit:
-/// Stream::fault_bits, id = i. Of the provenance, seed, generator and policy are filled in; the
+/// Stream::fault_bits, id = i. Of the provenance, seed, generator and schedule are filled in; the
 /// rest is the caller's.
 /// @pre plan.target == space.target(); throws Exception (internal) otherwise
 /// @return Errc::fault_set when the space is empty, a group cannot be filled with distinct faults,

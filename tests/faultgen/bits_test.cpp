@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 
+using namespace bitquake;
 using namespace bitquake::faultgen;
 
 namespace {
@@ -74,15 +75,15 @@ TEST_CASE("each bit of fp32 has its field", "[faultgen][bits]") {
 }
 
 TEST_CASE("registered names and values map onto each other", "[faultgen][registry]") {
-  for (const auto& entry : kFaultModels) {
-    REQUIRE(name_of(kFaultModels, entry.value) == entry.name);
-    REQUIRE(value_of(kFaultModels, entry.name) == entry.value);
+  for (const auto& entry : kBuiltInFaultModels) {
+    REQUIRE(name_of(kBuiltInFaultModels, entry.value) == entry.name);
+    REQUIRE(value_of(kBuiltInFaultModels, entry.name) == entry.value);
   }
   REQUIRE(value_of(kTargets, "weights") == Target::weight);
   REQUIRE_FALSE(value_of(kTargets, "weight").has_value());
   // The codes in fault sets index the registries.
-  for (std::size_t i = 0; i < kFaultModels.size(); ++i) {
-    REQUIRE(static_cast<std::size_t>(kFaultModels[i].value) == i);
+  for (std::size_t i = 0; i < kBuiltInFaultModels.size(); ++i) {
+    REQUIRE(static_cast<std::size_t>(kBuiltInFaultModels[i].value) == i);
   }
   for (std::size_t i = 0; i < kTargets.size(); ++i) {
     REQUIRE(static_cast<std::size_t>(kTargets[i].value) == i);

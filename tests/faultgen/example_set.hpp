@@ -20,7 +20,7 @@ inline faultgen::FaultSet example_set() {
   using faultgen::FaultModel;
   using faultgen::Target;
   faultgen::FaultSet set;
-  set.provenance = {42, "bitquake test", "00ff", {1, 3, 4}, "per_image", "version: 1\nseed: 42\n"};
+  set.provenance = {42, "bitquake test", "00ff", {1, 3, 4}, {}, "version: 1\nseed: 42\n"};
   set.sites = example_sites();
   set.groups = {{0, 0, 0, 2}, {0, 1, 2, 0}, {1, 0, 2, 1}};
   set.faults = {{0, Target::neuron, FaultModel::bit_flip, 4, 1ULL << 30},

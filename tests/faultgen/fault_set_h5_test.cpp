@@ -1,12 +1,15 @@
 #include "faultgen/fault_set.hpp"
 #include "faultgen/sampler.hpp"
 #include "suite/base/h5.hpp"
+#include "suite/base/rng.hpp"
+#include "suite/base/seal.hpp"
 #include "tests/base/temp_directory.hpp"
 #include "tests/faultgen/example_set.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <array>
+#include <cstring>
 #include <functional>
 #include <limits>
 
@@ -29,16 +32,18 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+void damage_file(const fs::path& path, const std::function<void(hid_t)>& damage) {
+  const h5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
+  REQUIRE(file >= 0);
+  damage(file);
+}
+
 /// What reading says after `damage` was done to the file of the example set.
 std::string refusal_after(const std::function<void(hid_t)>& damage) {
   const test::TempDirectory directory;
   const fs::path path = directory / "set.h5";
   write_fault_set(test::example_set(), path);
-  {
-    const h5::Handle file(H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT), H5Fclose);
-    REQUIRE(file >= 0);
-    damage(file);
-  }
+  damage_file(path, damage);
   return refusal(path);
 }
 
@@ -82,8 +87,9 @@ constexpr std::array kColumns{"faults/site",     "faults/target",      "faults/e
                               "sites/kind",      "sites/weight_shape", "sites/output_shape",
                               "sites/neurons",   "sites/weights"};
 
-constexpr std::array kAttributes{"format",       "format_version", "seed",   "generator",
-                                 "model_sha256", "input_shape",    "policy", "scenario"};
+constexpr std::array kAttributes{"format",    "format_version", "seed",
+                                 "generator", "model_sha256",   "input_shape",
+                                 "policy",    "batch_size",     "scenario"};
 
 }  // namespace
 
@@ -109,7 +115,7 @@ TEST_CASE("a drawn set of many chunks survives its file", "[faultgen][h5]") {
 TEST_CASE("a set without faults survives its file", "[faultgen][h5]") {
   const test::TempDirectory directory;
   FaultSet set;
-  set.provenance.policy = "per_image";
+  set.provenance.schedule = {Policy::per_batch, 7};
   write_fault_set(set, directory / "set.h5");
   REQUIRE(value_or_throw(read_fault_set(directory / "set.h5")) == set);
 }
@@ -172,7 +178,7 @@ TEST_CASE("a write that fails says so and leaves nothing behind", "[faultgen][h5
 
 TEST_CASE("a file that is missing or something else is refused", "[faultgen][h5]") {
   const test::TempDirectory directory;
-  REQUIRE(contains(refusal(directory / "missing.h5"), "no such file"));
+  REQUIRE(contains(refusal(directory / "missing.h5"), "No such file"));
   test::write_bytes(directory / "text.h5", "text");
   REQUIRE(contains(refusal(directory / "text.h5"), "not an HDF5 file"));
   h5::File::create(directory / "empty.h5", Errc::fault_set).close();
@@ -183,10 +189,77 @@ TEST_CASE("a truncated set is refused, wherever it ends", "[faultgen][h5]") {
   const test::TempDirectory directory;
   write_fault_set(test::example_set(), directory / "set.h5");
   const std::string bytes = test::read_bytes(directory / "set.h5");
-  for (std::size_t size = 0; size < bytes.size(); size += 101) {
+  const std::size_t seal = bytes.rfind("sha256:");
+  for (std::size_t size = 0; size < bytes.size(); size += size < seal ? 101 : 1) {
+    // With less than its mark left of the seal, the set itself is whole.
+    if (size >= seal && size < seal + 7) continue;
     test::write_bytes(directory / "cut.h5", bytes.substr(0, size));
     refusal(directory / "cut.h5");
   }
+}
+
+TEST_CASE("any damaged byte of a set is noticed before HDF5 sees the file",
+          "[faultgen][h5][property]") {
+  const test::TempDirectory directory;
+  write_fault_set(test::example_set(), directory / "set.h5");
+  const std::string whole = test::read_bytes(directory / "set.h5");
+  for (std::uint64_t run = 0; run < 300; ++run) {
+    Draws draws(7, Stream::check_input, run);
+    std::string damaged = whole;
+    damaged[draws.below(damaged.size())] ^= static_cast<char>(1U << draws.below(8));
+    test::write_bytes(directory / "damaged.h5", damaged);
+    REQUIRE(refusal(directory / "damaged.h5") ==
+            "is damaged or truncated: its checksum does not fit");
+  }
+}
+
+TEST_CASE("a set without a seal is accepted", "[faultgen][h5]") {
+  const test::TempDirectory directory;
+  write_fault_set(test::example_set(), directory / "set.h5");
+  const std::string sealed = test::read_bytes(directory / "set.h5");
+  test::write_bytes(directory / "plain.h5", sealed.substr(0, sealed.rfind("sha256:")));
+  REQUIRE(value_or_throw(read_fault_set(directory / "plain.h5")) == test::example_set());
+  seal_file(directory / "plain.h5");
+  REQUIRE(test::read_bytes(directory / "plain.h5") == sealed);
+}
+
+TEST_CASE("the policy of a set survives its file", "[faultgen][h5]") {
+  const test::TempDirectory directory;
+  const Schedule schedule =
+      GENERATE(Schedule{}, Schedule{Policy::per_batch, 7}, Schedule{Policy::per_batch, 1},
+               Schedule{Policy::per_epoch, 1});
+  const FaultSpace space(test::example_sites(), Target::weight);
+  const auto set = value_or_throw(draw_faults(
+      space,
+      {.target = Target::weight, .schedule = schedule, .epochs = 3, .samples = 20, .seed = 3}));
+  write_fault_set(set, directory / "set.h5");
+  REQUIRE(value_or_throw(read_fault_set(directory / "set.h5")) == set);
+  const auto file = value_or_throw(h5::File::open(directory / "set.h5", Errc::fault_set));
+  REQUIRE(file.string_attribute("policy") == name_of(kPolicies, schedule.policy));
+  REQUIRE(file.integer_attribute("batch_size") == schedule.batch_size);
+}
+
+TEST_CASE("a policy that is unknown or does not go with the rest is refused", "[faultgen][h5]") {
+  const auto with = [](const char* policy, std::uint64_t batch_size) {
+    return refusal_after([&](hid_t file) {
+      set_attribute(file, "policy", policy);
+      set_attribute(file, "batch_size", batch_size);
+    });
+  };
+  REQUIRE(with("per_layer", 1) == "unknown policy 'per_layer'");
+  REQUIRE(with("", 1) == "unknown policy ''");
+  REQUIRE(with("per_image", 4) == "batch size 4 does not go with policy per_image");
+  REQUIRE(with("per_batch", 0) == "batch size 0 does not go with policy per_batch");
+  REQUIRE(with("per_epoch", 1) == "group 1 has slot 1, but policy per_epoch has only slot 0");
+  REQUIRE(contains(refusal_after([](hid_t file) {
+                     REQUIRE(H5Adelete(file, "batch_size") >= 0);
+                     const h5::Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+                     const h5::Handle real(H5Acreate2(file, "batch_size", H5T_IEEE_F64LE, space,
+                                                      H5P_DEFAULT, H5P_DEFAULT),
+                                           H5Aclose);
+                     REQUIRE(real >= 0);
+                   }),
+                   "'batch_size'"));
 }
 
 TEST_CASE("a missing column is named", "[faultgen][h5]") {
@@ -258,6 +331,46 @@ TEST_CASE("a shape must read as one", "[faultgen][h5]") {
       GENERATE("x", "1x", "x1", "1xx2", "1x-2", "1 x2", "1.5", "99999999999999999999");
   REQUIRE(contains(refusal_after([&](hid_t f) { set_attribute(f, "input_shape", text); }),
                    "input_shape is '" + std::string(text) + "'"));
+}
+
+/// Puts another table of codes and names to the column of fault models; null: none.
+void set_model_table(hid_t file, const char* table) {
+  const h5::Handle column(H5Dopen2(file, "faults/fault_model", H5P_DEFAULT), H5Dclose);
+  if (H5Aexists(column, "doc") > 0) REQUIRE(H5Adelete(column, "doc") >= 0);
+  if (table == nullptr) return;
+  const h5::Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+  REQUIRE(H5Tset_size(type, std::strlen(table) + 1) >= 0);
+  const h5::Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+  const h5::Handle attribute(H5Acreate2(column, "doc", type, space, H5P_DEFAULT, H5P_DEFAULT),
+                             H5Aclose);
+  REQUIRE(H5Awrite(attribute, type, table) >= 0);
+}
+
+TEST_CASE("codes of fault models mean what the file's table of names says", "[faultgen][h5]") {
+  const auto after = [](const char* table) {
+    return refusal_after([&](hid_t file) { set_model_table(file, table); });
+  };
+  const char* malformed =
+      GENERATE("0", "0 ", "bit_flip", "0 bit_flip,1 stuck_at_0", "0 bit_flip, ", "256 bit_flip",
+               "0 bit_flip, 0 stuck_at_0", "-1 bit_flip", "0  bit_flip", "0 bit\x1b");
+  REQUIRE(contains(after(malformed), "no table of codes and names"));
+  REQUIRE(contains(after("0 bit_flip, 2 stuck_at_1"), "fault 1: unknown fault model 1"));
+  REQUIRE(
+      contains(after("0 bit_flip, 1 mine, 2 stuck_at_1"), "fault 1: fault model 'mine' is not"));
+
+  const test::TempDirectory directory;
+  const fs::path path = directory / "set.h5";
+  FaultSet set = test::example_set();
+  write_fault_set(set, path);
+  damage_file(path, [](hid_t file) { set_model_table(file, nullptr); });
+  REQUIRE(value_or_throw(read_fault_set(path)) == set);
+
+  damage_file(path,
+              [](hid_t file) { set_model_table(file, "0 stuck_at_1, 1 bit_flip, 2 stuck_at_0"); });
+  set.faults[0].model = FaultModel::stuck_at_1;
+  set.faults[1].model = FaultModel::bit_flip;
+  set.faults[2].model = FaultModel::stuck_at_0;
+  REQUIRE(value_or_throw(read_fault_set(path)) == set);
 }
 
 TEST_CASE("damaged values are refused", "[faultgen][h5]") {

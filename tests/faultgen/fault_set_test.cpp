@@ -60,7 +60,37 @@ TEST_CASE("unknown codes are refused", "[faultgen][set]") {
       contains(complaint([](FaultSet& s) { s.faults[0].target = Target{2}; }), "unknown target 2"));
   REQUIRE(contains(complaint([](FaultSet& s) { s.faults[0].model = FaultModel{3}; }),
                    "unknown fault model 3"));
-  REQUIRE(contains(complaint([](FaultSet& s) { s.provenance.policy = "per_moon"; }), "per_moon"));
+  REQUIRE(contains(complaint([](FaultSet& s) { s.provenance.schedule.batch_size = 2; }),
+                   "batch size 2 does not go with policy per_image"));
+  REQUIRE(contains(complaint([](FaultSet& s) {
+                     s.provenance.schedule = {Policy::per_batch, 0};
+                   }),
+                   "batch size 0 does not go with policy per_batch"));
+}
+
+TEST_CASE("a batch size goes with policy per_batch only", "[faultgen][set]") {
+  const Policy policy = GENERATE(Policy::per_image, Policy::per_epoch);
+  const auto with = [&](Policy p, std::uint64_t batch_size) {
+    return complaint([&](FaultSet& s) {
+      s.provenance.schedule = {p, batch_size};
+      for (std::size_t i = 0; i < s.groups.size(); ++i) {
+        s.groups[i].epoch = static_cast<std::uint32_t>(i);
+        s.groups[i].slot = 0;
+      }
+    });
+  };
+  REQUIRE(with(policy, 1).empty());
+  REQUIRE(contains(with(policy, 2), "batch size 2 does not go with policy per_"));
+  REQUIRE(contains(with(policy, 0), "batch size 0 does not go with policy per_"));
+  REQUIRE(with(Policy::per_batch, 1).empty());
+  REQUIRE(with(Policy::per_batch, std::numeric_limits<std::uint64_t>::max()).empty());
+}
+
+TEST_CASE("policy per_epoch has one slot", "[faultgen][set]") {
+  // A set for single images or batches whose policy was overwritten: most groups would never be
+  // met.
+  REQUIRE(complaint([](FaultSet& s) { s.provenance.schedule.policy = Policy::per_epoch; }) ==
+          "group 1 has slot 1, but policy per_epoch has only slot 0");
 }
 
 TEST_CASE("sampling weights must be finite and above 0", "[faultgen][set]") {

@@ -95,7 +95,7 @@ TEST_CASE("a drawn set is complete and consistent", "[faultgen][sampler]") {
   REQUIRE(set.groups[6] == FaultGroup{1, 1, 18, 3});
   REQUIRE(set.sites == uneven_space().sites());
   REQUIRE(set.provenance.seed == 9);
-  REQUIRE(set.provenance.policy == "per_image");
+  REQUIRE(set.provenance.schedule == Schedule{});
   REQUIRE(set.provenance.generator.substr(0, 9) == "bitquake ");
   for (const Fault& fault : set.faults) {
     REQUIRE(fault.target == Target::neuron);
@@ -199,6 +199,43 @@ TEST_CASE("a longer campaign starts with the faults of a shorter one", "[faultge
   REQUIRE(value_or_throw(draw_faults(uneven_space(), plan)).faults != long_set.faults);
 }
 
+TEST_CASE("a policy decides how many groups there are, not what is in them",
+          "[faultgen][sampler]") {
+  // 3 epochs of 10 samples: 10, 4 (of 3, 3, 3 and 1 samples), 1 and 1 groups in each.
+  const auto [schedule, slots] =
+      GENERATE(table<Schedule, std::uint64_t>({{Schedule{}, 10},
+                                               {Schedule{Policy::per_batch, 3}, 4},
+                                               {Schedule{Policy::per_batch, 11}, 1},
+                                               {Schedule{Policy::per_epoch, 1}, 1}}));
+  FaultPlan plan{.per_group = 2, .epochs = 30, .samples = 1, .seed = 4};
+  const auto reference = value_or_throw(draw_faults(uneven_space(), plan));
+  plan.schedule = schedule;
+  plan.epochs = 3;
+  plan.samples = 10;
+  const auto set = value_or_throw(draw_faults(uneven_space(), plan));
+  REQUIRE(check_consistent(set, "set"));
+  REQUIRE(set.provenance.schedule == schedule);
+  REQUIRE(set.groups.size() == 3 * slots);
+  for (std::uint64_t i = 0; i < set.groups.size(); ++i) {
+    const auto epoch = static_cast<std::uint32_t>(i / slots);
+    REQUIRE(set.groups[i] == FaultGroup{epoch, i % slots, 2 * i, 2});
+  }
+  REQUIRE(std::equal(set.faults.begin(), set.faults.end(), reference.faults.begin()));
+}
+
+TEST_CASE("permanent faults do not depend on the number of samples", "[faultgen][sampler]") {
+  FaultPlan plan{.schedule = {Policy::per_epoch, 1}, .epochs = 5, .samples = 1, .seed = 8};
+  const auto one = value_or_throw(draw_faults(uneven_space(), plan));
+  plan.samples = std::numeric_limits<std::uint64_t>::max();
+  REQUIRE(value_or_throw(draw_faults(uneven_space(), plan)) == one);
+  // The samples of a last, partial batch change nothing either.
+  plan.schedule = {Policy::per_batch, 8};
+  plan.samples = 17;
+  const auto partial = value_or_throw(draw_faults(uneven_space(), plan));
+  plan.samples = 24;
+  REQUIRE(value_or_throw(draw_faults(uneven_space(), plan)) == partial);
+}
+
 TEST_CASE("no location comes twice in a group, however tight", "[faultgen][sampler]") {
   const Draw draw = GENERATE(Draw::elements, Draw::sites);
   // 16 neurons, 2 bits: 32 locations, all of which the largest group takes.
@@ -240,6 +277,9 @@ TEST_CASE("a plan of nothing is refused", "[faultgen][sampler]") {
   refusal(uneven_space(), {.per_group = 0, .samples = 1});
   refusal(uneven_space(), {.epochs = 0, .samples = 1});
   refusal(uneven_space(), {.samples = 0});
+  refusal(uneven_space(), {.schedule = {Policy::per_epoch, 1}, .samples = 0});
+  REQUIRE(refusal(uneven_space(), {.schedule = {Policy::per_batch, 0}, .samples = 3})
+              .what.find("batches of 0 samples") != std::string::npos);
 }
 
 TEST_CASE("bits that are no range of fp32 are refused", "[faultgen][sampler]") {
@@ -254,6 +294,7 @@ TEST_CASE("counts that overflow or exceed memory are refused", "[faultgen][sampl
   refusal(uneven_space(), {.epochs = kMost32, .samples = std::uint64_t{1} << 63});
   refusal(uneven_space(), {.per_group = 1U << 31, .epochs = 2, .samples = std::uint64_t{1} << 32});
   refusal(uneven_space(), {.samples = kMaxFaults + 1});
+  refusal(uneven_space(), {.schedule = {Policy::per_batch, 2}, .samples = 2 * kMaxFaults + 1});
 }
 
 TEST_CASE("a plan for another target than the space is a defect", "[faultgen][sampler]") {

@@ -1,0 +1,80 @@
+#include "faultgen/fault_model.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+#include <vector>
+
+namespace bitquake::faultgen {
+namespace {
+
+struct Registry {
+  std::vector<FaultModelInfo> models{kBuiltInFaultModels.begin(), kBuiltInFaultModels.end()};
+  std::deque<std::string> texts;  // what the views in `models` point to; a deque never moves them
+
+  Registry() { models.reserve(kMaxFaultModels); }  // spans of it stay valid
+};
+
+Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
+bool well_formed(std::string_view name) {
+  constexpr std::size_t kMostLetters = 64;
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz";
+  const auto allowed = [&](char c) {
+    return kLetters.find(c) != std::string_view::npos || c == '_' || (c >= '0' && c <= '9');
+  };
+  return !name.empty() && name.size() <= kMostLetters &&
+         kLetters.find(name.front()) != std::string_view::npos &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
+
+bool one_line(std::string_view doc) {
+  return !doc.empty() && std::all_of(doc.begin(), doc.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
+  });
+}
+
+}  // namespace
+
+std::span<const FaultModelInfo> fault_models() { return registry().models; }
+
+const FaultModelInfo& fault_model_info(FaultModel model) {
+  const auto models = fault_models();
+  const auto number = static_cast<std::size_t>(model);
+  if (number >= models.size()) {
+    throw Exception({Errc::internal, "", "no fault model has the number " + std::to_string(number),
+                     "register it first: faultgen::register_fault_model", ""});
+  }
+  return models[number];
+}
+
+Result<FaultModel> register_fault_model(std::string name, std::string doc, BitFunction bits) {
+  const auto refused = [&](std::string what, std::string hint) {
+    return Error{Errc::usage, "fault model '" + name + "'", std::move(what), std::move(hint), ""};
+  };
+  auto& [models, texts] = registry();
+  if (!well_formed(name)) {
+    return refused("the name is malformed",
+                   "use lower-case letters, digits and '_', a letter first, at most 64");
+  }
+  if (value_of(models, name)) return refused("the name is taken", "choose another name");
+  if (!one_line(doc)) {
+    return refused("its description is empty or has control characters",
+                   "say in one line what happens to a faulty bit");
+  }
+  if (bits == nullptr) return refused("it has no function", "give what makes the faulty bits");
+  if (models.size() == kMaxFaultModels) {
+    return refused("there are " + std::to_string(kMaxFaultModels) + " fault models already",
+                   "register only what the program uses");
+  }
+  const auto value = static_cast<FaultModel>(models.size());
+  const std::string_view kept_name = texts.emplace_back(std::move(name));
+  const std::string_view kept_doc = texts.emplace_back(std::move(doc));
+  models.push_back({value, kept_name, kept_doc, bits});
+  return value;
+}
+
+}  // namespace bitquake::faultgen
