@@ -62,17 +62,59 @@ Interval binomial_interval(IntervalMethod method, double k, double n, double z, 
   return {std::clamp(result.low, 0.0, 1.0), std::clamp(result.high, 0.0, 1.0)};
 }
 
-double effective_size(const ClusterSums& sums) {
+bool all_alike(const ClusterSums& sums) { return sums.k == 0 || sums.k == sums.n; }
+
+double fraction(const ClusterSums& sums) {
+  return static_cast<double>(sums.k) / static_cast<double>(sums.n);
+}
+
+/// Effective size when the trials of a cluster are copies of each other.
+double size_of_copies(const ClusterSums& sums) {
   const auto n = static_cast<double>(sums.n);
-  const auto squares_n = static_cast<double>(sums.squares_n);
-  if (sums.k == 0 || sums.k == sums.n) return n / squares_n * n;
+  return n / static_cast<double>(sums.squares_n) * n;
+}
+
+/// Sum of (y - p m)^2 over the clusters.
+double residual_squares(const ClusterSums& sums) {
+  const double p = fraction(sums);
+  return static_cast<double>(sums.squares_k) - 2 * p * static_cast<double>(sums.products) +
+         p * p * static_cast<double>(sums.squares_n);
+}
+
+/// Sum of (y - p m)^4 over the clusters.
+double residual_quartics(const ClusterSums& sums) {
+  const double p = fraction(sums);
+  const auto& q = sums.quartics;
+  return q[0] - p * (4 * q[1] - p * (6 * q[2] - p * (4 * q[3] - p * q[4])));
+}
+
+/// Cluster-robust variance of the proportion over the binomial one.
+double design_effect(const ClusterSums& sums) {
+  const auto n = static_cast<double>(sums.n);
   const auto clusters = static_cast<double>(sums.clusters);
-  const double p = static_cast<double>(sums.k) / n;
-  const double residuals = static_cast<double>(sums.squares_k) -
-                           2 * p * static_cast<double>(sums.products) + p * p * squares_n;
-  const double variance = clusters / (clusters - 1) * residuals / (n * n);
-  const double design_effect = std::max(1.0, variance / (p * (1 - p) / n));
-  return n / design_effect;
+  const double p = fraction(sums);
+  const double variance = clusters / (clusters - 1) * residual_squares(sums) / (n * n);
+  return variance / (p * (1 - p) / n);
+}
+
+/// Degrees of freedom of the variance between clusters.
+double degrees_of_freedom(const ClusterSums& sums) {
+  const auto clusters = static_cast<double>(sums.clusters);
+  if (all_alike(sums) || design_effect(sums) <= 1) return clusters - 1;
+  const double squares = residual_squares(sums);
+  const double kurtosis =
+      std::clamp(clusters * residual_quartics(sums) / (squares * squares), 1.0, clusters);
+  return std::min(clusters - 1, 2 * clusters / (kurtosis - (clusters - 3) / (clusters - 1)));
+}
+
+/// Binomial interval at an effective size, with Student's quantile.
+Interval effective_interval(IntervalMethod method, const ClusterSums& sums, double size,
+                            double degrees, double confidence) {
+  const double z = normal_quantile(confidence);
+  const double t = student_quantile(confidence, degrees);
+  if (method != IntervalMethod::wilson) size *= (z / t) * (z / t);
+  const double k = sums.k == sums.n ? size : size * fraction(sums);
+  return binomial_interval(method, k, size, t, 1 - confidence);
 }
 
 }  // namespace
@@ -92,19 +134,44 @@ void ClusterSums::add(std::uint64_t y, std::uint64_t m) {
   squares_k += y * y;
   products += y * m;
   squares_n += m * m;
+  const auto hits = static_cast<double>(y), trials = static_cast<double>(m);
+  const double hits2 = hits * hits, cross = hits * trials, trials2 = trials * trials;
+  const std::array terms{hits2 * hits2, hits2 * cross, cross * cross, cross * trials2,
+                         trials2 * trials2};
+  for (std::size_t i = 0; i < terms.size(); ++i) quartics[i] += terms[i];
+  const double rate = hits / trials;
+  lowest = std::min(lowest, rate);
+  highest = std::max(highest, rate);
 }
 
 std::optional<Interval> clustered_interval(IntervalMethod method, const ClusterSums& sums,
                                            double confidence) {
   assert(confidence > 0 && confidence < 1);
   if (sums.clusters < kMinClusters) return std::nullopt;
-  const double z = normal_quantile(confidence);
-  const double t = student_quantile(confidence, static_cast<double>(sums.clusters - 1));
-  double n = effective_size(sums);
-  if (method != IntervalMethod::wilson) n *= (z / t) * (z / t);
-  const double k =
-      sums.k == sums.n ? n : n * (static_cast<double>(sums.k) / static_cast<double>(sums.n));
-  return binomial_interval(method, k, n, t, 1 - confidence);
+  const double size = all_alike(sums)
+                          ? size_of_copies(sums)
+                          : static_cast<double>(sums.n) / std::max(1.0, design_effect(sums));
+  return effective_interval(method, sums, size, degrees_of_freedom(sums), confidence);
+}
+
+std::optional<Interval> two_way_interval(IntervalMethod method, const ClusterSums& by_sample,
+                                         const ClusterSums& by_fault, double confidence) {
+  assert(confidence > 0 && confidence < 1);
+  assert(by_sample.n == by_fault.n && by_sample.k == by_fault.k);
+  if (std::min(by_sample.clusters, by_fault.clusters) < kMinClusters) return std::nullopt;
+  const auto n = static_cast<double>(by_sample.n);
+  double size = 0;
+  if (all_alike(by_sample)) {
+    size = std::min(size_of_copies(by_sample), size_of_copies(by_fault));
+  } else {
+    const double samples = design_effect(by_sample), faults = design_effect(by_fault);
+    // Single trials are the cells that both clusterings count; their robust variance is n / (n - 1)
+    // times the binomial one.
+    const double both = samples + faults - n / (n - 1);
+    size = n / std::max({1.0, samples, faults, both});
+  }
+  const double degrees = std::min(degrees_of_freedom(by_sample), degrees_of_freedom(by_fault));
+  return effective_interval(method, by_sample, size, degrees, confidence);
 }
 
 }  // namespace bitquake::metrics

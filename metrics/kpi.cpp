@@ -15,24 +15,54 @@ std::string method_text(const RateOptions& options) {
   return std::string(name_of(kIntervalMethods, options.method)) + percent.data();
 }
 
-Rate make_rate(std::string metric, std::string unit, const ClusteredCount& count,
-               const RateOptions& options) {
-  const ClusterSums sums = count.sums();
-  Rate rate{std::move(metric), sums.k, sums.n, std::nullopt, "", std::move(unit)};
-  if (sums.n == 0) return rate;
-  const std::string clusters = std::to_string(sums.clusters) + " clusters)";
+bool all_alike(const ClusterSums& sums) { return sums.k == 0 || sums.k == sums.n; }
+
+/// Without any variation nothing says how alike the trials of a cluster are: the interval takes the
+/// worst, one trial for each, and being wider than at k = 1 it needs a word.
+std::string clustered_text(const RateOptions& options, const ClusterSums& sums,
+                           const std::string& by, const std::string& clusters) {
+  return method_text(options) +
+         (all_alike(sums) ? ", one trial per " + by + " counted ("
+                          : ", clustered by " + by + " (") +
+         clusters + ")";
+}
+
+void set_interval(Rate& rate, const ClusterSums& sums, Shared by, const RateOptions& options) {
   if (sums.independent()) {
     rate.interval = interval(options.method, sums.k, sums.n, options.confidence);
     rate.method = method_text(options);
-    return rate;
+    return;
   }
+  const bool by_fault = by == Shared::fault;
+  const std::string clusters = std::to_string(sums.clusters) + (by_fault ? " group" : " sample") +
+                               (sums.clusters == 1 ? "" : "s");
   rate.interval = clustered_interval(options.method, sums, options.confidence);
-  // Without any variation nothing says how alike the trials of a sample are: clustered_interval
-  // takes the worst, one trial per sample, and wider intervals than at k = 1 need a word.
-  const bool all_alike = sums.k == 0 || sums.k == sums.n;
-  rate.method = !rate.interval ? "none: too few samples (" + clusters
-                : all_alike ? method_text(options) + ", one trial per sample counted (" + clusters
-                            : method_text(options) + ", clustered by sample (" + clusters;
+  rate.method = rate.interval
+                    ? clustered_text(options, sums, by_fault ? "fault" : "sample", clusters)
+                    : std::string("none: too few ") + (by_fault ? "faults" : "samples") +
+                          " for an interval (" + clusters + ")";
+}
+
+void set_interval_two_way(Rate& rate, const ClusterSums& samples, const ClusterSums& faults,
+                          const RateOptions& options) {
+  if (faults.independent() || (samples.clusters < kMinClusters && !samples.independent())) {
+    return set_interval(rate, samples, Shared::sample, options);
+  }
+  if (samples.independent() || faults.clusters < kMinClusters) {
+    return set_interval(rate, faults, Shared::fault, options);
+  }
+  rate.interval = two_way_interval(options.method, samples, faults, options.confidence);
+  rate.method =
+      clustered_text(options, samples, all_alike(samples) ? "sample or fault" : "sample and fault",
+                     std::to_string(samples.clusters) + " samples, " +
+                         std::to_string(faults.clusters) + " groups");
+}
+
+/// A rate over samples: each counts once.
+Rate sample_rate(std::string metric, const ClusteredCount& count, const RateOptions& options) {
+  const ClusterSums sums = count.sums();
+  Rate rate{std::move(metric), sums.k, sums.n, std::nullopt, "", "sample"};
+  if (sums.n > 0) set_interval(rate, sums, Shared::sample, options);
   return rate;
 }
 
@@ -45,13 +75,13 @@ std::optional<double> Rate::value() const {
   return static_cast<double>(k) / static_cast<double>(n);
 }
 
-void ClusteredCount::add(std::uint64_t sample, bool hit) {
-  if (trials_ > 0 && sample != sample_) {
+void ClusteredCount::add(std::uint64_t cluster, bool hit) {
+  if (trials_ > 0 && cluster != cluster_) {
     closed_.add(hits_, trials_);
     hits_ = trials_ = 0;
   }
-  assert(trials_ > 0 || closed_.clusters == 0 || sample > sample_);
-  sample_ = sample;
+  assert(trials_ > 0 || closed_.clusters == 0 || cluster > cluster_);
+  cluster_ = cluster;
   hits_ += hit ? 1 : 0;
   ++trials_;
 }
@@ -62,66 +92,97 @@ ClusterSums ClusteredCount::sums() const {
   return sums;
 }
 
-void OutcomeCounts::add(const TrialFacts& facts) {
-  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
-    outcomes_[i].add(facts.sample, facts.outcome == static_cast<Outcome>(i));
+void Count::add(const TrialFacts& facts, Shared pass, bool hit) {
+  if (pass == Shared::sample) {
+    by_sample_.add(facts.sample, hit);
+  } else {
+    by_fault_.add(facts.fault, hit);
   }
-  sdc5_.add(facts.sample, facts.sdc5);
-  sdc10_.add(facts.sample, facts.sdc10);
-  sdc20_.add(facts.sample, facts.sdc20);
+}
+
+Rate Count::rate(std::string metric, const RateOptions& options) const {
+  const ClusterSums samples = by_sample_.sums(), faults = by_fault_.sums();
+  Rate rate{std::move(metric), samples.k, samples.n, std::nullopt, "", "trial"};
+  if (options.clustering != Clustering::by_sample) {
+    assert(faults.n == samples.n && faults.k == samples.k);
+    rate.groups = faults.clusters;
+    if (faults.n > 0) rate.group_range = Interval{faults.lowest, faults.highest};
+  }
+  if (samples.n == 0) return rate;
+  switch (options.clustering) {
+    case Clustering::by_sample:
+      set_interval(rate, samples, Shared::sample, options);
+      break;
+    case Clustering::by_fault:
+      set_interval(rate, faults, Shared::fault, options);
+      break;
+    case Clustering::two_way:
+      set_interval_two_way(rate, samples, faults, options);
+      break;
+  }
+  return rate;
+}
+
+void OutcomeCounts::add(const TrialFacts& facts, Shared pass) {
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    outcomes_[i].add(facts, pass, facts.outcome == static_cast<Outcome>(i));
+  }
+  sdc5_.add(facts, pass, facts.sdc5);
+  sdc10_.add(facts, pass, facts.sdc10);
+  sdc20_.add(facts, pass, facts.sdc20);
 }
 
 std::vector<Rate> OutcomeCounts::rates(const RateOptions& options) const {
   std::vector<Rate> rates;
   for (std::size_t i = 0; i < outcomes_.size(); ++i) {
-    rates.push_back(make_rate(std::string(kOutcomeNames[i]), "trial", outcomes_[i], options));
+    rates.push_back(outcomes_[i].rate(std::string(kOutcomeNames[i]), options));
   }
-  if (top5_means_something(options)) rates.push_back(make_rate("sdc5", "trial", sdc5_, options));
-  rates.push_back(make_rate("sdc10", "trial", sdc10_, options));
-  rates.push_back(make_rate("sdc20", "trial", sdc20_, options));
+  if (top5_means_something(options)) rates.push_back(sdc5_.rate("sdc5", options));
+  rates.push_back(sdc10_.rate("sdc10", options));
+  rates.push_back(sdc20_.rate("sdc20", options));
   return rates;
 }
 
-void AccuracyCounts::add(const TrialFacts& facts) {
+void AccuracyCounts::add(const TrialFacts& facts, Shared pass) {
   if (!facts.labelled) return;
-  if (last_sample_ != facts.sample) {
+  if (pass == Shared::sample && last_sample_ != facts.sample) {
     golden_top1_.add(facts.sample, facts.golden_top1_correct);
     golden_top5_.add(facts.sample, facts.golden_top5_correct);
     last_sample_ = facts.sample;
   }
-  faulty_top1_.add(facts.sample, facts.faulty_top1_correct);
-  faulty_top5_.add(facts.sample, facts.faulty_top5_correct);
+  faulty_top1_.add(facts, pass, facts.faulty_top1_correct);
+  faulty_top5_.add(facts, pass, facts.faulty_top5_correct);
 }
 
 std::vector<Rate> AccuracyCounts::rates(const RateOptions& options) const {
   if (!last_sample_) return {};
   const bool top5 = top5_means_something(options);
   std::vector<Rate> rates;
-  rates.push_back(make_rate("golden_top1", "sample", golden_top1_, options));
-  if (top5) rates.push_back(make_rate("golden_top5", "sample", golden_top5_, options));
-  rates.push_back(make_rate("faulty_top1", "trial", faulty_top1_, options));
-  if (top5) rates.push_back(make_rate("faulty_top5", "trial", faulty_top5_, options));
+  rates.push_back(sample_rate("golden_top1", golden_top1_, options));
+  if (top5) rates.push_back(sample_rate("golden_top5", golden_top5_, options));
+  rates.push_back(faulty_top1_.rate("faulty_top1", options));
+  if (top5) rates.push_back(faulty_top5_.rate("faulty_top5", options));
   return rates;
 }
 
-void PyTorchAlfiCounts::add(const TrialFacts& facts) {
-  due_.add(facts.sample, facts.any_nonfinite);
+void PyTorchAlfiCounts::add(const TrialFacts& facts, Shared pass) {
+  due_.add(facts, pass, facts.any_nonfinite);
   if (!facts.labelled) return;
-  acc_orig_.add(facts.sample, facts.golden_top1_correct);
-  acc_corr_.add(facts.sample, facts.faulty_top1_correct);
+  acc_orig_.add(facts, pass, facts.golden_top1_correct);
+  acc_corr_.add(facts, pass, facts.faulty_top1_correct);
   if (facts.any_nonfinite || !facts.golden_top1_correct) return;
-  sdc_.add(facts.sample, facts.top1_changed);
+  sdc_.add(facts, pass, facts.top1_changed);
 }
 
 std::vector<Rate> PyTorchAlfiCounts::rates(const RateOptions& options) const {
   std::vector<Rate> rates;
-  const bool labelled = acc_orig_.sums().n > 0;
+  const bool labelled = acc_orig_.n() > 0;
   if (labelled) {
-    rates.push_back(make_rate("acc_orig", "trial", acc_orig_, options));
-    rates.push_back(make_rate("acc_corr", "trial", acc_corr_, options));
+    rates.push_back(acc_orig_.rate("acc_orig", options));
+    rates.push_back(acc_corr_.rate("acc_corr", options));
   }
-  rates.push_back(make_rate("due_rate", "trial", due_, options));
-  if (labelled) rates.push_back(make_rate("sdc_rate", "trial", sdc_, options));
+  rates.push_back(due_.rate("due_rate", options));
+  if (labelled) rates.push_back(sdc_.rate("sdc_rate", options));
   return rates;
 }
 

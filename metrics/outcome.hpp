@@ -62,8 +62,8 @@ struct Verdict {
 };
 
 /// @param golden, faulty  scores [classes], classes > 0, of equal size; golden finite. `faulty` may
-/// be
-///                        empty when the inference failed (then detected must be true)
+///                        be empty when the inference failed (then detected must be true)
+/// @param kind            what the scores are
 /// @param detected        the trial failed or a monitored point turned non-finite
 Verdict judge(std::span<const float> golden, std::span<const float> faulty, OutputKind kind,
               bool detected);

@@ -178,3 +178,73 @@ TEST_CASE("the clustered interval covers where the plain one does not", "[metric
   REQUIRE(clustered >= 930);
   REQUIRE(plain < 800);
 }
+
+TEST_CASE("two-way intervals agree with high-precision values", "[metrics]") {
+  // Full tables of samples x faults; values from the formulas over the whole table by an
+  // independent program with 30 digits.
+  struct Case {
+    std::uint64_t samples, faults;
+    bool (*hit)(std::uint64_t sample, std::uint64_t fault);
+    std::uint64_t k;
+    Interval by_sample, by_fault, both;
+  };
+  for (const Case& c : {
+           // Nothing is alike: the fewer clusters' degrees of freedom decide.
+           Case{12,
+                11,
+                [](auto s, auto f) { return (5 * s + 7 * f) % 12 < s % 4 + f % 3; },
+                25,
+                {0.1258529350888, 0.2749260624813},
+                {0.1252099600773, 0.2760952066786},
+                {0.1252099600773, 0.2760952066786}},
+           // Two of twelve faults carry all hits: 7.1 degrees of freedom instead of 11.
+           Case{20,
+                12,
+                [](auto s, auto f) { return (f == 2 || f == 7) && s % 5 != 0; },
+                32,
+                {0.0939209359925, 0.1858914051122},
+                {0.02888807274063, 0.4430997010062},
+                {0.02888807274063, 0.4430997010062}},
+           // Samples and faults both decide: wider than either alone.
+           Case{15,
+                16,
+                [](auto s, auto f) { return s % 3 == 0 || f % 4 == 0; },
+                120,
+                {0.312178814484, 0.687821185516},
+                {0.3485903441489, 0.6514096558511},
+                {0.2773752950461, 0.7226247049539}},
+       }) {
+    CAPTURE(c.samples, c.faults);
+    ClusterSums by_sample, by_fault;
+    for (std::uint64_t s = 0; s < c.samples; ++s) {
+      std::uint64_t hits = 0;
+      for (std::uint64_t f = 0; f < c.faults; ++f) hits += c.hit(s, f) ? 1 : 0;
+      by_sample.add(hits, c.faults);
+    }
+    for (std::uint64_t f = 0; f < c.faults; ++f) {
+      std::uint64_t hits = 0;
+      for (std::uint64_t s = 0; s < c.samples; ++s) hits += c.hit(s, f) ? 1 : 0;
+      by_fault.add(hits, c.samples);
+    }
+    REQUIRE(by_sample.k == c.k);
+    const auto close = [](const std::optional<Interval>& got, const Interval& expected) {
+      REQUIRE(got);
+      REQUIRE(got->low == Approx(expected.low).epsilon(1e-10));
+      REQUIRE(got->high == Approx(expected.high).epsilon(1e-10));
+    };
+    close(clustered_interval(kWilson, by_sample, 0.95), c.by_sample);
+    close(clustered_interval(kWilson, by_fault, 0.95), c.by_fault);
+    close(two_way_interval(kWilson, by_sample, by_fault, 0.95), c.both);
+  }
+}
+
+TEST_CASE("two-way intervals need ten clusters of either kind", "[metrics]") {
+  const auto sums = [](std::uint64_t clusters, std::uint64_t trials) {
+    ClusterSums sums;
+    for (std::uint64_t i = 0; i < clusters; ++i) sums.add(i % 2 == 0 ? trials : 0, trials);
+    return sums;
+  };
+  REQUIRE(two_way_interval(kWilson, sums(20, 10), sums(10, 20), 0.95));
+  REQUIRE_FALSE(two_way_interval(kWilson, sums(18, 8), sums(8, 18), 0.95));
+  REQUIRE_FALSE(two_way_interval(kWilson, sums(8, 18), sums(18, 8), 0.95));
+}

@@ -97,7 +97,7 @@ TEST_CASE("a sample with several trials makes the interval clustered", "[metrics
   const Rate& sde = find(rates, "sde");
   REQUIRE(sde.k == 15);
   REQUIRE(sde.n == 60);
-  REQUIRE(sde.method == "wilson 99 %, clustered by sample (20 clusters)");
+  REQUIRE(sde.method == "wilson 99 %, clustered by sample (20 samples)");
   const auto interval = clustered_interval(IntervalMethod::wilson, expected, 0.99);
   REQUIRE(sde.interval->low == interval->low);
   REQUIRE(sde.interval->high == interval->high);
@@ -112,7 +112,7 @@ TEST_CASE("too few clusters leave the interval out and say so", "[metrics]") {
   const auto rates = counts.rates({.classes = 10});
   REQUIRE(find(rates, "masked").k == 6);
   REQUIRE_FALSE(find(rates, "masked").interval);
-  REQUIRE(find(rates, "masked").method == "none: too few samples (3 clusters)");
+  REQUIRE(find(rates, "masked").method == "none: too few samples for an interval (3 samples)");
 }
 
 TEST_CASE("golden accuracy counts samples, faulty accuracy trials", "[metrics]") {
@@ -179,4 +179,74 @@ TEST_CASE("without labels PyTorchALFI's table has the DUE rate only", "[metrics]
   PyTorchAlfiCounts counts;
   counts.add(TrialFacts{});
   REQUIRE(metrics_of(counts.rates({.classes = 10})) == std::vector<std::string>{"due_rate"});
+}
+
+namespace {
+
+/// Shares of a campaign of `samples` x `faults` trials in which a fault hits every `period`-th
+/// sample, and none when it is odd.
+std::vector<Rate> crossed_rates(std::uint64_t samples, std::uint64_t faults, std::uint64_t period,
+                                Clustering clustering) {
+  OutcomeCounts counts;
+  const auto facts = [&](std::uint64_t sample, std::uint64_t fault) {
+    TrialFacts trial;
+    trial.sample = sample;
+    trial.fault = fault;
+    if (fault % 2 == 0 && sample % period == 0) trial.outcome = Outcome::sde;
+    return trial;
+  };
+  for (std::uint64_t s = 0; s < samples; ++s) {
+    for (std::uint64_t f = 0; f < faults; ++f) counts.add(facts(s, f), Shared::sample);
+  }
+  for (std::uint64_t f = 0; f < faults; ++f) {
+    for (std::uint64_t s = 0; s < samples; ++s) counts.add(facts(s, f), Shared::fault);
+  }
+  return counts.rates({.classes = 10, .clustering = clustering});
+}
+
+}  // namespace
+
+TEST_CASE("shared faults give groups, their range and an interval by fault", "[metrics]") {
+  const auto rates = crossed_rates(20, 12, 4, Clustering::by_fault);
+  const Rate& sde = find(rates, "sde");
+  REQUIRE(sde.k == 6 * 5);
+  REQUIRE(sde.n == 240);
+  REQUIRE(sde.groups == 12);
+  REQUIRE(sde.group_range->low == 0);
+  REQUIRE(sde.group_range->high == 0.25);  // 5 of 20 samples
+  REQUIRE(sde.method == "wilson 95 %, clustered by fault (12 groups)");
+  ClusterSums by_fault;
+  for (int fault = 0; fault < 12; ++fault) by_fault.add(fault % 2 == 0 ? 5 : 0, 20);
+  const auto expected = clustered_interval(IntervalMethod::wilson, by_fault, 0.95);
+  REQUIRE(sde.interval->low == expected->low);
+  REQUIRE(sde.interval->high == expected->high);
+  REQUIRE(find(rates, "due").method == "wilson 95 %, one trial per fault counted (12 groups)");
+}
+
+TEST_CASE("crossing samples and faults are both taken into account", "[metrics]") {
+  const auto rates = crossed_rates(20, 12, 4, Clustering::two_way);
+  REQUIRE(find(rates, "sde").method ==
+          "wilson 95 %, clustered by sample and fault (20 samples, 12 groups)");
+  REQUIRE(find(rates, "due").method ==
+          "wilson 95 %, one trial per sample or fault counted (20 samples, 12 groups)");
+}
+
+TEST_CASE("under ten groups there is a range and no interval", "[metrics]") {
+  const auto clustering = GENERATE(Clustering::by_fault, Clustering::two_way);
+  const auto nine = crossed_rates(20, 9, 4, clustering);
+  const Rate& sde = find(nine, "sde");
+  REQUIRE(sde.method == "none: too few faults for an interval (9 groups)");
+  REQUIRE_FALSE(sde.interval);
+  REQUIRE(sde.groups == 9);
+  REQUIRE(sde.group_range->high == 0.25);
+  REQUIRE(find(crossed_rates(20, 1, 4, clustering), "sde").method ==
+          "none: too few faults for an interval (1 group)");
+  REQUIRE(find(crossed_rates(20, 10, 4, clustering), "sde").interval);
+}
+
+TEST_CASE("too few samples are too few when samples and faults cross", "[metrics]") {
+  const auto rates = crossed_rates(9, 20, 4, Clustering::two_way);
+  REQUIRE(find(rates, "sde").method == "none: too few samples for an interval (9 samples)");
+  // One trial for each: faults are shared by nobody.
+  REQUIRE(find(crossed_rates(1, 20, 1, Clustering::by_fault), "sde").method == "wilson 95 %");
 }
