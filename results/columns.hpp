@@ -27,9 +27,10 @@ inline constexpr std::array kTrialColumns{
     Column<TrialRow>{"epoch", "1", "pass over the data set, from 0", &TrialRow::epoch},
     Column<TrialRow>{"sample", "1", "position of the sample in the subset", &TrialRow::sample},
     Column<TrialRow>{"group", "1", "row of /groups in the fault set", &TrialRow::group},
-    Column<TrialRow>{"first_fault", "1", "first row of /faults in the fault set",
+    Column<TrialRow>{"first_fault", "1", "first fault of `group`: row of /faults in the fault set",
                      &TrialRow::first_fault},
-    Column<TrialRow>{"n_faults", "1", "faults present together", &TrialRow::n_faults},
+    Column<TrialRow>{"n_faults", "1", "faults present together, each a row of /injections",
+                     &TrialRow::n_faults},
     Column<TrialRow>{"outcome", "1", "0 due, 1 masked, 2 benign, 3 sde", &TrialRow::outcome},
     Column<TrialRow>{"sdc5", "1", "1: faulty top-1 outside the golden top-5 (not due)",
                      &TrialRow::sdc5},
@@ -54,7 +55,8 @@ inline constexpr std::array kTrialColumns{
                      &TrialRow::any_nonfinite},
     Column<TrialRow>{"message", "1", "row of /messages: why the inference failed; 0: it did not",
                      &TrialRow::message},
-    Column<TrialRow>{"output_hash", "1", "first 8 bytes of SHA-256 of the faulty output",
+    Column<TrialRow>{"output_hash", "1",
+                     "first 8 bytes of SHA-256 of the faulty output, each NaN as 0x7fc00000",
                      &TrialRow::output_hash},
 };
 
@@ -85,7 +87,8 @@ inline constexpr std::array kGoldenColumns{
                       &GoldenRow::top1_probability},
     Column<GoldenRow>{"skipped", "1", "1: golden output non-finite, the sample has no trials",
                       &GoldenRow::skipped},
-    Column<GoldenRow>{"output_hash", "1", "first 8 bytes of SHA-256 of the golden output",
+    Column<GoldenRow>{"output_hash", "1",
+                      "first 8 bytes of SHA-256 of the golden output, each NaN as 0x7fc00000",
                       &GoldenRow::output_hash},
 };
 

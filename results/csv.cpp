@@ -1,6 +1,7 @@
 #include "results/csv.hpp"
 
 #include "faultgen/bits.hpp"
+#include "faultgen/schedule.hpp"
 #include "metrics/outcome.hpp"
 #include "results/columns.hpp"
 #include "suite/base/text.hpp"
@@ -69,22 +70,17 @@ std::string pattern_text(std::uint64_t bits) {
 void append_faults(std::string& line, const TrialRow& row, const Trials& all,
                    const faultgen::FaultSet& set) {
   std::array<std::string, 5> cells;
-  const auto injections = all.injections_of(row);
-  auto injection = injections.begin();
-  for (std::uint64_t id = row.first_fault; id < row.first_fault + row.n_faults; ++id) {
-    if (id > row.first_fault) {
-      for (std::string& cell : cells) cell += ';';
-    }
-    const faultgen::Fault& fault = set.faults[id];
+  const char* separator = "";
+  for (const InjectionRow& injection : all.injections_of(row)) {
+    for (std::string& cell : cells) cell += separator;
+    separator = ";";
+    const faultgen::Fault& fault = set.faults[injection.fault];
     cells[0] += faultgen::site_name(set.sites[fault.site]);
     append_number(cells[1], fault.element);
     cells[2] += bits_text(fault.bit_mask);
-    if (injection == injections.end() || injection->fault != id) continue;
-    if (injection->reached != 0) {
-      cells[3] += pattern_text(injection->original_bits);
-      cells[4] += pattern_text(injection->corrupted_bits);
-    }
-    ++injection;
+    if (injection.reached == 0) continue;
+    cells[3] += pattern_text(injection.original_bits);
+    cells[4] += pattern_text(injection.corrupted_bits);
   }
   line += csv_record({cells.begin(), cells.end()});
 }
@@ -94,6 +90,30 @@ std::string header() {
   for (const auto& column : kTrialColumns) line += std::string(column.name) + ",";
   for (const auto& column : kGoldenColumns) line += "golden_" + std::string(column.name) + ",";
   return line + "fault_site,fault_element,fault_bits,fault_original,fault_corrupted\n";
+}
+
+/// Whether a trial has the group that the set's schedule gives its sample, and the faults of that
+/// group as injections, with `accumulate` also those of the same slot's groups before it.
+/// /injections is ascending, and so are the groups' faults.
+bool has_faults_of(const faultgen::FaultSet& set, const TrialRow& row,
+                   std::span<const InjectionRow> injections, bool accumulate) {
+  if (row.group >= set.groups.size() || set.groups[row.group].epoch != row.epoch) return false;
+  // Another policy may name the same groups: intervals would be clustered by what is not shared.
+  if (set.groups[row.group].slot != set.provenance.schedule.slot_of(row.sample)) return false;
+  const std::uint64_t slots = set.groups.back().slot + 1;
+  std::size_t next = 0;
+  for (std::uint64_t epoch = accumulate ? 0 : row.epoch; epoch <= row.epoch; ++epoch) {
+    const std::uint64_t behind = (row.epoch - epoch) * slots;
+    if (behind > row.group) return false;
+    const faultgen::FaultGroup& group = set.groups[row.group - behind];
+    if (epoch == row.epoch && group.first_fault != row.first_fault) return false;
+    for (std::uint64_t i = 0; i < group.n_faults; ++i, ++next) {
+      const std::uint64_t fault = group.first_fault + i;
+      if (next == injections.size() || injections[next].fault != fault) return false;
+      if (fault >= set.faults.size()) return false;
+    }
+  }
+  return next == injections.size();
 }
 
 Error mismatch(const std::string& what) {
@@ -113,13 +133,10 @@ Result<std::monostate> check_faults(const Trials& trials, const faultgen::FaultS
     if (fault.site < sites.size() && fault.bit_mask >> faultgen::kFp32Bits == 0) continue;
     return mismatch("the fault set has a fault outside its sites or bits");
   }
+  const bool accumulate =
+      value_of(faultgen::kRunTypes, trials.campaign.run_type) == faultgen::RunType::accumulate;
   for (const TrialRow& row : trials.trials) {
-    const bool known = row.group < faults.groups.size() &&
-                       faults.groups[row.group].first_fault == row.first_fault &&
-                       faults.groups[row.group].n_faults == row.n_faults &&
-                       row.first_fault <= faults.faults.size() &&
-                       row.n_faults <= faults.faults.size() - row.first_fault;
-    if (known) continue;
+    if (has_faults_of(faults, row, trials.injections_of(row), accumulate)) continue;
     return mismatch("trial " + std::to_string(row.trial) + " has group " +
                     std::to_string(row.group) + ", which the fault set does not have like this");
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "suite/base/result.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -25,7 +27,7 @@ struct Manifest {
   std::map<std::string, std::string> fingerprint;
   std::string campaign;  ///< identity of the campaign
   std::uint64_t seed = 0;
-  std::string scenario_file;
+  std::string scenario_file;  ///< absolute
   /// SHA-256 by role and file, such as {"model", "lenet5.pt", "…"}.
   struct Input {
     std::string role, file, sha256;
@@ -38,6 +40,10 @@ struct Manifest {
 
 /// Writes run.json durably. Throws Exception (results).
 void write_manifest(const std::filesystem::path& path, const Manifest& manifest);
+
+/// Reads what write_manifest wrote, except the program, the host and the notices, which are for
+/// people. Errc::results for a file that cannot be read, is no run.json, or has another version.
+Result<Manifest> read_manifest(const std::filesystem::path& path);
 
 /// What the calling machine is: model name of the CPU, cores, operating system.
 void describe_host(Manifest& manifest);

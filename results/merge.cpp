@@ -137,14 +137,11 @@ void sort_rows(Trials& all) {
             [](const GoldenRow& a, const GoldenRow& b) { return a.sample < b.sample; });
 }
 
-}  // namespace
-
-Result<Trials> join_segments(const std::vector<std::filesystem::path>& segments,
-                             const Campaign& campaign, std::uint64_t n_units) {
+Result<Trials> gather(const std::vector<std::filesystem::path>& segments, const Campaign& campaign,
+                      std::vector<Extent>& extents) {
   Trials all;
   all.campaign = campaign;
   Messages messages;
-  std::vector<Extent> extents;
   for (const std::filesystem::path& path : segments) {
     Result<Segment> segment = read_segment(path);
     if (!segment) return std::move(segment).error();
@@ -152,10 +149,26 @@ Result<Trials> join_segments(const std::vector<std::filesystem::path>& segments,
     extents.push_back({segment->first_unit, segment->first_unit + segment->n_units, path.string()});
     append(all, messages, std::move(segment).value());
   }
-  if (auto covered = check_coverage(std::move(extents), n_units); !covered) return covered.error();
   sort_rows(all);
   all.messages = messages.renumber(all.trials);
-  if (auto checked = check_trials(all, "joined segments"); !checked) return checked.error();
+  return all;
+}
+
+}  // namespace
+
+Result<Trials> gather_segments(const std::vector<std::filesystem::path>& segments,
+                               const Campaign& campaign) {
+  std::vector<Extent> extents;
+  return gather(segments, campaign, extents);
+}
+
+Result<Trials> join_segments(const std::vector<std::filesystem::path>& segments,
+                             const Campaign& campaign, std::uint64_t n_units) {
+  std::vector<Extent> extents;
+  Result<Trials> all = gather(segments, campaign, extents);
+  if (!all) return all;
+  if (auto covered = check_coverage(std::move(extents), n_units); !covered) return covered.error();
+  if (auto checked = check_trials(*all, "joined segments"); !checked) return checked.error();
   return all;
 }
 

@@ -16,4 +16,10 @@ namespace bitquake::results {
 Result<Trials> join_segments(const std::vector<std::filesystem::path>& segments,
                              const Campaign& campaign, std::uint64_t n_units);
 
+/// The rows of some segments of a campaign, sorted and with one dictionary of messages, without
+/// proof that they are whole: /golden holds the samples of these segments only, and a unit in two
+/// segments is there twice.
+Result<Trials> gather_segments(const std::vector<std::filesystem::path>& segments,
+                               const Campaign& campaign);
+
 }  // namespace bitquake::results

@@ -13,9 +13,9 @@ inline constexpr std::uint32_t kNoMessage = 0;  ///< message column when the inf
 struct TrialRow {
   std::uint64_t trial = 0;  ///< rank in the full plan
   std::uint32_t epoch = 0;
-  std::uint64_t sample = 0;  ///< position in the subset
-  std::uint64_t group = 0;   ///< fault group, row of /groups in the fault set
-  std::uint64_t first_fault = 0;
+  std::uint64_t sample = 0;       ///< position in the subset
+  std::uint64_t group = 0;        ///< fault group, row of /groups in the fault set
+  std::uint64_t first_fault = 0;  ///< of `group`
   std::uint32_t n_faults = 0;
   std::uint8_t outcome = 0;  ///< metrics::Outcome
   std::uint8_t sdc5 = 0, sdc10 = 0, sdc20 = 0;

@@ -3,6 +3,7 @@
 #include "results/row.hpp"
 #include "suite/base/h5.hpp"
 #include "suite/base/result.hpp"
+#include "suite/base/seal.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -40,11 +41,15 @@ void write_format(h5::File& file, const std::string& content);
 /// Throws Exception when they are others.
 void check_format(const h5::File& file, const std::string& content);
 
-/// Opens `path` and returns read(file); Exceptions and allocations that a damaged file provokes
-/// become the Error.
+/// Checks the seal of `path`, opens it and returns read(file); Exceptions and allocations that a
+/// damaged file provokes become the Error.
 template <class T>
 Result<T> read_file(const std::filesystem::path& path,
                     const std::function<T(const h5::File&)>& read) {
+  const auto sealed =
+      check_seal(path, SealRule::mandatory, Errc::results,
+                 "remove it and run the campaign on: what is missing is computed again");
+  if (!sealed) return sealed.error();
   try {
     Result<h5::File> file = h5::File::open(path, Errc::results);
     if (!file) return std::move(file).error();

@@ -1,8 +1,8 @@
 #include "results/segment.hpp"
 
 #include "results/row_file.hpp"
-#include "results/seal.hpp"
 #include "suite/base/durable.hpp"
+#include "suite/base/seal.hpp"
 
 #include <limits>
 #include <utility>
@@ -51,7 +51,6 @@ void write_segment(const std::filesystem::path& path, const Segment& segment) {
 }
 
 Result<Segment> read_segment(const std::filesystem::path& path) {
-  if (auto sealed = check_seal(path); !sealed) return sealed.error();
   return read_file<Segment>(path, read);
 }
 

@@ -27,7 +27,7 @@ struct Segment {
 
 /// Writes /trials, /injections, /golden (columns of results/columns.hpp), /messages/text and the
 /// attributes content, format_version, first_unit, n_units, campaign, fingerprint; then seals the
-/// file (results/seal.hpp). It appears whole or not at all (suite/base/durable.hpp). Throws
+/// file (suite/base/seal.hpp). It appears whole or not at all (suite/base/durable.hpp). Throws
 /// Exception (results).
 void write_segment(const std::filesystem::path& path, const Segment& segment);
 

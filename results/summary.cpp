@@ -19,9 +19,10 @@ constexpr std::array kFields{std::pair{BitField::sign, "sign"},
                              std::pair{BitField::exponent, "exponent"},
                              std::pair{BitField::mantissa, "mantissa"}};
 
-metrics::TrialFacts facts_of(const TrialRow& row, const GoldenRow& golden) {
+metrics::TrialFacts facts_of(const TrialRow& row, const GoldenRow& golden, std::uint64_t fault) {
   metrics::TrialFacts facts;
   facts.sample = row.sample;
+  facts.fault = fault;
   facts.outcome = static_cast<metrics::Outcome>(row.outcome);
   facts.sdc5 = row.sdc5 != 0;
   facts.sdc10 = row.sdc10 != 0;
@@ -36,7 +37,7 @@ metrics::TrialFacts facts_of(const TrialRow& row, const GoldenRow& golden) {
   return facts;
 }
 
-/// Positions in `trials` ordered by sample, stable: the order in which the counts want them.
+/// Positions in `trials` ordered by sample, stable.
 std::vector<std::uint64_t> by_sample(const Trials& all) {
   std::vector<std::uint64_t> next(all.golden.size() + 1, 0);
   for (const TrialRow& row : all.trials) ++next[row.sample + 1];
@@ -46,35 +47,122 @@ std::vector<std::uint64_t> by_sample(const Trials& all) {
   return order;
 }
 
+std::vector<metrics::Rate> joined(std::vector<metrics::Rate> a, std::vector<metrics::Rate> b) {
+  a.insert(a.end(), std::make_move_iterator(b.begin()), std::make_move_iterator(b.end()));
+  return a;
+}
+
+bool monitors_modules(const Campaign& campaign) {
+  return std::any_of(campaign.points.begin(), campaign.points.end(),
+                     [](const Point& point) { return point.kind == "module_output"; });
+}
+
+bool accumulates(const Campaign& campaign) {
+  return value_of(faultgen::kRunTypes, campaign.run_type) == faultgen::RunType::accumulate;
+}
+
 /// One table of outcome counts, a cell per site, bit or field.
 using Cells = std::vector<metrics::OutcomeCounts>;
 
-void count_sites(Cells& cells, std::span<const faultgen::Fault> faults,
-                 const metrics::TrialFacts& facts) {
-  if (faults.size() == 1) return cells[faults[0].site].add(facts);
-  std::vector<std::uint32_t> sites;
-  for (const faultgen::Fault& fault : faults) sites.push_back(fault.site);
-  std::sort(sites.begin(), sites.end());
-  sites.erase(std::unique(sites.begin(), sites.end()), sites.end());
-  for (const std::uint32_t site : sites) cells[site].add(facts);
-}
-
-void count_bits(Cells& bits, Cells& fields, std::span<const faultgen::Fault> faults,
-                const metrics::TrialFacts& facts) {
-  std::uint64_t touched = 0;
-  for (const faultgen::Fault& fault : faults) touched |= fault.bit_mask;
-  std::array<bool, kFields.size()> in_field{};
-  for (std::uint64_t mask = touched; mask != 0; mask &= mask - 1) {
-    const auto bit = static_cast<unsigned>(std::countr_zero(mask));
-    bits[bit].add(facts);
-    for (std::size_t i = 0; i < kFields.size(); ++i) {
-      if (faultgen::fp32_field(bit) == kFields[i].first) in_field[i] = true;
+/// The counts behind all tables.
+class Counts {
+ public:
+  Counts(const Trials& trials, const faultgen::FaultSet& faults)
+      : trials_(trials),
+        faults_(faults),
+        accumulated_(accumulates(trials.campaign)),
+        sites_(faults.sites.size()),
+        epochs_(accumulated_ ? faults.groups.back().epoch + std::size_t{1} : 0) {
+    const std::vector<std::uint64_t> samples_first = by_sample(trials);
+    for (const std::uint64_t i : samples_first) add(trials.trials[i], Shared::sample);
+    if (clustering() == metrics::Clustering::by_sample) return;
+    // Slots ascend with samples, groups with trials.
+    for (std::uint64_t i = 0; i < trials.trials.size(); ++i) {
+      add(trials.trials[accumulated_ ? samples_first[i] : i], Shared::fault);
     }
   }
-  for (std::size_t i = 0; i < kFields.size(); ++i) {
-    if (in_field[i]) fields[i].add(facts);
+
+  metrics::Clustering clustering() const {
+    if (faults_.provenance.schedule.policy == faultgen::Policy::per_image) {
+      return metrics::Clustering::by_sample;
+    }
+    return accumulated_ ? metrics::Clustering::by_fault : metrics::Clustering::two_way;
   }
-}
+
+  void fill(Summary& summary) const {
+    summary.options.clustering = clustering();
+    summary.accumulated = accumulated_;
+    summary.overall = joined(accuracies_.rates(summary.options), outcomes_.rates(summary.options));
+    // That tool's DUE looks at every module output: without them the figures would be others.
+    if (monitors_modules(trials_.campaign)) {
+      summary.pytorchalfi = pytorchalfi_.rates(summary.options);
+    }
+    const auto table = [&](const Cells& cells, auto name) {
+      std::vector<Breakdown> rows;
+      for (std::size_t i = 0; i < cells.size(); ++i) {
+        rows.push_back({name(i), cells[i].rates(summary.options)});
+      }
+      return rows;
+    };
+    const auto number = [](std::size_t i) { return std::to_string(i); };
+    summary.sites = table(sites_, [&](std::size_t i) { return trials_.campaign.sites[i].name; });
+    summary.bits = table(bits_, number);
+    summary.bit_fields = table(fields_, [](std::size_t i) { return kFields[i].second; });
+    summary.epochs = table(epochs_, number);
+  }
+
+ private:
+  using Shared = metrics::Shared;
+
+  void add(const TrialRow& row, Shared pass) {
+    // Accumulated groups share the faults of the first epochs: only slots differ throughout.
+    const metrics::TrialFacts facts = facts_of(
+        row, trials_.golden_of(row), accumulated_ ? faults_.groups[row.group].slot : row.group);
+    accuracies_.add(facts, pass);
+    outcomes_.add(facts, pass);
+    pytorchalfi_.add(facts, pass);
+    if (accumulated_) epochs_[row.epoch].add(facts, pass);
+    std::uint64_t bits = 0;
+    sites_touched_.clear();
+    for (const InjectionRow& injection : trials_.injections_of(row)) {
+      const faultgen::Fault& fault = faults_.faults[injection.fault];
+      bits |= fault.bit_mask;
+      sites_touched_.push_back(fault.site);
+    }
+    count_sites(facts, pass);
+    count_bits(bits, facts, pass);
+  }
+
+  void count_sites(const metrics::TrialFacts& facts, Shared pass) {
+    auto& sites = sites_touched_;
+    std::sort(sites.begin(), sites.end());
+    sites.erase(std::unique(sites.begin(), sites.end()), sites.end());
+    for (const std::uint32_t site : sites) sites_[site].add(facts, pass);
+  }
+
+  void count_bits(std::uint64_t bits, const metrics::TrialFacts& facts, Shared pass) {
+    std::array<bool, kFields.size()> in_field{};
+    for (; bits != 0; bits &= bits - 1) {
+      const auto bit = static_cast<unsigned>(std::countr_zero(bits));
+      bits_[bit].add(facts, pass);
+      for (std::size_t i = 0; i < kFields.size(); ++i) {
+        if (faultgen::fp32_field(bit) == kFields[i].first) in_field[i] = true;
+      }
+    }
+    for (std::size_t i = 0; i < kFields.size(); ++i) {
+      if (in_field[i]) fields_[i].add(facts, pass);
+    }
+  }
+
+  const Trials& trials_;
+  const faultgen::FaultSet& faults_;
+  bool accumulated_;
+  metrics::AccuracyCounts accuracies_;
+  metrics::OutcomeCounts outcomes_;
+  metrics::PyTorchAlfiCounts pytorchalfi_;
+  Cells sites_, bits_{faultgen::kFp32Bits}, fields_{kFields.size()}, epochs_;
+  std::vector<std::uint32_t> sites_touched_;  ///< by the trial being counted
+};
 
 void count_rows(Summary& summary, const Trials& all) {
   summary.trials = all.trials.size();
@@ -94,35 +182,47 @@ void count_rows(Summary& summary, const Trials& all) {
   }
 }
 
+/// What a reader must know of an entry beyond its name: that it is not Bitquake's.
+std::string origin_of(const faultgen::FaultModelInfo& model) {
+  return faultgen::is_registered_by_program(model.value) ? " (registered by the program)" : "";
+}
+std::string origin_of(const Named<faultgen::Target>&) { return ""; }
+
 /// Names of the registry's entries whose count is not 0, joined by '+'.
 template <class Registry, class Counts>
 std::string names_of(const Registry& registry, const Counts& counts) {
   std::string text;
   for (std::size_t i = 0; i < registry.size(); ++i) {
-    if (counts[i] > 0) text += (text.empty() ? "" : "+") + std::string(registry[i].name);
+    if (counts[i] == 0) continue;
+    text += (text.empty() ? "" : "+") + std::string(registry[i].name) + origin_of(registry[i]);
   }
   return text;
 }
 
-std::string faults_text(const faultgen::FaultSet& faults, std::uint32_t per_group) {
+/// What meets the same faults, when that is more than one sample.
+std::string schedule_text(const faultgen::Schedule& schedule) {
+  switch (schedule.policy) {
+    case faultgen::Policy::per_image:
+      return "";
+    case faultgen::Policy::per_batch:
+      return ", the same for " + std::to_string(schedule.batch_size) + " consecutive samples";
+    case faultgen::Policy::per_epoch:
+      return ", the same for all samples of an epoch";
+  }
+  return "";
+}
+
+std::string faults_text(const faultgen::FaultSet& faults, const Summary& summary) {
   const faultgen::FaultSummary counts = faultgen::summarise(faults);
   const bool uniform = std::all_of(faults.sampling_weight.begin(), faults.sampling_weight.end(),
                                    [](double weight) { return weight == 1.0; });
-  return names_of(faultgen::kFaultModels, counts.per_model) + " in " +
-         names_of(faultgen::kTargets, counts.per_target) + ", " + std::to_string(per_group) +
+  return names_of(faultgen::fault_models(), counts.per_model) + " in " +
+         names_of(faultgen::kTargets, counts.per_target) + ", " +
+         (summary.accumulated ? "accumulating up to " : "") + std::to_string(summary.per_group) +
          " per inference, drawn " +
          (uniform ? "uniformly over all elements"
-                  : "site first: each site counts the same, whatever its size");
-}
-
-std::vector<metrics::Rate> joined(std::vector<metrics::Rate> a, std::vector<metrics::Rate> b) {
-  a.insert(a.end(), std::make_move_iterator(b.begin()), std::make_move_iterator(b.end()));
-  return a;
-}
-
-bool monitors_modules(const Campaign& campaign) {
-  return std::any_of(campaign.points.begin(), campaign.points.end(),
-                     [](const Point& point) { return point.kind == "module_output"; });
+                  : "site first: each site counts the same, whatever its size") +
+         schedule_text(faults.provenance.schedule);
 }
 
 }  // namespace
@@ -130,42 +230,13 @@ bool monitors_modules(const Campaign& campaign) {
 Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults,
                           metrics::IntervalMethod method, double confidence) {
   if (auto checked = check_faults(trials, faults); !checked) return checked.error();
-  metrics::AccuracyCounts accuracies;
-  metrics::OutcomeCounts outcomes;
-  metrics::PyTorchAlfiCounts pytorchalfi;
-  Cells sites(faults.sites.size());
-  Cells bits(faultgen::kFp32Bits);
-  Cells fields(kFields.size());
-  for (const std::uint64_t i : by_sample(trials)) {
-    const TrialRow& row = trials.trials[i];
-    const metrics::TrialFacts facts = facts_of(row, trials.golden_of(row));
-    accuracies.add(facts);
-    outcomes.add(facts);
-    pytorchalfi.add(facts);
-    const auto group = faults.faults_of(faults.groups[row.group]);
-    count_sites(sites, group, facts);
-    count_bits(bits, fields, group, facts);
-  }
-
   Summary summary;
-  summary.options = {method, confidence, trials.campaign.classes};
+  summary.options = {
+      .method = method, .confidence = confidence, .classes = trials.campaign.classes};
   summary.campaign = trials.campaign.identity;
   count_rows(summary, trials);
-  summary.faults = faults_text(faults, summary.per_group);
-  summary.overall = joined(accuracies.rates(summary.options), outcomes.rates(summary.options));
-  // That tool's DUE looks at every module output: without them the figures would be others.
-  if (monitors_modules(trials.campaign)) {
-    summary.pytorchalfi = pytorchalfi.rates(summary.options);
-  }
-  for (std::size_t i = 0; i < sites.size(); ++i) {
-    summary.sites.push_back({trials.campaign.sites[i].name, sites[i].rates(summary.options)});
-  }
-  for (std::size_t i = 0; i < bits.size(); ++i) {
-    summary.bits.push_back({std::to_string(i), bits[i].rates(summary.options)});
-  }
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    summary.bit_fields.push_back({kFields[i].second, fields[i].rates(summary.options)});
-  }
+  Counts(trials, faults).fill(summary);
+  summary.faults = faults_text(faults, summary);
   return summary;
 }
 

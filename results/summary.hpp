@@ -40,6 +40,8 @@ struct Summary {
   std::vector<Breakdown> sites;        ///< in execution order
   std::vector<Breakdown> bits;         ///< LSB first, named by number
   std::vector<Breakdown> bit_fields;   ///< sign, exponent, mantissa
+  bool accumulated = false;            ///< run_type accumulate
+  std::vector<Breakdown> epochs;       ///< accumulated only: how outcomes change as faults gather
   /// metrics::PyTorchAlfiCounts; empty when module outputs were not monitored.
   std::vector<metrics::Rate> pytorchalfi;
 };
@@ -50,17 +52,27 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
                           metrics::IntervalMethod method, double confidence);
 
 /// summary.json: counts, overall, by bit field, PyTorchALFI-compatible. Each rate has k, n, rate,
-/// low, high, unit and interval; null stands for what does not exist.
+/// low, high, unit, interval, groups, group_low and group_high; null stands for what does not
+/// exist.
 std::string summary_json(const Summary& summary);
 
 /// Tables for people, at most 100 columns wide: overall, by bit field, by site,
-/// PyTorchALFI-compatible.
+/// with accumulated faults by epoch, PyTorchALFI-compatible.
 std::string summary_text(const Summary& summary);
 
-/// Writes summary.json, kpi/overall.csv, kpi/site.csv, kpi/bit.csv, kpi/bit_field.csv and
-/// kpi/pytorchalfi.csv, each durably. The CSV files are long: [site|bit|field,] metric, k, n, rate,
-/// low, high, unit, interval; fractions in [0, 1], an empty cell for what does not exist. Throws
-/// Exception (results).
+/// A text file of a run directory.
+struct TextFile {
+  std::string name;  ///< path in the run directory
+  std::string text;
+};
+
+/// summary.json, kpi/overall.csv, kpi/site.csv, kpi/bit.csv, kpi/bit_field.csv,
+/// kpi/epoch.csv (accumulated only) and kpi/pytorchalfi.csv. The CSV files are long:
+/// [site|bit|field|epoch,] metric, k, n, rate, low, high, unit, interval, groups, group_low,
+/// group_high; fractions in [0, 1], an empty cell for what does not exist.
+std::vector<TextFile> summary_files(const Summary& summary);
+
+/// Writes them, each durably. Throws Exception (results).
 void write_summary(const std::filesystem::path& directory, const Summary& summary);
 
 }  // namespace bitquake::results

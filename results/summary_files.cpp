@@ -20,6 +20,9 @@ Json to_json(const std::vector<metrics::Rate>& rates) {
     entry["high"] = rate.interval ? Json(rate.interval->high) : Json();
     entry["unit"] = rate.unit;
     entry["interval"] = rate.method.empty() ? Json() : Json(rate.method);
+    entry["groups"] = rate.groups ? Json(*rate.groups) : Json();
+    entry["group_low"] = rate.group_range ? Json(rate.group_range->low) : Json();
+    entry["group_high"] = rate.group_range ? Json(rate.group_range->high) : Json();
   }
   return object;
 }
@@ -33,10 +36,13 @@ std::vector<std::string> cells(const metrics::Rate& rate) {
           rate.interval ? shortest(rate.interval->low) : "",
           rate.interval ? shortest(rate.interval->high) : "",
           rate.unit,
-          rate.method};
+          rate.method,
+          rate.groups ? std::to_string(*rate.groups) : "",
+          rate.group_range ? shortest(rate.group_range->low) : "",
+          rate.group_range ? shortest(rate.group_range->high) : ""};
 }
 
-constexpr auto kHeader = "metric,k,n,rate,low,high,unit,interval\n";
+constexpr auto kHeader = "metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high\n";
 
 std::string rates_csv(const std::vector<metrics::Rate>& rates) {
   std::string text = kHeader;
@@ -78,14 +84,25 @@ std::string summary_json(const Summary& summary) {
   return root.dump(2) + "\n";
 }
 
+std::vector<TextFile> summary_files(const Summary& summary) {
+  std::vector<TextFile> files{
+      {"kpi/overall.csv", rates_csv(summary.overall)},
+      {"kpi/site.csv", breakdown_csv("site", summary.sites)},
+      {"kpi/bit.csv", breakdown_csv("bit", summary.bits)},
+      {"kpi/bit_field.csv", breakdown_csv("field", summary.bit_fields)},
+      {"kpi/pytorchalfi.csv", rates_csv(summary.pytorchalfi)},
+      {"summary.json", summary_json(summary)},
+  };
+  if (summary.accumulated) {
+    files.push_back({"kpi/epoch.csv", breakdown_csv("epoch", summary.epochs)});
+  }
+  return files;
+}
+
 void write_summary(const std::filesystem::path& directory, const Summary& summary) {
-  const std::filesystem::path kpi = directory / "kpi";
-  write_text_durably(kpi / "overall.csv", rates_csv(summary.overall));
-  write_text_durably(kpi / "site.csv", breakdown_csv("site", summary.sites));
-  write_text_durably(kpi / "bit.csv", breakdown_csv("bit", summary.bits));
-  write_text_durably(kpi / "bit_field.csv", breakdown_csv("field", summary.bit_fields));
-  write_text_durably(kpi / "pytorchalfi.csv", rates_csv(summary.pytorchalfi));
-  write_text_durably(directory / "summary.json", summary_json(summary));
+  for (const TextFile& file : summary_files(summary)) {
+    write_text_durably(directory / file.name, file.text);
+  }
 }
 
 }  // namespace bitquake::results

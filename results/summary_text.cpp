@@ -38,11 +38,14 @@ std::string rate_text(const metrics::Rate& rate) {
   return rate.n == 0 ? kNone : percent(*rate.value(), decimals_of(rate)) + " %";
 }
 
+/// The interval; without one the range of the fault groups' rates, where there are several.
 std::string interval_text(const metrics::Rate& rate) {
-  if (!rate.interval) return kNone;
+  const auto shown =
+      rate.interval || rate.groups.value_or(0) < 2 ? rate.interval : rate.group_range;
+  if (!shown) return kNone;
   const int decimals = decimals_of(rate);
-  return "[" + percent(rate.interval->low, decimals) + ", " +
-         percent(rate.interval->high, decimals) + "] %";
+  return (rate.interval ? "[" : "range [") + percent(shown->low, decimals) + ", " +
+         percent(shown->high, decimals) + "] %";
 }
 
 std::string ratio_text(const metrics::Rate& rate) {
@@ -129,6 +132,23 @@ std::string breakdown_table(const std::string& key, const std::vector<Breakdown>
   return fitted_table(std::move(rows));
 }
 
+/// With accumulated faults, how the outcomes change as they gather: all epochs, or some of many.
+std::string epochs_text(const Summary& summary) {
+  constexpr std::size_t kMostRows = 20;
+  if (!summary.accumulated) return "";
+  const std::size_t count = summary.epochs.size();
+  const std::size_t step = (count + kMostRows - 1) / kMostRows;
+  std::vector<Breakdown> shown;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i % step == 0 || i + 1 == count) shown.push_back(summary.epochs[i]);
+  }
+  const std::string some =
+      step > 1 ? " (every " + std::to_string(step) + ". epoch and the last; all: kpi/epoch.csv)"
+               : "";
+  return "\nOutcome by epoch, faults of the epochs before included" + some + "\n" +
+         breakdown_table("epoch", shown, summary);
+}
+
 std::string counts_text(const Summary& summary) {
   return with_commas(summary.trials) + " trials (" + with_commas(summary.failed) + " failed) on " +
          with_commas(summary.samples - summary.skipped) + " of " + with_commas(summary.samples) +
@@ -159,7 +179,7 @@ std::string summary_text(const Summary& summary) {
          "\nOutcome by bit field" +
          several + "\n" + breakdown_table("bit field", summary.bit_fields, summary) +
          "\nOutcome by site" + several + "\n" + breakdown_table("site", summary.sites, summary) +
-         pytorchalfi_text(summary);
+         epochs_text(summary) + pytorchalfi_text(summary);
 }
 
 }  // namespace bitquake::results

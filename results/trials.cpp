@@ -2,6 +2,7 @@
 
 #include "results/row_file.hpp"
 #include "suite/base/durable.hpp"
+#include "suite/base/seal.hpp"
 
 #include <algorithm>
 #include <tuple>
@@ -42,7 +43,9 @@ std::string trial_defect(const Trials& all) {
 }
 
 std::string injection_defect(const Trials& all) {
+  const bool single = all.campaign.run_type == "single";
   auto trial = all.trials.begin();
+  std::uint64_t found = 0;  // of this trial
   for (std::uint64_t i = 0; i < all.injections.size(); ++i) {
     const InjectionRow& row = all.injections[i];
     const auto key = [](const InjectionRow& r) { return std::tuple(r.trial, r.fault); };
@@ -50,13 +53,22 @@ std::string injection_defect(const Trials& all) {
                              std::to_string(row.trial);
     if (i > 0 && key(row) <= key(all.injections[i - 1]))
       return name + " is there twice or misplaced";
-    while (trial != all.trials.end() && trial->trial < row.trial) ++trial;
+    while (trial != all.trials.end() && trial->trial < row.trial) {
+      ++trial;
+      found = 0;
+    }
     if (trial == all.trials.end() || trial->trial != row.trial) return name + ": no such trial";
-    if (row.fault < trial->first_fault || row.fault - trial->first_fault >= trial->n_faults) {
+    const bool older = row.fault < trial->first_fault;
+    if ((older && single) || (!older && row.fault - trial->first_fault >= trial->n_faults)) {
       return name + ": the fault is not one of the trial's";
     }
+    if (++found > trial->n_faults) return name + ": the trial has fewer faults";
   }
-  return "";
+  std::uint64_t wanted = 0;
+  for (const TrialRow& row : all.trials) wanted += row.n_faults;
+  if (wanted == all.injections.size()) return "";
+  return "/injections has " + std::to_string(all.injections.size()) +
+         " rows, the trials have faults for " + std::to_string(wanted);
 }
 
 Trials read(const h5::File& file) {
@@ -65,6 +77,7 @@ Trials read(const h5::File& file) {
   all.campaign.identity = file.string_attribute("campaign");
   all.campaign.fingerprint = file.string_attribute("fingerprint");
   all.campaign.classes = file.integer_attribute("classes");
+  all.campaign.run_type = file.string_attribute("run_type");
   const std::vector<std::string> paths = file.read_strings("points/path");
   const std::vector<std::string> kinds = file.read_strings("points/kind");
   const std::vector<std::string> names = file.read_strings("sites/name");
@@ -118,6 +131,7 @@ void write_trials(const std::filesystem::path& path, const Trials& trials) {
     file.set_attribute("campaign", campaign.identity);
     file.set_attribute("fingerprint", campaign.fingerprint);
     file.set_attribute("classes", campaign.classes);
+    file.set_attribute("run_type", campaign.run_type);
     write_tables(file, trials.trials, trials.injections, trials.golden, trials.messages);
     file.write_strings("points/path", pluck(campaign.points, &Point::path),
                        {"1", "module path of a monitored point; output: the final output"});
@@ -127,6 +141,7 @@ void write_trials(const std::filesystem::path& path, const Trials& trials) {
                        {"1", "module path of a site, #1 behind it for the second call"});
     file.write_strings("sites/kind", pluck(campaign.sites, &SiteName::kind), {"1", "operation"});
     file.close();
+    seal_file(temporary);
   });
 }
 

@@ -181,3 +181,19 @@ TEST_CASE("trials of another fault set are refused", "[results]") {
   REQUIRE(refusal([](auto& set) { set.faults.pop_back(); }) == group);
   REQUIRE(refusal([](auto& set) { set.groups[10].first_fault = 9; }) == group);
 }
+
+TEST_CASE("trials run under another policy are refused", "[results]") {
+  const auto refused = [](const faultgen::Schedule& schedule) {
+    faultgen::FaultSet faults = tiny_faults();
+    faults.provenance.schedule = schedule;
+    const auto checked = check_faults(tiny_trials(), faults);
+    return checked ? "" : checked.error().what;
+  };
+  using faultgen::Policy;
+  // Every sample has a group of its own; sample 1 would share that of sample 0.
+  REQUIRE(refused({Policy::per_batch, 1}).empty());
+  REQUIRE(refused({Policy::per_epoch, 1}) ==
+          "trial 1 has group 1, which the fault set does not have like this");
+  REQUIRE(refused({Policy::per_batch, 5}) ==
+          "trial 1 has group 1, which the fault set does not have like this");
+}

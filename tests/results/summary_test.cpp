@@ -36,6 +36,57 @@ Counts outcome_counts(std::uint64_t n, const std::vector<std::uint64_t>& k) {
   return counts;
 }
 
+/// `epochs` passes over 30 samples whose faults are shared as `schedule` says. Slot 1 of epoch 0 is
+/// sde for all of its samples, everything else is masked; nothing is labelled.
+struct Shared {
+  Trials trials;
+  faultgen::FaultSet faults;
+};
+Shared shared_campaign(const faultgen::Schedule& schedule, std::uint32_t epochs,
+                       faultgen::RunType run_type = faultgen::RunType::single) {
+  Shared made{{}, tiny_faults()};
+  made.trials.campaign = tiny_header();
+  made.trials.campaign.run_type = name_of(faultgen::kRunTypes, run_type);
+  made.faults.provenance.schedule = schedule;
+  made.faults.groups.clear();
+  made.faults.faults.clear();
+  made.faults.sampling_weight.clear();
+  const std::uint64_t slots = schedule.slots(30);
+  for (std::uint64_t sample = 0; sample < 30; ++sample) {
+    made.trials.golden.push_back(tiny_golden(0));
+    made.trials.golden.back().sample = sample;
+    made.trials.golden.back().label = kNoLabel;
+  }
+  for (std::uint32_t epoch = 0; epoch < epochs; ++epoch) {
+    for (std::uint64_t slot = 0; slot < slots; ++slot) {
+      const std::uint64_t id = made.faults.faults.size();
+      made.faults.groups.push_back({epoch, slot, id, 1});
+      made.faults.faults.push_back({0, {}, {}, id, std::uint64_t{1} << 30});
+      made.faults.sampling_weight.push_back(1);
+    }
+    for (std::uint64_t sample = 0; sample < 30; ++sample) {
+      TrialRow row = tiny_trial({0, 0, 30, 1});
+      row.trial = epoch * 30 + sample;
+      row.epoch = epoch;
+      row.sample = sample;
+      row.group = row.first_fault = epoch * slots + schedule.slot_of(sample);
+      const bool accumulates = run_type == faultgen::RunType::accumulate;
+      row.n_faults = accumulates ? epoch + 1 : 1;
+      if (epoch == 0 && schedule.slot_of(sample) == 1) row.outcome = 3, row.faulty_top1 = 9;
+      made.trials.trials.push_back(row);
+      for (std::uint64_t e = accumulates ? 0 : epoch; e <= epoch; ++e) {
+        made.trials.injections.push_back(
+            {row.trial, e * slots + schedule.slot_of(sample), 1, 0, 0x40000000});
+      }
+    }
+  }
+  return made;
+}
+
+Summary summary_of(const Shared& campaign) {
+  return value_or_throw(summarise(campaign.trials, campaign.faults, IntervalMethod::wilson, 0.95));
+}
+
 }  // namespace
 
 TEST_CASE("the overall table is counted by hand", "[results]") {
@@ -102,6 +153,7 @@ TEST_CASE("a group counts once in each site, bit and field it touches", "[result
   Trials all = tiny_trials();
   faultgen::FaultSet faults = tiny_faults();
   all.trials[0].n_faults = faults.groups[0].n_faults = 3;  // faults 0, 1, 2: conv1; bits 31, 30, 30
+  all.injections.insert(all.injections.begin() + 1, {{0, 1, 1, 0, 1}, {0, 2, 1, 0, 1}});
   faults.faults[2].bit_mask = 0x40000001;
   faults.faults[2].site = 1;
   const auto before = tiny_summary();
@@ -120,20 +172,31 @@ TEST_CASE("trials of one sample are taken together wherever they stand", "[resul
   // Two passes over the same samples: trials 11 to 21 repeat trials 0 to 10.
   Trials all = tiny_trials();
   faultgen::FaultSet faults = tiny_faults();
-  const std::vector<TrialRow> first = all.trials;
-  for (TrialRow row : first) {
-    row.trial += 11;
+  const Trials first = all;
+  for (TrialRow row : first.trials) {
+    row.trial += 11, row.group += 11, row.first_fault += 11;
     row.epoch = 1;
     all.trials.push_back(row);
   }
+  for (InjectionRow row : first.injections) {
+    row.trial += 11, row.fault += 11;
+    all.injections.push_back(row);
+  }
+  const faultgen::FaultSet once = faults;
+  for (faultgen::FaultGroup group : once.groups) {
+    group.epoch = 1, group.first_fault += 11;
+    faults.groups.push_back(group);
+  }
+  faults.faults.insert(faults.faults.end(), once.faults.begin(), once.faults.end());
+  faults.sampling_weight.resize(faults.faults.size(), 1.0);
   const auto summary = summarise(all, faults, IntervalMethod::wilson, 0.95);
   REQUIRE(summary);
   const Rate& golden = summary->overall[0];
   REQUIRE((golden.k == 8 && golden.n == 10 && golden.method == "wilson 95 %"));
   const Rate& sde = summary->overall[7];
   REQUIRE((sde.k == 2 && sde.n == 20));
-  REQUIRE(sde.method == "wilson 95 %, clustered by sample (10 clusters)");
-  REQUIRE(summary->sites[0].rates[3].method == "none: too few samples (4 clusters)");
+  REQUIRE(sde.method == "wilson 95 %, clustered by sample (10 samples)");
+  REQUIRE(summary->sites[0].rates[3].method == "none: too few samples for an interval (4 samples)");
 }
 
 TEST_CASE("accuracies are left out without labels", "[results]") {
@@ -164,12 +227,13 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
     std::istringstream csv(bytes_of(scratch / file));
     std::string line;
     std::getline(csv, line);
-    REQUIRE(line == "metric,k,n,rate,low,high,unit,interval");
+    REQUIRE(line == "metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high");
     for (const Rate& rate : rates) {
       std::getline(csv, line);
-      REQUIRE(line == csv_record({rate.metric, std::to_string(rate.k), std::to_string(rate.n),
-                                  shortest(*rate.value()), shortest(rate.interval->low),
-                                  shortest(rate.interval->high), rate.unit, rate.method}));
+      REQUIRE(line ==
+              csv_record({rate.metric, std::to_string(rate.k), std::to_string(rate.n),
+                          shortest(*rate.value()), shortest(rate.interval->low),
+                          shortest(rate.interval->high), rate.unit, rate.method, "", "", ""}));
       const auto& entry = object.at(rate.metric);
       REQUIRE(entry.at("k") == rate.k);
       REQUIRE(entry.at("n") == rate.n);
@@ -197,9 +261,11 @@ TEST_CASE("breakdown files list every site, bit and field, empty ones too", "[re
   REQUIRE(lines("kpi/bit.csv") == 1 + 32 * 7);
   REQUIRE(lines("kpi/bit_field.csv") == 1 + 3 * 7);
   const std::string sites = bytes_of(scratch / "kpi/site.csv");
-  REQUIRE_THAT(sites, Catch::StartsWith("site,metric,k,n,rate,low,high,unit,interval\n"));
+  REQUIRE_THAT(sites,
+               Catch::StartsWith(
+                   "site,metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high\n"));
   REQUIRE_THAT(sites, Catch::Contains("\nconv1,due,2,4,0.5,"));
-  REQUIRE_THAT(sites, Catch::Contains("\nfc#1,sde,0,0,,,,trial,\n"));
+  REQUIRE_THAT(sites, Catch::Contains("\nfc#1,sde,0,0,,,,trial,,,,\n"));
   REQUIRE_THAT(bytes_of(scratch / "kpi/bit.csv"), Catch::Contains("\n30,due,2,3,0.66666"));
   REQUIRE_THAT(bytes_of(scratch / "kpi/bit_field.csv"), Catch::StartsWith("field,metric,"));
 }
@@ -282,7 +348,7 @@ TEST_CASE("the console text is at most 100 columns wide", "[results]") {
       rate.k = 1;
       rate.n = 10'000'000;
       rate.interval = metrics::interval(IntervalMethod::wilson, 1, rate.n, 0.95);
-      rate.method = "clopper_pearson 99.99 %, clustered by sample (10000000 clusters)";
+      rate.method = "clopper_pearson 99.99 %, clustered by sample (10000000 samples)";
     }
   }
   std::istringstream lines(summary_text(summary));
@@ -292,4 +358,83 @@ TEST_CASE("the console text is at most 100 columns wide", "[results]") {
     CAPTURE(line);
     REQUIRE(columns <= 100);
   }
+}
+
+TEST_CASE("shared faults show their groups in every file", "[results]") {
+  const ScratchDirectory scratch;
+  // 15 batches of 2 samples in one pass: one group of 15 is all sde.
+  const Summary summary = summary_of(shared_campaign({faultgen::Policy::per_batch, 2}, 1));
+  REQUIRE(summary.options.clustering == metrics::Clustering::two_way);
+  REQUIRE_THAT(summary.faults, Catch::EndsWith(", the same for 2 consecutive samples"));
+  const Rate& sde = summary.overall[3];
+  REQUIRE(counts_of({sde}) == Counts{{"sde", 2, 30}});
+  REQUIRE(sde.method == "wilson 95 %, clustered by fault (15 groups)");
+  REQUIRE(sde.groups == 15);
+  write_summary(scratch / "", summary);
+  REQUIRE_THAT(bytes_of(scratch / "kpi/overall.csv"),
+               Catch::Contains("\nsde,2,30,0.06666666666666667,") &&
+                   Catch::Contains(",\"wilson 95 %, clustered by fault (15 groups)\",15,0,1\n"));
+  const auto json = nlohmann::json::parse(bytes_of(scratch / "summary.json"));
+  const auto& entry = json.at("overall").at("sde");
+  REQUIRE(entry.at("groups") == 15);
+  REQUIRE(entry.at("group_low") == 0);
+  REQUIRE(entry.at("group_high") == 1);
+  REQUIRE_FALSE(std::filesystem::exists(scratch / "kpi/epoch.csv"));
+}
+
+TEST_CASE("few shared faults show a range and no interval", "[results]") {
+  const ScratchDirectory scratch;
+  // Batches of 15: 2 groups in each of 2 epochs, of which one is all sde.
+  const Summary summary = summary_of(shared_campaign({faultgen::Policy::per_batch, 15}, 2));
+  const std::string text = summary_text(summary);
+  REQUIRE_THAT(text, Catch::Contains("15 / 60") && Catch::Contains("range [0, 100] %"));
+  REQUIRE_THAT(
+      text, Catch::Contains("interval per trial: none: too few faults for an interval (4 groups)"));
+  write_summary(scratch / "", summary);
+  REQUIRE_THAT(
+      bytes_of(scratch / "kpi/overall.csv"),
+      Catch::Contains("\nsde,15,60,0.25,,,trial,none: too few faults for an interval (4 groups),"
+                      "4,0,1\n"));
+  const auto json = nlohmann::json::parse(bytes_of(scratch / "summary.json"));
+  REQUIRE(json.at("overall").at("sde").at("low").is_null());
+  REQUIRE(json.at("overall").at("sde").at("group_high") == 1);
+}
+
+TEST_CASE("a permanent fault that is alone has neither interval nor range", "[results]") {
+  const Summary summary = summary_of(shared_campaign({faultgen::Policy::per_epoch, 1}, 1));
+  REQUIRE_THAT(summary.faults, Catch::EndsWith(", the same for all samples of an epoch"));
+  REQUIRE_FALSE(summary.overall[3].interval);
+  const std::string text = summary_text(summary);
+  REQUIRE_THAT(text, !Catch::Contains("range ["));
+  REQUIRE_THAT(text, Catch::Contains("too few faults for an interval (1 group)"));
+}
+
+TEST_CASE("accumulated faults are clustered by slot and shown by epoch", "[results]") {
+  const ScratchDirectory scratch;
+  const Summary summary = summary_of(
+      shared_campaign({faultgen::Policy::per_batch, 2}, 3, faultgen::RunType::accumulate));
+  REQUIRE(summary.options.clustering == metrics::Clustering::by_fault);
+  REQUIRE_THAT(summary.faults, Catch::Contains("accumulating up to 3 per inference"));
+  REQUIRE(summary.injections == 30 * (1 + 2 + 3));
+  // 45 groups, but those of a slot share faults: 15 clusters of 6 trials, one with 2 hits.
+  REQUIRE(counts_of({summary.overall[3]}) == Counts{{"sde", 2, 90}});
+  REQUIRE(summary.overall[3].method == "wilson 95 %, clustered by fault (15 groups)");
+  REQUIRE(summary.overall[3].group_range->high == Approx(1 / 3.0));
+  REQUIRE(summary.epochs.size() == 3);
+  REQUIRE(counts_of(summary.epochs[0].rates) == outcome_counts(30, {0, 28, 0, 2, 0, 0, 0}));
+  REQUIRE(counts_of(summary.epochs[2].rates) == outcome_counts(30, {0, 30, 0, 0, 0, 0, 0}));
+  write_summary(scratch / "", summary);
+  const std::string csv = bytes_of(scratch / "kpi/epoch.csv");
+  REQUIRE_THAT(csv, Catch::StartsWith("epoch,metric,k,n,rate,low,high,unit,interval,groups,"
+                                      "group_low,group_high\n0,due,0,30,0,0,"));
+  REQUIRE_THAT(csv, Catch::Contains("\n2,sde,0,30,0,0,"));
+  REQUIRE(std::count(csv.begin(), csv.end(), '\n') == 1 + 3 * 7);
+  REQUIRE_THAT(summary_text(summary),
+               Catch::Contains("Outcome by epoch, faults of the epochs before included\n"));
+}
+
+TEST_CASE("accumulated faults of single samples are clustered by sample", "[results]") {
+  const Summary summary = summary_of(shared_campaign({}, 3, faultgen::RunType::accumulate));
+  REQUIRE(summary.overall[3].method == "wilson 95 %, clustered by sample (30 samples)");
+  REQUIRE_FALSE(summary.overall[3].groups);
 }

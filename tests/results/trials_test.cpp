@@ -65,6 +65,21 @@ TEST_CASE("trials.h5 that contradicts itself is refused", "[results]") {
   REQUIRE(read.error().where == (scratch / "trials.h5").string());
 }
 
+TEST_CASE("trials.h5 without a seal, or with another one, is refused", "[results]") {
+  const ScratchDirectory scratch;
+  write_trials(scratch / "trials.h5", tiny_trials());
+  std::string bytes = bytes_of(scratch / "trials.h5");
+  const std::size_t seal = bytes.rfind("sha256:");
+  REQUIRE(seal + 72 == bytes.size());
+  bytes[seal + 7] = bytes[seal + 7] == '0' ? '1' : '0';
+  for (const std::string& wrong : {bytes, bytes.substr(0, seal)}) {
+    write_bytes(scratch / "wrong.h5", wrong);
+    const auto read = read_trials(scratch / "wrong.h5");
+    REQUIRE_FALSE(read);
+    REQUIRE(read.error().what == "is damaged or truncated: its checksum does not fit");
+  }
+}
+
 TEST_CASE("a truncated trials.h5 is refused", "[results]") {
   const ScratchDirectory scratch;
   write_trials(scratch / "trials.h5", tiny_trials());
