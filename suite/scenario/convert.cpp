@@ -96,6 +96,11 @@ Result<std::string, Problem> to_choice(const Key& key, const Scalar& scalar) {
     if (word.name == scalar.text) return scalar.text;
     names.push_back(word.name);
   }
+  if (!key.refusal.empty()) {
+    return Problem{
+        .what = fmt::format("{}: {} is refused: {}", key.name, in_quotes(scalar.text), key.refusal),
+        .hint = fmt::format("remove the key, or write {}", fmt::join(names, " or "))};
+  }
   const std::string_view near = did_you_mean(std::string_view(scalar.text).substr(0, 64), names);
   return Problem{.what = fmt::format("{}: unknown word {}", key.name, in_quotes(scalar.text)),
                  .hint = near.empty() ? fmt::format("one of: {}", fmt::join(names, ", "))

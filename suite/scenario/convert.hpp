@@ -14,6 +14,7 @@ namespace bitquake::scenario {
 struct Scalar {
   std::string text;
   bool quoted = false;  ///< then it is text, whatever it looks like
+  bool operator==(const Scalar&) const = default;
 };
 
 /// Why a value does not suit its key.

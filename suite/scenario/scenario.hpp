@@ -4,6 +4,7 @@
 #include "datasets/preprocess.hpp"
 #include "faultgen/fault_model.hpp"
 #include "faultgen/sampler.hpp"
+#include "faultgen/schedule.hpp"
 #include "metrics/interval.hpp"
 #include "metrics/outcome.hpp"
 
@@ -17,11 +18,15 @@
 namespace bitquake::scenario {
 
 enum class DataFormat : std::uint8_t { idx };
+enum class Device : std::uint8_t { cpu };
 enum class Execution : std::uint8_t { reference };
 enum class MonitorScope : std::uint8_t { all, output };
 
 inline constexpr std::array kDataFormats{
     Named<DataFormat>{DataFormat::idx, "idx", "MNIST-style idx files, gzip or plain"},
+};
+inline constexpr std::array kDevices{
+    Named<Device>{Device::cpu, "cpu", "the CPU, in fp32"},
 };
 inline constexpr std::array kOrders{
     Named<datasets::Order>{datasets::Order::first, "first", "the first samples, in order"},
@@ -47,6 +52,7 @@ struct Scenario {
     std::string file;
     std::vector<std::int64_t> input;  ///< one sample: [channels, height, width]
     metrics::OutputKind output = metrics::OutputKind::logits;
+    Device device = Device::cpu;
     bool operator==(const Model&) const = default;
   } model;
 
@@ -70,11 +76,15 @@ struct Scenario {
     faultgen::BitRange bits;
     faultgen::Draw draw = faultgen::Draw::elements;
     faultgen::Policy policy = faultgen::Policy::per_image;
+    std::optional<std::uint64_t> batch_size;  ///< given with per_batch and only then
     std::uint32_t per_group = 1;
     std::uint32_t epochs = 1;
+
+    faultgen::Schedule schedule() const { return {policy, batch_size.value_or(1)}; }
     bool operator==(const Faults&) const = default;
   } faults;
 
+  faultgen::RunType run_type = faultgen::RunType::single;
   Execution execution = Execution::reference;
   std::uint32_t padded_batch = 16;
   std::uint32_t unit_samples = 64;
@@ -85,6 +95,11 @@ struct Scenario {
     double confidence = 0.95;
     bool operator==(const Statistics&) const = default;
   } statistics;
+
+  struct Expect {
+    std::optional<double> golden_top1;  ///< fraction in [0, 1]
+    bool operator==(const Expect&) const = default;
+  } expect;
 
   std::filesystem::path directory;  ///< of the scenario file; not part of the text
 

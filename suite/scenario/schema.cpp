@@ -69,24 +69,31 @@ Member member() {
           .get = [](const Scenario& s) { return load((s.*....*Path)); }};
 }
 
-/// As above for an enumeration whose words are in `Registry`.
-template <const auto& Registry, auto... Path>
-Member choice() {
+/// As above for an enumeration whose words are in `registry()`.
+template <auto registry, auto... Path>
+Member choice_of() {
   return {.set =
               [](Scenario& s, const Value& value) {
-                const auto& name = std::get<std::string>(value);
-                const auto entry = std::find_if(Registry.begin(), Registry.end(),
-                                                [&](const auto& e) { return e.name == name; });
-                assert(entry != Registry.end());
-                (s.*....*Path) = entry->value;
+                const auto word = value_of(registry(), std::get<std::string>(value));
+                assert(word);
+                (s.*....*Path) = *word;
               },
           .get = [](const Scenario& s) -> std::optional<Value> {
-            const auto entry = std::find_if(Registry.begin(), Registry.end(), [&](const auto& e) {
-              return e.value == (s.*....*Path);
-            });
-            assert(entry != Registry.end());
-            return std::string(entry->name);
+            const std::string_view name = name_of(registry(), (s.*....*Path));
+            assert(!name.empty());
+            return std::string(name);
           }};
+}
+
+template <const auto& Registry>
+const auto& constant() {
+  return Registry;
+}
+
+/// As above for a registry that never changes.
+template <const auto& Registry, auto... Path>
+Member choice() {
+  return choice_of<constant<Registry>, Path...>();
 }
 
 template <class Registry>
@@ -122,6 +129,11 @@ std::vector<Key> make_keys() {
      .choices = words(metrics::kOutputKinds),
      .doc = "what the model's scores are",
      .member = choice<metrics::kOutputKinds, &S::model, &S::Model::output>()},
+    {.name = "model.device", .kind = Kind::choice, .default_text = "cpu",
+     .choices = words(kDevices),
+     .refusal = "trials are compared bit by bit, and only CPU kernels are checked to repeat their bits",
+     .doc = "where inferences run",
+     .member = choice<kDevices, &S::model, &S::Model::device>()},
 
     {.name = "data.format", .kind = Kind::choice, .default_text = "idx",
      .choices = words(kDataFormats),
@@ -134,6 +146,7 @@ std::vector<Key> make_keys() {
      .doc = "file of images",
      .member = member<&S::data, &S::Data::images>()},
     {.name = "data.labels", .kind = Kind::path,
+     .none = "no labels: the golden run is the reference, accuracies are left out",
      .doc = "file of labels; without it there is no accuracy",
      .member = member<&S::data, &S::Data::labels>()},
     {.name = "data.samples", .kind = Kind::integer, .integer_range = {.low = 1},
@@ -165,9 +178,9 @@ std::vector<Key> make_keys() {
      .doc = "tensors that faults sit in",
      .member = choice<faultgen::kTargets, &S::faults, &S::Faults::target>()},
     {.name = "faults.model", .kind = Kind::choice, .default_text = "bit_flip",
-     .choices = words(faultgen::kFaultModels),
+     .choices = words(faultgen::fault_models()),
      .doc = "what happens to a faulty bit",
-     .member = choice<faultgen::kFaultModels, &S::faults, &S::Faults::model>()},
+     .member = choice_of<faultgen::fault_models, &S::faults, &S::Faults::model>()},
     {.name = "faults.bits", .kind = Kind::integers, .default_text = "[0, 31]",
      .integer_range = {0, 31}, .items = {1, 2},
      .doc = "[low, high] or [bit]: bits to draw from, both included; bit 0 is the least significant",
@@ -180,6 +193,9 @@ std::vector<Key> make_keys() {
      .choices = words(faultgen::kPolicies),
      .doc = "how groups of faults meet samples",
      .member = choice<faultgen::kPolicies, &S::faults, &S::Faults::policy>()},
+    {.name = "faults.batch_size", .kind = Kind::integer, .integer_range = {1, 1'000'000'000},
+     .doc = "samples that share a group under policy per_batch; mandatory there, refused elsewhere",
+     .member = member<&S::faults, &S::Faults::batch_size>()},
     {.name = "faults.per_group", .kind = Kind::integer, .default_text = "1",
      .integer_range = {1, 1'000'000},
      .doc = "faults that are present together in one inference",
@@ -189,6 +205,10 @@ std::vector<Key> make_keys() {
      .doc = "passes over the data set, each with new faults",
      .member = member<&S::faults, &S::Faults::epochs>()},
 
+    {.name = "run_type", .kind = Kind::choice, .default_text = "single",
+     .choices = words(faultgen::kRunTypes),
+     .doc = "which faults are present together in a trial",
+     .member = choice<faultgen::kRunTypes, &S::run_type>()},
     {.name = "execution", .kind = Kind::choice, .default_text = "reference",
      .choices = words(kExecutions),
      .doc = "how trials are computed",
@@ -214,6 +234,10 @@ std::vector<Key> make_keys() {
      .real_range = {.low = 0.5, .high = 0.9999},
      .doc = "confidence of intervals, two-sided",
      .member = member<&S::statistics, &S::Statistics::confidence>()},
+
+    {.name = "expect.golden_top1", .kind = Kind::real, .real_range = {.low = 0, .high = 1},
+     .doc = "least golden top-1 accuracy, a fraction: below it no trial is run (exit code 5)",
+     .member = member<&S::expect, &S::Expect::golden_top1>()},
   };
 }
 // clang-format on
@@ -266,6 +290,29 @@ const std::vector<Rule>& rules() {
                     : fmt::format("faults.bits: low bit {} is above high bit {}", low, high);
        },
        "[low, high], both included; bit 0 is the least significant"},
+      {"faults.policy",
+       [](const Scenario& s) {
+         const bool needed = s.faults.policy == faultgen::Policy::per_batch;
+         return needed && !s.faults.batch_size && !s.faults.file
+                    ? std::string("faults.policy: per_batch without faults.batch_size")
+                    : std::string();
+       },
+       "add faults.batch_size: the number of consecutive samples that meet the same faults"},
+      {"faults.batch_size",
+       [](const Scenario& s) {
+         return s.faults.batch_size && s.faults.policy != faultgen::Policy::per_batch
+                    ? fmt::format("faults.batch_size: does not apply to policy {}",
+                                  name_of(faultgen::kPolicies, s.faults.policy))
+                    : std::string();
+       },
+       "remove it, or set faults.policy: per_batch"},
+      {"expect.golden_top1",
+       [](const Scenario& s) {
+         return s.expect.golden_top1 && !s.data.labels
+                    ? std::string("expect.golden_top1: the data has no labels")
+                    : std::string();
+       },
+       "give data.labels, or remove the expectation"},
   };
   return table;
 }
@@ -319,6 +366,7 @@ std::string keys_table() {
     for (const Word& word : key.choices) {
       rows.push_back({"  " + std::string(word.name), "", "", "", std::string(word.doc)});
     }
+    if (!key.none.empty()) rows.push_back({"  none", "", "", "", std::string(key.none)});
   }
   std::array<std::size_t, 5> widths{};
   for (const Row& row : rows) {

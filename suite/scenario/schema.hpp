@@ -72,6 +72,8 @@ struct Key {
   RealRange real_range{};           ///< real, reals
   ItemCount items{};                ///< integers, reals
   std::vector<Word> choices{};      ///< choice
+  std::string_view refusal{};       ///< choice: why every other word is refused; may be empty
+  std::string_view none{};          ///< what the word `none` means; empty: it is no word
   std::string_view doc;
   bool excludes_section = false;  ///< when given, no other key of its section may be
   Member member;

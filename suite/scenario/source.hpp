@@ -23,6 +23,7 @@ class Source {
  public:
   /// A byte order mark is dropped and CRLF becomes LF; no other byte is changed.
   /// @param name  stands in messages, usually the file's path
+  /// @param text  the whole file
   Source(std::string name, std::string_view text);
 
   const std::string& text() const { return text_; }

@@ -78,7 +78,8 @@ Result<YAML::Node, SyntaxError> load(const std::string& text) {
     return SyntaxError{position_of(error.mark), "nested too deeply",
                        "a scenario has two levels: sections and keys"};
   } catch (const YAML::Exception& error) {
-    return SyntaxError{position_of(error.mark), "not valid YAML: " + error.msg, ""};
+    // yaml-cpp quotes single bytes of the text: half a character, or its own mark of the end.
+    return SyntaxError{position_of(error.mark), "not valid YAML: " + printable(error.msg), ""};
   }
 }
 
@@ -412,6 +413,8 @@ std::optional<std::vector<Scalar>> Reader::scalars_of(const Key& key, const Entr
 bool Reader::set_value(const Key& key, const Entry& entry) {
   const std::optional<std::vector<Scalar>> scalars = scalars_of(key, entry);
   if (!scalars) return false;
+  const bool none = !key.none.empty() && scalars->front() == Scalar{"none"};
+  if (none) return true;  // the member keeps no value
   const Result<Value, Problem> value = to_value(key, *scalars);
   if (!value) {
     const auto& [what, hint, item] = value.error();

@@ -31,6 +31,16 @@ std::string quoted_text(const std::string& text) {
   return emitter.c_str();
 }
 
+/// Whether a key that excludes the rest of its section has a value, and `key` is of that rest.
+bool replaced(const Key& key, const Scenario& scenario) {
+  return std::any_of(keys().begin(), keys().end(), [&](const Key& other) {
+    return other.excludes_section && other.section() == key.section() && other.name != key.name &&
+           other.member.get(scenario).has_value();
+  });
+}
+
+}  // namespace
+
 std::string value_text(const Key& key, const Value& value) {
   switch (key.kind) {
     case Kind::integer:
@@ -49,16 +59,6 @@ std::string value_text(const Key& key, const Value& value) {
   }
   return "";
 }
-
-/// Whether a key that excludes the rest of its section has a value, and `key` is of that rest.
-bool replaced(const Key& key, const Scenario& scenario) {
-  return std::any_of(keys().begin(), keys().end(), [&](const Key& other) {
-    return other.excludes_section && other.section() == key.section() && other.name != key.name &&
-           other.member.get(scenario).has_value();
-  });
-}
-
-}  // namespace
 
 std::string to_yaml(const Scenario& scenario) {
   std::string text;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "suite/scenario/scenario.hpp"
+#include "suite/scenario/schema.hpp"
 
 #include <string>
 
@@ -10,5 +10,8 @@ namespace bitquake::scenario {
 /// scenario (in the same directory: paths are written as they were given). Keys without a value are
 /// left out: absent optional ones, and those that an existing fault set replaces.
 std::string to_yaml(const Scenario& scenario);
+
+/// The value of `key` as YAML on one line.
+std::string value_text(const Key& key, const Value& value);
 
 }  // namespace bitquake::scenario

@@ -71,6 +71,10 @@ TEST_CASE("the table of keys shows every key, default and word", "[scenario]") {
       REQUIRE(line != std::string::npos);
       REQUIRE(table.find(word.doc, line) < table.find('\n', line + 1));
     }
+    if (key.none.empty()) continue;
+    REQUIRE_FALSE(key.mandatory);
+    const auto line = table.find("\n  none ", at);
+    REQUIRE(table.find(key.none, line) < table.find('\n', line + 1));
   }
   REQUIRE(table.find(" \n") == std::string::npos);
 }

@@ -251,6 +251,7 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
        {"", "1", "[]", "[1, 2]", "[1, 2, 3, 4]", "[1, 2, 0]", "[1, 2, 65537]", "[1, 2, -3]",
         "[1, 2, x]", "[1, 2, 3.0]", "[1, 2, [3]]", "[1, 2, '3']"}},
       {"model.output", no_word},
+      {"model.device", no_word},
       {"data.format", no_word},
       {"data.name", no_text},
       {"data.images", no_text},
@@ -268,14 +269,17 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       {"faults.bits", {"", "3", "[]", "[1, 2, 3]", "[2, 1]", "[0, 32]", "[-1, 2]", "[a]"}},
       {"faults.draw", no_word},
       {"faults.policy", no_word},
+      {"faults.batch_size", no_integer("0", "1000000001")},
       {"faults.per_group", no_integer("0", "1000001")},
       {"faults.epochs", no_integer("0", "1000000001")},
+      {"run_type", no_word},
       {"execution", no_word},
       {"padded_batch", no_integer("0", "4097")},
       {"unit_samples", no_integer("0", "1000001")},
       {"monitor", no_word},
       {"statistics.interval", no_word},
       {"statistics.confidence", {"", "x", "0.49", "1", "0.99991", "95", "'0.9'"}},
+      {"expect.golden_top1", {"", "x", "-0.1", "1.01", "91", "'0.9'"}},
   };
   REQUIRE(cases.size() == keys().size());
   for (const auto& [key, values] : cases) {
@@ -446,6 +450,8 @@ TEST_CASE("what is not one YAML document is one error with a position", "[scenar
       {"seed: *none\n", "a.yaml:1:7: error: not valid YAML: the referenced anchor is not defined"},
       {"model:\n\tfile: m\n", "a.yaml:2:1: error: a tab indents this line"},
       {"version: \xFF\n", "a.yaml:1:10: error: byte 0xFF is not UTF-8 text"},
+      {"seed: \"\\\xC3\xA9\"\n", "a.yaml:1:10: error: not valid YAML: unknown escape character: ?"},
+      {"seed: \"\\", "a.yaml:1:9: error: not valid YAML: unknown escape character: ?"},
       {std::string(100'000, '['), "a.yaml:1:1: error: nested too deeply"},
       {std::string(100'000, '{'), "a.yaml:1:1: error: nested too deeply"},
   }));
@@ -560,4 +566,46 @@ TEST_CASE("a damaged scenario is read or refused, never more", "[scenario][prope
   // Both branches were taken often: the mutations are neither harmless nor hopeless.
   REQUIRE(refused > runs / 4);
   REQUIRE(refused < runs * 3 / 4);
+}
+
+TEST_CASE("the word none stands for no labels, a file of that name is quoted", "[scenario]") {
+  const std::string head =
+      "version: 1\n"
+      "model: {file: m.pt, input: [1, 28, 28], output: logits}\n"
+      "data: {name: digits, images: images.gz, labels: ";
+  REQUIRE(parsed(head + "none}\n") == parsed(kShortest));
+  REQUIRE(parsed(head + "\"none\"}\n").data.labels == "none");
+  REQUIRE(parsed(head + "l.gz}\n", {{"data.labels", "none"}}) == parsed(kShortest));
+}
+
+TEST_CASE("a device other than the CPU is refused with the reason", "[scenario][error]") {
+  const std::string head =
+      "version: 1\n"
+      "data: {name: digits, images: images.gz}\n"
+      "model: {file: m.pt, input: [1, 28, 28], output: logits, device: ";
+  const std::string reason =
+      " is refused: trials are compared bit by bit, and only CPU kernels are checked to repeat "
+      "their bits\n";
+  const std::string hint = "hint: remove the key, or write cpu\n";
+  REQUIRE(parsed(head + "cpu}\n") == parsed(kShortest));
+  REQUIRE(
+      mistakes(head + "cuda}\n").starts_with("a.yaml:3:65: error: model.device: 'cuda'" + reason));
+  for (const std::string device : {"cuda:0", "gpu", "mps"}) {
+    REQUIRE(mistakes(kShortest, {{"model.device", device}}) == "--set model.device=" + device +
+                                                                   ": error: model.device: '" +
+                                                                   device + "'" + reason + hint);
+  }
+}
+
+TEST_CASE("a batch size goes with per_batch and with nothing else", "[scenario]") {
+  REQUIRE(
+      mistakes(kShortest, {{"faults.policy", "per_batch"}, {"faults.batch_size", "8"}}).empty());
+  REQUIRE(what("faults: {policy: per_batch}") ==
+          "faults.policy: per_batch without faults.batch_size");
+  REQUIRE(what("faults: {batch_size: 8}") ==
+          "faults.batch_size: does not apply to policy per_image");
+  REQUIRE(what("faults: {policy: per_epoch, batch_size: 8}") ==
+          "faults.batch_size: does not apply to policy per_epoch");
+  REQUIRE(
+      mistakes(kShortest, {{"run_type", "accumulate"}, {"faults.policy", "per_epoch"}}).empty());
 }

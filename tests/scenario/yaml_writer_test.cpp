@@ -19,6 +19,7 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
           "  file: \"m.pt\"\n"
           "  input: [1, 28, 28]\n"
           "  output: logits\n"
+          "  device: cpu\n"
           "data:\n"
           "  format: idx\n"
           "  name: \"digits\"\n"
@@ -36,6 +37,7 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
           "  policy: per_image\n"
           "  per_group: 1\n"
           "  epochs: 1\n"
+          "run_type: single\n"
           "execution: reference\n"
           "padded_batch: 16\n"
           "unit_samples: 64\n"
@@ -48,7 +50,7 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
 TEST_CASE("keys that an existing fault set replaces are left out", "[scenario]") {
   const Scenario s = parsed(kShortest + "faults: {file: set.h5}\n");
   const std::string text = to_yaml(s);
-  REQUIRE(text.find("faults:\n  file: \"set.h5\"\nexecution:") != std::string::npos);
+  REQUIRE(text.find("faults:\n  file: \"set.h5\"\nrun_type:") != std::string::npos);
   REQUIRE(parsed(text) == s);
 }
 
@@ -80,7 +82,7 @@ TEST_CASE("random scenarios survive writing and reading", "[scenario][property]"
     s.preprocess.mean = {real(), real(), real()};
     s.preprocess.stddev = {draws.uniform() + 1e-30};
     s.faults.target = pick(faultgen::kTargets);
-    s.faults.model = pick(faultgen::kFaultModels);
+    s.faults.model = pick(faultgen::kBuiltInFaultModels);
     s.faults.bits.low = static_cast<std::uint32_t>(draws.below(32));
     s.faults.bits.high =
         s.faults.bits.low + static_cast<std::uint32_t>(draws.below(32 - s.faults.bits.low));
