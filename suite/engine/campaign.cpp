@@ -8,6 +8,8 @@
 #include "suite/base/sha256.hpp"
 #include "suite/base/text.hpp"
 #include "suite/engine/checkpoint.hpp"
+#include "suite/engine/expectation.hpp"
+#include "suite/engine/identity.hpp"
 #include "suite/engine/pipeline.hpp"
 #include "suite/scenario/yaml_writer.hpp"
 
@@ -27,26 +29,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::string_view kind_name(model::PointKind kind) {
-  switch (kind) {
-    case model::PointKind::parameter:
-      return "parameter";
-    case model::PointKind::site_output:
-      return "site_output";
-    case model::PointKind::module_output:
-      return "module_output";
-    case model::PointKind::output:
-      return "output";
-  }
-  return "";
-}
-
-std::string fingerprint_text(const std::map<std::string, std::string>& fingerprint) {
-  std::string text;
-  for (const auto& [name, value] : fingerprint) text += fmt::format("{}={}\n", name, value);
-  return text;
-}
-
 /// Time of each stage, summed over workers.
 struct Timings {
   double golden_s = 0, faulty_s = 0, store_s = 0, inference_wall_s = 0, summary_s = 0;
@@ -59,6 +41,10 @@ class CampaignRun {
       : inputs_(inputs), options_(options), stop_(stop), observer_(observer) {}
 
   Result<CampaignResult> run() {
+    if (!holds_segments()) {
+      auto met = check_expectation(inputs_, options_.threads, stop_, observer_);
+      if (!met) return met.error();
+    }
     auto directory = RunDirectory::claim(options_.directory, scenario::to_yaml(inputs_.scenario));
     if (!directory) return directory.error();
     if (auto failed = store_fault_set()) return *failed;
@@ -83,6 +69,13 @@ class CampaignRun {
 
  private:
   std::filesystem::path file(const char* name) const { return options_.directory / name; }
+
+  /// A campaign that has begun has met its expectation.
+  bool holds_segments() const {
+    std::error_code missing;
+    return std::filesystem::directory_iterator(options_.directory / "segments", missing) !=
+           std::filesystem::directory_iterator();
+  }
 
   /// Written before the first inference; found again, it must be the same.
   std::optional<Error> store_fault_set() {
@@ -122,14 +115,8 @@ class CampaignRun {
 
     const auto faults = sha256_file(file("faults.h5"), Errc::results);
     if (!faults) return faults.error();
-    manifest_.inputs.push_back({"model", inputs_.scenario.model.file, inputs_.model->sha256()});
-    for (const auto& [name, sha256] : inputs_.data->checksums()) {
-      manifest_.inputs.push_back({"data", name, sha256});
-    }
-    manifest_.inputs.push_back({"faults", "faults.h5", *faults});
-    std::string identity = scenario::to_yaml(inputs_.scenario);
-    for (const auto& input : manifest_.inputs) identity += input.role + " " + input.sha256 + "\n";
-    manifest_.campaign = sha256_hex(identity);
+    manifest_.inputs = input_hashes(inputs_, *faults);
+    manifest_.campaign = campaign_identity(inputs_.scenario, manifest_.inputs);
     return std::nullopt;
   }
 
@@ -146,6 +133,9 @@ class CampaignRun {
   void begin(const Finished& finished) {
     for (const std::string& text : inputs_.model->notices()) observer_.notice(text);
     progress_.trials_total = inputs_.plan.trials();
+    progress_.independent =
+        inputs_.plan.epochs() == 1 &&
+        inputs_.plan.schedule().slots(inputs_.plan.samples()) == inputs_.plan.samples();
     progress_.trials_done = progress_.trials_resumed = finished.trials;
     progress_.outcomes = finished.outcomes;
     if (!finished.units.empty()) {
@@ -169,7 +159,7 @@ class CampaignRun {
                          inputs_.plan.units_per_segment());
     const Clock::time_point start = Clock::now();
     try {
-      run_pipeline(inputs_, units, options_.threads, stop_, [&](UnitRows rows) {
+      run_pipeline(inputs_, units, options_.threads, run_unit, stop_, [&](UnitRows rows) {
         const Clock::time_point store = Clock::now();
         count(rows);
         writer.add(rows.unit, std::move(rows.trials), rows.injections, rows.golden, rows.messages);
@@ -202,17 +192,10 @@ class CampaignRun {
 
   Result<results::Summary> conclude(const RunDirectory& directory) {
     const Clock::time_point start = Clock::now();
-    const std::string fingerprint = fingerprint_text(manifest_.fingerprint);
-    auto finished = directory.finished(manifest_.campaign, fingerprint);
+    auto finished = directory.finished(manifest_.campaign, fingerprint_text(manifest_.fingerprint));
     if (!finished) return finished.error();
-    results::Campaign campaign{manifest_.campaign, fingerprint, inputs_.model->classes(), {}, {}};
-    for (const auto& point : inputs_.model->points()) {
-      campaign.points.push_back({point.path, std::string(kind_name(point.kind))});
-    }
-    for (const auto& site : inputs_.model->sites()) {
-      campaign.sites.push_back(
-          {faultgen::site_name(site), std::string(faultgen::to_string(site.kind))});
-    }
+    const results::Campaign campaign =
+        describe_rows(inputs_.scenario, *inputs_.model, manifest_.campaign);
     const auto trials = results::join_segments(finished->segments, campaign, inputs_.plan.units());
     if (!trials) return trials.error();
     results::write_trials(file("trials.h5"), *trials);

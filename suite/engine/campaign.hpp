@@ -18,6 +18,7 @@ struct Progress {
   std::uint64_t trials_resumed = 0;         ///< of those done, found finished at the start
   std::array<std::uint64_t, 4> outcomes{};  ///< by metrics::Outcome
   double seconds = 0;                       ///< since this run began
+  bool independent = true;                  ///< no two trials share a sample or a fault
 };
 
 /// Hears what a campaign has to say; called from one thread at a time.
@@ -33,7 +34,7 @@ class Observer {
 struct RunOptions {
   std::filesystem::path directory;        ///< run directory; continued when it holds this campaign
   unsigned threads = 1;                   ///< workers; results do not depend on it
-  std::filesystem::path scenario_file{};  ///< for the manifest
+  std::filesystem::path scenario_file{};  ///< for the manifest, absolute
   unsigned inner_threads = 1;             ///< for the manifest: intra-op threads of each worker
 };
 
@@ -47,9 +48,13 @@ struct CampaignResult {
 /// segments, at the end trials.h5, kpi/*.csv, summary.json, skipped.csv, timings.csv. The same
 /// campaign in the same directory goes on where it stopped. Every file but run.json, timings.csv
 /// and log.txt depends on `inputs` alone.
-/// @param stop  set it (a signal handler may) to end early without losing finished units
+/// @param inputs    what prepare() gave
+/// @param options   where to, and how many workers
+/// @param stop      set it (a signal handler may) to end early without losing finished units
+/// @param observer  hears notices and progress
 /// @return Errc::usage for an unusable directory or one of another scenario, Errc::results for
-///         a fault set or segments that do not belong here
+///         a fault set or segments that do not belong here, Errc::expectation before anything is
+///         written when the golden runs are not what the scenario expects
 /// Throws Exception: Errc::data for a sample that cannot be read or does not fit the model,
 /// Errc::results when a file cannot be written, and what a golden run throws. What is in finished
 /// segments is kept.

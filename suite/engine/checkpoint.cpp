@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
-#include <sstream>
 #include <sys/file.h>
 #include <system_error>
 #include <unistd.h>
@@ -21,13 +19,6 @@ namespace {
 Error unusable(const std::filesystem::path& path, const std::string& reason) {
   return {Errc::usage, path.string(), "cannot be used as output directory: " + reason,
           "choose a directory that can be written, with -o", ""};
-}
-
-std::string text_of(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
 }
 
 }  // namespace
@@ -48,7 +39,9 @@ Result<RunDirectory> RunDirectory::claim(const std::filesystem::path& path,
   const std::filesystem::path scenario_path = path / "scenario.yaml";
   if (!std::filesystem::exists(scenario_path)) {
     write_text_durably(scenario_path, scenario);
-  } else if (text_of(scenario_path) != scenario) {
+  } else if (const auto held = read_text(scenario_path, Errc::usage); !held) {
+    return held.error();
+  } else if (*held != scenario) {
     return Error{
         Errc::usage, path.string(), "holds the results of another scenario",
         "compare it with " + scenario_path.string() + ", or choose another directory with -o", ""};

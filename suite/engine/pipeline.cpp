@@ -40,7 +40,8 @@ class Ordered {
 }  // namespace
 
 void run_pipeline(const Inputs& inputs, const std::vector<std::uint64_t>& units, unsigned threads,
-                  const std::atomic<bool>& stop, const std::function<void(UnitRows)>& write) {
+                  const Work& work, const std::atomic<bool>& stop,
+                  const std::function<void(UnitRows)>& write, const Decode& decode_input) {
   namespace tbb = oneapi::tbb;
   tbb::enumerable_thread_specific<std::unique_ptr<model::Executor>> executors(
       [&] { return inputs.model->make_executor(); });
@@ -62,12 +63,12 @@ void run_pipeline(const Inputs& inputs, const std::vector<std::uint64_t>& units,
   };
   const auto decode = [&](Slot* slot) {
     const Ordered stage;
-    slot->input = decode_unit(inputs, slot->unit);
+    slot->input = decode_input(inputs, slot->unit);
     return slot;
   };
   const auto infer = [&](Slot* slot) {
     const Ordered stage;
-    slot->rows = run_unit(inputs, slot->input, *executors.local());
+    slot->rows = work(inputs, slot->input, *executors.local());
     return slot;
   };
   const auto store = [&](Slot* slot) {

@@ -9,10 +9,18 @@
 
 namespace bitquake::engine {
 
-/// Runs `units` on `threads` workers: decode and inference in parallel, `write` one unit at a time
-/// in the order given. Setting `stop` ends it early: units already begun are finished and written.
-/// The first exception of any stage is rethrown once the others have come to rest.
+/// What is done with each unit, on any worker: run_unit, or golden runs alone. Thread-safe.
+using Work = std::function<UnitRows(const Inputs&, const UnitInput&, model::Executor&)>;
+
+/// Makes the input of a unit: decode_unit, or samples chosen otherwise. Thread-safe.
+using Decode = std::function<UnitInput(const Inputs&, std::uint64_t unit)>;
+
+/// Runs `units` on `threads` workers: decode and work in parallel, `write` one unit at a time in
+/// the order given. Setting `stop` ends it early: units already begun are finished and written. The
+/// first exception of any stage is rethrown once the others have come to rest.
 void run_pipeline(const Inputs& inputs, const std::vector<std::uint64_t>& units, unsigned threads,
-                  const std::atomic<bool>& stop, const std::function<void(UnitRows)>& write);
+                  const Work& work, const std::atomic<bool>& stop,
+                  const std::function<void(UnitRows)>& write,
+                  const Decode& decode_input = decode_unit);
 
 }  // namespace bitquake::engine

@@ -5,8 +5,12 @@
 namespace bitquake::engine {
 
 Plan::Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots,
-           std::uint32_t unit_samples)
-    : samples_(samples), slots_(slots), epochs_(epochs), unit_samples_(unit_samples) {}
+           std::uint32_t unit_samples, faultgen::Schedule schedule)
+    : samples_(samples),
+      slots_(slots),
+      epochs_(epochs),
+      unit_samples_(unit_samples),
+      schedule_(schedule) {}
 
 SampleRange Plan::samples_of(std::uint64_t unit) const {
   const std::uint64_t first = unit * unit_samples_;
@@ -39,13 +43,14 @@ Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
       return error("does not hold one group for every epoch and slot", "generate it again");
     }
   }
-  if (slots < samples) {
-    return error("holds faults for " + std::to_string(slots) + " samples, but the scenario has " +
-                     std::to_string(samples),
-                 "set data.samples to at most " + std::to_string(slots) +
-                     ", or generate a set for this scenario");
+  const faultgen::Schedule& schedule = faults.provenance.schedule;
+  if (slots < schedule.slots(samples)) {
+    const std::string most = std::to_string(slots * schedule.batch_size);
+    return error(
+        "holds faults for " + most + " samples, but the scenario has " + std::to_string(samples),
+        "set data.samples to at most " + most + ", or generate a set for this scenario");
   }
-  return Plan(samples, epochs, slots, unit_samples);
+  return Plan(samples, epochs, slots, unit_samples, schedule);
 }
 
 }  // namespace bitquake::engine

@@ -18,23 +18,28 @@ struct SampleRange {
 /// a trial's number depends on neither units nor threads.
 class Plan {
  public:
-  /// @param samples  of the subset, > 0   @param epochs  passes, > 0
-  /// @param slots    groups per epoch in the fault set, >= samples
-  Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots,
-       std::uint32_t unit_samples);
+  /// @param samples       of the subset, > 0
+  /// @param epochs        passes, > 0
+  /// @param slots         groups per epoch in the fault set, >= schedule.slots(samples)
+  /// @param unit_samples  samples of a work unit, > 0
+  /// @param schedule      how groups meet samples
+  Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots, std::uint32_t unit_samples,
+       faultgen::Schedule schedule = {});
 
   std::uint64_t samples() const { return samples_; }
+  std::uint64_t slots() const { return slots_; }
+  const faultgen::Schedule& schedule() const { return schedule_; }
   std::uint32_t epochs() const { return epochs_; }
   std::uint64_t trials() const { return samples_ * epochs_; }
   std::uint64_t units() const { return (samples_ + unit_samples_ - 1) / unit_samples_; }
   SampleRange samples_of(std::uint64_t unit) const;
 
-  /// per_image: one group for each sample and epoch.
+  /// A sample meets one group in each epoch.
   std::uint64_t trial(std::uint32_t epoch, std::uint64_t sample) const {
     return epoch * samples_ + sample;
   }
   std::uint64_t group(std::uint32_t epoch, std::uint64_t sample) const {
-    return epoch * slots_ + sample;
+    return epoch * slots_ + schedule_.slot_of(sample);
   }
 
   /// Units that share a segment file: about 64 segments for a campaign, but 1,024 to 65,536 trials
@@ -44,6 +49,7 @@ class Plan {
  private:
   std::uint64_t samples_, slots_;
   std::uint32_t epochs_, unit_samples_;
+  faultgen::Schedule schedule_;
 };
 
 /// Plan for a fault set and a number of samples. Errc::fault_set when the set's groups are not one

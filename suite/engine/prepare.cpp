@@ -30,18 +30,15 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
                                     .model = wanted.model,
                                     .bits = wanted.bits,
                                     .draw = wanted.draw,
-                                    .policy = wanted.policy,
+                                    .schedule = wanted.schedule(),
                                     .per_group = wanted.per_group,
                                     .epochs = wanted.epochs,
                                     .samples = samples,
                                     .seed = scenario.seed});
   if (!set) return set;
-  set->provenance = {scenario.seed,
-                     "bitquake " + std::string(build_info().version),
-                     model.sha256(),
-                     scenario.model.input,
-                     std::string(name_of(faultgen::kPolicies, wanted.policy)),
-                     scenario::to_yaml(scenario)};
+  set->provenance = {scenario.seed,     "bitquake " + std::string(build_info().version),
+                     model.sha256(),    scenario.model.input,
+                     wanted.schedule(), scenario::to_yaml(scenario)};
   return set;
 }
 

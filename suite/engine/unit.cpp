@@ -8,8 +8,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <memory>
+#include <numeric>
 #include <span>
+#include <utility>
 
 namespace bitquake::engine {
 namespace {
@@ -24,8 +28,14 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-std::uint64_t output_hash(const std::vector<float>& output) {
-  return output.empty() ? 0 : hash64(std::as_bytes(std::span(output)));
+/// All NaNs count as one: which payload comes out where two meet depends on the order of operands
+/// that a compiler chose.
+std::uint64_t output_hash(std::vector<float> output) {
+  if (output.empty()) return 0;
+  for (float& x : output) {
+    if (std::isnan(x)) x = std::numeric_limits<float>::quiet_NaN();
+  }
+  return hash64(std::as_bytes(std::span(output)));
 }
 
 std::uint32_t label_rank(const std::vector<float>& scores, std::int64_t label,
@@ -61,6 +71,58 @@ std::uint32_t message_number(std::vector<std::string>& messages, const std::stri
   return static_cast<std::uint32_t>(number);
 }
 
+/// Appends the faults of a group.
+void append_group(const faultgen::FaultSet& set, std::uint64_t number, TrialFaults& all) {
+  const faultgen::FaultGroup& group = set.groups[number];
+  for (std::uint64_t i = 0; i < group.n_faults; ++i) {
+    all.ids.push_back(group.first_fault + i);
+    all.faults.push_back(set.faults[group.first_fault + i]);
+  }
+}
+
+/// The faults of a unit's trials. Those of a slot lie in a row, epoch by epoch: a trial has a
+/// piece.
+class UnitFaults {
+ public:
+  UnitFaults(const Inputs& inputs, SampleRange samples) : inputs_(inputs) {
+    const faultgen::Schedule& schedule = inputs.plan.schedule();
+    first_slot_ = schedule.slot_of(samples.first);
+    const std::uint64_t slots = schedule.slot_of(samples.last - 1) - first_slot_ + 1;
+    for (std::uint64_t slot = 0; slot < slots; ++slot) slots_.push_back(gather(first_slot_ + slot));
+  }
+
+  struct OfTrial {
+    std::span<const faultgen::Fault> faults;
+    std::span<const std::uint64_t> ids;  ///< rows of the fault set
+  };
+  OfTrial of(std::uint32_t epoch, std::uint64_t sample) const {
+    const Slot& slot = slots_[inputs_.plan.schedule().slot_of(sample) - first_slot_];
+    const bool single = inputs_.scenario.run_type == faultgen::RunType::single;
+    const std::size_t first = single ? slot.ends[epoch] : 0, last = slot.ends[epoch + 1];
+    return {std::span(slot.all.faults).subspan(first, last - first),
+            std::span(slot.all.ids).subspan(first, last - first)};
+  }
+
+ private:
+  struct Slot {
+    TrialFaults all;
+    std::vector<std::size_t> ends{0};  ///< of epoch e: [ends[e], ends[e + 1])
+  };
+
+  Slot gather(std::uint64_t number) const {
+    Slot slot;
+    for (std::uint64_t epoch = 0; epoch < inputs_.plan.epochs(); ++epoch) {
+      append_group(inputs_.faults, epoch * inputs_.plan.slots() + number, slot.all);
+      slot.ends.push_back(slot.all.ids.size());
+    }
+    return slot;
+  }
+
+  const Inputs& inputs_;
+  std::uint64_t first_slot_ = 0;
+  std::vector<Slot> slots_;
+};
+
 results::TrialRow trial_row(const Inputs& inputs, std::uint32_t epoch,
                             const results::GoldenRow& golden, const model::GoldenRow& golden_run,
                             const model::TrialResult& result, std::vector<std::string>& messages) {
@@ -72,9 +134,8 @@ results::TrialRow trial_row(const Inputs& inputs, std::uint32_t epoch,
   row.epoch = epoch;
   row.sample = golden.sample;
   row.group = inputs.plan.group(epoch, golden.sample);
-  const faultgen::FaultGroup& group = inputs.faults.groups[row.group];
-  row.first_fault = group.first_fault;
-  row.n_faults = group.n_faults;
+  row.first_fault = inputs.faults.groups[row.group].first_fault;
+  row.n_faults = static_cast<std::uint32_t>(result.injections.size());
   row.outcome = static_cast<std::uint8_t>(verdict.outcome);
   row.sdc5 = verdict.sdc5;
   row.sdc10 = verdict.sdc10;
@@ -92,17 +153,60 @@ results::TrialRow trial_row(const Inputs& inputs, std::uint32_t epoch,
   return row;
 }
 
-void append_injections(const results::TrialRow& trial, const model::TrialResult& result,
-                       std::vector<results::InjectionRow>& rows) {
+/// The rows of `result`, behind those there are.
+void append_rows(const Inputs& inputs, std::uint32_t epoch, std::size_t sample,
+                 std::span<const std::uint64_t> ids, const model::GoldenBlock& block,
+                 const model::TrialResult& result, UnitRows& rows) {
+  rows.trials.push_back(
+      trial_row(inputs, epoch, rows.golden[sample], block.row(sample), result, rows.messages));
   for (std::size_t i = 0; i < result.injections.size(); ++i) {
     const model::Injection& injection = result.injections[i];
-    rows.push_back({trial.trial, trial.first_fault + i, injection.reached, injection.original_bits,
-                    injection.corrupted_bits});
+    rows.injections.push_back({rows.trials.back().trial, ids[i], injection.reached,
+                               injection.original_bits, injection.corrupted_bits});
   }
 }
 
-std::unique_ptr<model::GoldenBlock> golden_block(const UnitInput& input,
-                                                 model::Executor& executor) {
+std::vector<results::GoldenRow> golden_rows(const Inputs& inputs, const UnitInput& input,
+                                            const model::GoldenBlock& block) {
+  std::vector<results::GoldenRow> rows;
+  for (std::size_t i = 0; i < input.samples.size(); ++i) {
+    rows.push_back(golden_row(inputs, input.positions[i], input.samples[i], block.row(i)));
+  }
+  return rows;
+}
+
+}  // namespace
+
+UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit) {
+  const SampleRange range = inputs.plan.samples_of(unit);
+  std::vector<std::uint64_t> positions(range.last - range.first);
+  std::iota(positions.begin(), positions.end(), range.first);
+  UnitInput input = decode_samples(inputs, std::move(positions));
+  input.unit = unit;
+  return input;
+}
+
+UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions) {
+  const std::uint64_t elements = faultgen::element_count(inputs.scenario.model.input);
+  UnitInput input{0, std::move(positions), {}, {}};
+  input.values.resize(input.positions.size() * elements);
+  for (std::size_t i = 0; i < input.positions.size(); ++i) {
+    input.samples.push_back(value_or_throw(inputs.data->get(input.positions[i])));
+    const datasets::Sample& sample = input.samples.back();
+    if (sample.label && *sample.label >= static_cast<std::int64_t>(inputs.model->classes())) {
+      throw Exception({Errc::data, sample.file,
+                       fmt::format("sample {} has label {}, but the model has {} classes",
+                                   sample.index, *sample.label, inputs.model->classes()),
+                       "use the labels the model was trained with", ""});
+    }
+    value_or_throw(datasets::to_input(sample, inputs.scenario.preprocess,
+                                      inputs.scenario.model.input,
+                                      std::span(input.values).subspan(i * elements, elements)));
+  }
+  return input;
+}
+
+std::unique_ptr<model::GoldenBlock> run_golden(const UnitInput& input, model::Executor& executor) {
   try {
     return executor.golden(input.values);
   } catch (const model::GoldenFailure& failure) {
@@ -114,47 +218,25 @@ std::unique_ptr<model::GoldenBlock> golden_block(const UnitInput& input,
   }
 }
 
-}  // namespace
-
-UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit) {
-  const SampleRange range = inputs.plan.samples_of(unit);
-  const std::uint64_t elements = faultgen::element_count(inputs.scenario.model.input);
-  UnitInput input{unit, {}, std::vector<float>((range.last - range.first) * elements)};
-  for (std::uint64_t i = range.first; i < range.last; ++i) {
-    input.samples.push_back(value_or_throw(inputs.data->get(i)));
-    const datasets::Sample& sample = input.samples.back();
-    if (sample.label && *sample.label >= static_cast<std::int64_t>(inputs.model->classes())) {
-      throw Exception({Errc::data, sample.file,
-                       fmt::format("sample {} has label {}, but the model has {} classes",
-                                   sample.index, *sample.label, inputs.model->classes()),
-                       "use the labels the model was trained with", ""});
-    }
-    value_or_throw(datasets::to_input(
-        sample, inputs.scenario.preprocess, inputs.scenario.model.input,
-        std::span(input.values).subspan((i - range.first) * elements, elements)));
-  }
-  return input;
-}
-
 UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor& executor) {
   UnitRows rows;
   rows.unit = input.unit;
-  const std::uint64_t first = inputs.plan.samples_of(input.unit).first;
-
+  const SampleRange range = inputs.plan.samples_of(input.unit);
   const Stopwatch golden_time;
-  const auto block = golden_block(input, executor);
+  const auto block = run_golden(input, executor);
   rows.golden_s = golden_time.seconds();
-  for (std::size_t i = 0; i < input.samples.size(); ++i) {
-    rows.golden.push_back(golden_row(inputs, first + i, input.samples[i], block->row(i)));
-  }
+  rows.golden = golden_rows(inputs, input, *block);
 
+  const UnitFaults faults(inputs, range);
   std::vector<model::Trial> trials;
+  std::vector<std::span<const std::uint64_t>> ids;
   std::vector<std::uint32_t> epochs;
   for (std::uint32_t epoch = 0; epoch < inputs.plan.epochs(); ++epoch) {
     for (std::size_t i = 0; i < input.samples.size(); ++i) {
       if (rows.golden[i].skipped != 0) continue;
-      const auto& group = inputs.faults.groups[inputs.plan.group(epoch, first + i)];
-      trials.push_back({i, inputs.faults.faults_of(group)});
+      const UnitFaults::OfTrial present = faults.of(epoch, range.first + i);
+      trials.push_back({i, present.faults});
+      ids.push_back(present.ids);
       epochs.push_back(epoch);
     }
   }
@@ -162,12 +244,57 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor&
   const std::vector<model::TrialResult> results = executor.trials(*block, trials);
   rows.faulty_s = faulty_time.seconds();
   for (std::size_t i = 0; i < trials.size(); ++i) {
-    const std::size_t sample = trials[i].golden_row;
-    rows.trials.push_back(trial_row(inputs, epochs[i], rows.golden[sample], block->row(sample),
-                                    results[i], rows.messages));
-    append_injections(rows.trials.back(), results[i], rows.injections);
+    append_rows(inputs, epochs[i], trials[i].golden_row, ids[i], *block, results[i], rows);
   }
   return rows;
+}
+
+TrialFaults faults_of_trial(const faultgen::FaultSet& set, const Plan& plan,
+                            faultgen::RunType run_type, std::uint32_t epoch, std::uint64_t sample) {
+  TrialFaults present;
+  const bool single = run_type == faultgen::RunType::single;
+  for (std::uint32_t e = single ? epoch : 0; e <= epoch; ++e) {
+    append_group(set, plan.group(e, sample), present);
+  }
+  return present;
+}
+
+UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
+                    std::span<const ChosenTrial> chosen, model::Executor& executor) {
+  UnitRows rows;
+  rows.unit = input.unit;
+  const auto block = run_golden(input, executor);
+  rows.golden = golden_rows(inputs, input, *block);
+  std::vector<TrialFaults> faults;
+  std::vector<ChosenTrial> kept;
+  for (const ChosenTrial& trial : chosen) {
+    if (rows.golden[trial.sample].skipped != 0) continue;
+    faults.push_back(faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type,
+                                     trial.epoch, input.positions[trial.sample]));
+    kept.push_back(trial);
+  }
+  std::vector<model::Trial> trials;
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    trials.push_back({kept[i].sample, faults[i].faults});
+  const std::vector<model::TrialResult> results = executor.trials(*block, trials);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    append_rows(inputs, kept[i].epoch, kept[i].sample, faults[i].ids, *block, results[i], rows);
+  }
+  return rows;
+}
+
+TracedTrial trace_trial(const Inputs& inputs, const UnitInput& input, std::uint32_t epoch,
+                        model::Executor& executor) {
+  TracedTrial traced;
+  const auto block = run_golden(input, executor);
+  traced.rows.golden = golden_rows(inputs, input, *block);
+  traced.golden_scores = block->row(0).output;
+  traced.faults = faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type, epoch,
+                                  input.positions[0]);
+  if (traced.rows.golden[0].skipped != 0) return traced;
+  traced.trace = executor.trace(*block, {0, traced.faults.faults});
+  append_rows(inputs, epoch, 0, traced.faults.ids, *block, traced.trace.result, traced.rows);
+  return traced;
 }
 
 }  // namespace bitquake::engine

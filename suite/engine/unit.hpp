@@ -5,6 +5,8 @@
 #include "suite/engine/prepare.hpp"
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,7 @@ namespace bitquake::engine {
 /// The samples of a work unit as network input.
 struct UnitInput {
   std::uint64_t unit = 0;
+  std::vector<std::uint64_t> positions;  ///< of the samples in the subset
   std::vector<datasets::Sample> samples;
   std::vector<float> values;  ///< [samples, input elements]
 };
@@ -31,7 +34,43 @@ struct UnitRows {
 /// has another size, or a label outside the model's classes. Thread-safe.
 UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit);
 
+/// The same for any samples of the plan, given by their positions.
+UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions);
+
+/// Golden run of a unit. Throws Exception (model): the model fails on a sample without any fault.
+std::unique_ptr<model::GoldenBlock> run_golden(const UnitInput& input, model::Executor& executor);
+
 /// Golden run, faulty runs and verdicts of a unit: a pure function of (inputs, unit).
 UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor& executor);
+
+/// The faults that are present together in a trial.
+struct TrialFaults {
+  std::vector<faultgen::Fault> faults;
+  std::vector<std::uint64_t> ids;  ///< rows of the fault set
+};
+TrialFaults faults_of_trial(const faultgen::FaultSet& set, const Plan& plan,
+                            faultgen::RunType run_type, std::uint32_t epoch, std::uint64_t sample);
+
+/// A trial that is wanted on its own.
+struct ChosenTrial {
+  std::size_t sample = 0;  ///< of the UnitInput
+  std::uint32_t epoch = 0;
+};
+
+/// Rows of chosen trials, in their order, and of the golden runs of all samples of `input`: the
+/// same that run_unit gives for them. There is none for a sample that is skipped.
+UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
+                    std::span<const ChosenTrial> chosen, model::Executor& executor);
+
+/// A trial of the only sample of a UnitInput, with what run_unit does not keep. There is no row of
+/// it when the sample is skipped.
+struct TracedTrial {
+  UnitRows rows;
+  TrialFaults faults;
+  std::vector<float> golden_scores;
+  model::Trace trace;
+};
+TracedTrial trace_trial(const Inputs& inputs, const UnitInput& input, std::uint32_t epoch,
+                        model::Executor& executor);
 
 }  // namespace bitquake::engine

@@ -44,6 +44,18 @@ std::optional<bool> train_flag(const jit::Node& node) {
   return std::nullopt;
 }
 
+/// The device an operator is bound to, when that is a constant and not the CPU.
+std::optional<std::string> foreign_device(const jit::Node& node) {
+  if (node.kind() == c10::Symbol::fromQualString("aten::cuda")) return "cuda";
+  const auto* schema = node.maybeSchema();
+  if (schema == nullptr) return std::nullopt;
+  const auto index = schema->argumentIndexWithName("device");
+  if (!index) return std::nullopt;
+  const auto value = jit::toIValue(node.input(static_cast<std::size_t>(*index)));
+  if (!value || !value->isDevice() || value->toDevice().is_cpu()) return std::nullopt;
+  return value->toDevice().str();
+}
+
 /// Control flow and bookkeeping that Program runs itself, as TorchScript's interpreter does.
 bool is_builtin(const jit::Node& node) {
   const auto kind = node.kind();
@@ -267,6 +279,12 @@ class Lowering {
       if (is_refused(*node) || (!is_builtin(*node) && node->maybeOperator() == nullptr)) {
         return error(fmt::format("uses operator {}, which cannot be executed", name),
                      "export the model without it, for example by tracing");
+      }
+      if (const auto device = foreign_device(*node)) {
+        return error(
+            fmt::format("runs {} on device '{}', and Bitquake runs on the CPU only", name, *device),
+            "the device is fixed in the graph: move the model and the example to the CPU "
+            "before the export, and take devices from tensors (device=x.device)");
       }
       const auto training = train_flag(*node);
       if (training == true) {

@@ -75,6 +75,22 @@ struct TrialResult {
   std::string failure;  ///< message without addresses when the inference failed, else empty
 };
 
+/// How far the output of one site, faults included, is from the fault-free run of the same sample.
+struct SiteDeviation {
+  std::uint32_t site = 0;
+  std::uint64_t elements = 0;       ///< compared; 0 when a run did not come to this site
+  std::uint64_t differing = 0;      ///< whose bits differ
+  std::optional<double> max_abs{};  ///< largest |faulty - golden| where both are finite and differ
+  std::uint64_t nan = 0, inf = 0;   ///< of the faulty run
+  bool operator==(const SiteDeviation&) const = default;
+};
+
+/// A trial with everything that is worth seeing of it.
+struct Trace {
+  TrialResult result;                ///< the same as Executor::trials gives
+  std::vector<SiteDeviation> sites;  ///< of every site, in execution order
+};
+
 /// Thrown when the fault-free run of a sample fails.
 class GoldenFailure : public std::runtime_error {
  public:
@@ -97,6 +113,8 @@ class Executor {
   /// Results in the order of `trials`; each is a pure function of (sample, faults).
   virtual std::vector<TrialResult> trials(const GoldenBlock& block,
                                           std::span<const Trial> trials) = 0;
+  /// One trial again, watched at every site: slow, for people.
+  virtual Trace trace(const GoldenBlock& block, const Trial& trial) = 0;
 };
 
 /// A loaded model: immutable, shared by all workers, all members thread-safe.

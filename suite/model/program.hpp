@@ -68,8 +68,11 @@ class Program {
   /// Registers with parameters and constants in place.
   Registers registers() const { return initial_; }
 
-  /// Runs the whole network. `input` is [batch, …]. Exceptions of operators pass through.
-  /// @param rows  batch size, for row_by_row instructions
+  /// Runs the whole network. Exceptions of operators pass through.
+  /// @param registers  of this worker; as registers() gave them, weights replaced at will
+  /// @param input      [batch, …]
+  /// @param rows       batch size, for row_by_row instructions
+  /// @param hook       called after each watched instruction; not empty
   c10::IValue run(Registers& registers, const at::Tensor& input, std::int64_t rows,
                   const Hook& hook) const;
 

@@ -2,6 +2,7 @@
 
 #include "faultgen/bits.hpp"
 #include "suite/model/fingerprint.hpp"
+#include "suite/model/trace.hpp"
 
 #include <c10/core/InferenceMode.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <optional>
 #include <utility>
 
 namespace bitquake::model {
@@ -200,35 +202,16 @@ class FaultyRun : public Run {
     for (const Fault& fault : trial.faults) {
       if (fault.target != Target::weight) continue;
       const at::Tensor& copy = copies[model_.weight_register[fault.site]];
-      note_injected(0, fault, *element_at(copy, fault.element), model_.parameter_point[fault.site]);
-    }
-  }
-
- private:
-  static void apply(const Fault& fault, float* value, Injection& injection) {
-    const std::uint32_t before = faultgen::to_bits(*value);
-    const auto after =
-        static_cast<std::uint32_t>(faultgen::apply(fault.model, fault.bit_mask, before));
-    std::memcpy(value, &after, sizeof after);
-    injection = {true, before, after};
-  }
-
-  /// The value a fault leaves behind counts as a monitored point of its own. It was finite before
-  /// any fault of the group touched it unless the first of them found it otherwise.
-  void note_injected(std::size_t row, const Fault& fault, float value, std::uint32_t point) {
-    if (std::isfinite(value) || results_[row].first_nonfinite) return;
-    for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
-      const Fault& first = trials_[row].faults[i];
-      if (first.site != fault.site || first.target != fault.target ||
-          first.element != fault.element) {
-        continue;
+      const std::uint32_t point = model_.parameter_point[fault.site];
+      // The first in execution order, whatever the order of the faults.
+      if (became_nonfinite(0, fault, *element_at(copy, fault.element))) {
+        parameter_ = std::min(parameter_.value_or(point), point);
       }
-      const auto original = static_cast<std::uint32_t>(results_[row].injections[i].original_bits);
-      if (std::isfinite(faultgen::from_bits(original))) results_[row].first_nonfinite = point;
-      return;
     }
+    results_[0].first_nonfinite = parameter_;
   }
 
+ protected:
   void inject(std::uint32_t site, c10::IValue& output) override {
     at::Tensor tensor;
     for (std::size_t row = 0; row < trials_.size(); ++row) {
@@ -250,19 +233,49 @@ class FaultyRun : public Run {
         }
       }
       for (const Fault& fault : trials_[row].faults) {
-        if (here(fault)) {
-          note_injected(row, fault, *element_at(tensor, first + fault.element),
-                        model_.site_point[site]);
+        if (here(fault) && !results_[row].first_nonfinite &&
+            became_nonfinite(row, fault, *element_at(tensor, first + fault.element))) {
+          results_[row].first_nonfinite = model_.site_point[site];
         }
       }
     }
+  }
+
+ private:
+  static void apply(const Fault& fault, float* value, Injection& injection) {
+    const std::uint32_t before = faultgen::to_bits(*value);
+    const auto after =
+        static_cast<std::uint32_t>(faultgen::apply(fault.model, fault.bit_mask, before));
+    std::memcpy(value, &after, sizeof after);
+    injection = {true, before, after};
+  }
+
+  /// The value a fault leaves behind counts as a monitored point of its own. It was finite before
+  /// any fault of the group touched it unless the first of them found it otherwise.
+  bool became_nonfinite(std::size_t row, const Fault& fault, float value) const {
+    if (std::isfinite(value)) return false;
+    for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
+      const Fault& first = trials_[row].faults[i];
+      if (first.site != fault.site || first.target != fault.target ||
+          first.element != fault.element) {
+        continue;
+      }
+      const auto original = static_cast<std::uint32_t>(results_[row].injections[i].original_bits);
+      return std::isfinite(faultgen::from_bits(original));
+    }
+    return false;
   }
 
   void nonfinite(std::size_t row, std::uint32_t point, const Event& event,
                  const std::vector<std::span<const float>>& values) override {
     TrialResult& result = results_[row];
     result.any_nonfinite = true;
-    if (result.first_nonfinite) return;
+    if (result.first_nonfinite) {
+      // A faulty weight is known before the inference, but counts where its site is.
+      const bool before_weight = result.first_nonfinite == parameter_ && point < *parameter_;
+      parameter_.reset();
+      if (!before_weight) return;
+    }
     const NonfiniteMasks& golden = block_.masks[trials_[row].golden_row];
     const auto mask = golden.find(event);
     if (mask == golden.end()) {
@@ -283,6 +296,7 @@ class FaultyRun : public Run {
   const Block& block_;
   std::span<const Trial> trials_;
   std::span<TrialResult> results_;
+  std::optional<std::uint32_t> parameter_;  ///< first_nonfinite, while it is a faulty weight
 };
 
 bool has_weight_fault(const Trial& trial) {
@@ -297,26 +311,36 @@ void reset(std::span<const Trial> trials, std::span<TrialResult> results) {
   }
 }
 
-/// Runs `trials` (at most `rows`, or one with weight faults) as one inference.
-void run_batch(const PreparedModel& model, const Block& block, std::span<const Trial> trials,
-               std::span<TrialResult> results) {
+/// The inference of `run`, whose trials and results these are. Throws what the model throws.
+void infer_trials(FaultyRun& run, const PreparedModel& model, const Block& block,
+                  std::span<const Trial> trials, std::span<TrialResult> results) {
   reset(trials, results);
   std::vector<std::size_t> samples;
   for (const Trial& trial : trials) samples.push_back(trial.golden_row);
-  FaultyRun run(model, block, trials, results);
   Registers registers = model.program.registers();
   if (has_weight_fault(trials[0])) run.inject_weights(registers);
+  const at::Tensor output = run.infer(registers, gather(model, block.inputs, samples));
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    results[i].output = output_row(output, static_cast<std::int64_t>(i));
+  }
+}
+
+void mark_failed(TrialResult& result, const std::exception& error) {
+  result.output.clear();
+  result.failure = error_text(error);
+}
+
+/// Runs `trials` (at most `rows`, or one with weight faults) as one inference.
+void run_batch(const PreparedModel& model, const Block& block, std::span<const Trial> trials,
+               std::span<TrialResult> results) {
+  FaultyRun run(model, block, trials, results);
   try {
-    const at::Tensor output = run.infer(registers, gather(model, block.inputs, samples));
-    for (std::size_t i = 0; i < trials.size(); ++i) {
-      results[i].output = output_row(output, static_cast<std::int64_t>(i));
-    }
+    infer_trials(run, model, block, trials, results);
   } catch (const std::bad_alloc&) {
     throw;  // the machine's failure, not the trial's
   } catch (const std::exception& error) {
     if (trials.size() == 1) {
-      results[0].output.clear();
-      results[0].failure = error_text(error);
+      mark_failed(results[0], error);
       return;
     }
     // One of the rows made the inference fail: find out which by running each alone.
@@ -325,6 +349,23 @@ void run_batch(const PreparedModel& model, const Block& block, std::span<const T
     }
   }
 }
+
+/// A run of one sample, with or without faults, that keeps what each site gave.
+template <class Base>
+class Traced : public Base {
+ public:
+  using Base::Base;
+  SiteValues values;
+
+ private:
+  void inject(std::uint32_t site, c10::IValue& output) override {
+    Base::inject(site, output);
+    const at::Tensor tensor = watched_values(output.toTensor(), this->model_.rows);
+    if (!tensor.defined()) return;
+    const std::span<const float> row = row_values(tensor, this->model_.rows, 0);
+    values[site].assign(row.begin(), row.end());
+  }
+};
 
 at::Tensor golden_output(const PreparedModel& model, const Block& block,
                          std::span<const std::size_t> samples, std::span<NonfiniteMasks> masks) {
@@ -398,6 +439,30 @@ std::vector<TrialResult> ReferenceExecutor::trials(const GoldenBlock& block,
   }
   flush();
   return results;
+}
+
+Trace ReferenceExecutor::trace(const GoldenBlock& block, const Trial& trial) {
+  const c10::InferenceMode inference;
+  use_one_inner_thread();
+  const auto& known = dynamic_cast<const Block&>(block);
+  NonfiniteMasks masks;
+  Traced<GoldenRun> golden(*model_, std::span(&masks, 1));
+  Registers registers = model_->program.registers();
+  golden.infer(registers, gather(*model_, known.inputs, std::span(&trial.golden_row, 1)));
+
+  Trace trace;
+  const std::span trials(&trial, 1);
+  const std::span results(&trace.result, 1);
+  Traced<FaultyRun> faulty(*model_, known, trials, results);
+  try {
+    infer_trials(faulty, *model_, known, trials, results);
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    mark_failed(trace.result, error);
+  }
+  trace.sites = deviations(model_->sites.size(), golden.values, faulty.values);
+  return trace;
 }
 
 }  // namespace bitquake::model

@@ -47,6 +47,7 @@ class ReferenceExecutor : public Executor {
   explicit ReferenceExecutor(std::shared_ptr<const PreparedModel> model);
   std::unique_ptr<GoldenBlock> golden(std::span<const float> inputs) override;
   std::vector<TrialResult> trials(const GoldenBlock& block, std::span<const Trial> trials) override;
+  Trace trace(const GoldenBlock& block, const Trial& trial) override;
 
  private:
   std::shared_ptr<const PreparedModel> model_;

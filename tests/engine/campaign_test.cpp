@@ -62,6 +62,50 @@ TEST_CASE("every column of a campaign is what a plain computation gives", "[engi
   REQUIRE(count(result.summary.overall, "sde") == outcomes[3]);
 }
 
+TEST_CASE("policies and run types give what a plain computation gives", "[engine][campaign]") {
+  using faultgen::Policy, faultgen::RunType;
+  ToyCampaign campaign(50, {{3, kNanOutputPixel}});
+  auto& faults = campaign.scenario.faults;
+  faults.epochs = 12;
+  faults.target = GENERATE(faultgen::Target::neuron, faultgen::Target::weight);
+  faults.policy = GENERATE(Policy::per_image, Policy::per_batch, Policy::per_epoch);
+  if (faults.policy == Policy::per_batch) faults.batch_size = GENERATE(7U, 50U, 64U);
+  faults.per_group = GENERATE(1U, 2U);
+  campaign.scenario.run_type = GENERATE(RunType::single, RunType::accumulate);
+  campaign.scenario.unit_samples = 5;  // batches end inside units, and units inside batches
+  const engine::Inputs inputs = campaign.inputs();
+  const engine::CampaignResult result = run(inputs, campaign / "out");
+  const results::Trials expected = expected_trials(campaign, inputs);
+  const results::Trials got = trials_of(campaign / "out");
+
+  REQUIRE(first_difference(got, expected) == "");
+  REQUIRE(got.trials.size() == 49 * 12);
+  const bool accumulates = campaign.scenario.run_type == RunType::accumulate;
+  REQUIRE(got.trials.back().n_faults == (accumulates ? 12 : 1) * faults.per_group);
+  REQUIRE(got.injections.size() == 49 * (accumulates ? 78 : 12) * faults.per_group);
+  REQUIRE(std::filesystem::exists(campaign / "out/kpi/epoch.csv") == accumulates);
+}
+
+TEST_CASE("the samples of a batch or an epoch meet the same group", "[engine][campaign]") {
+  ToyCampaign campaign(10);
+  auto& faults = campaign.scenario.faults;
+  const auto groups = [&] {
+    std::filesystem::remove_all(campaign / "out");
+    run(campaign.inputs(), campaign / "out");
+    std::vector<std::uint64_t> list;
+    for (const auto& row : trials_of(campaign / "out").trials) list.push_back(row.group);
+    return list;
+  };
+  faults.policy = faultgen::Policy::per_batch;
+  faults.batch_size = 4;
+  REQUIRE(groups() == std::vector<std::uint64_t>{0, 0, 0, 0, 1, 1, 1, 1, 2, 2,  //
+                                                 3, 3, 3, 3, 4, 4, 4, 4, 5, 5});
+  faults.policy = faultgen::Policy::per_epoch;
+  faults.batch_size.reset();
+  REQUIRE(groups() == std::vector<std::uint64_t>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                                 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+}
+
 TEST_CASE("the plain computation notices each planted mistake", "[engine][campaign]") {
   ToyCampaign campaign(60);
   campaign.scenario.faults.per_group = 2;
@@ -151,9 +195,7 @@ TEST_CASE("an inference that fails is due, with its message, and the campaign go
   const engine::Inputs inputs = campaign.inputs();
   const engine::CampaignResult result = run(inputs, campaign / "out", GENERATE(1U, 5U));
   const results::Trials got = trials_of(campaign / "out");
-  const results::Trials expected = expected_trials(
-      campaign, inputs,
-      [&](const faultgen::FaultGroup& group) { return failing(inputs.faults.faults_of(group)); });
+  const results::Trials expected = expected_trials(campaign, inputs, failing);
   REQUIRE(first_difference(got, expected) == "");
   REQUIRE(got.messages.size() == 3);
   REQUIRE(got.trials.size() == 180);

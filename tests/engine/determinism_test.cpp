@@ -14,10 +14,15 @@ namespace {
 using Faults = std::span<const faultgen::Fault>;
 
 /// 1,500 samples in 5 segments; some trials fail, some samples are skipped.
-ToyCampaign varied_campaign() {
+ToyCampaign varied_campaign(faultgen::Policy policy = faultgen::Policy::per_image) {
   ToyCampaign campaign(1'500, {{5, kNanOutputPixel}, {700, kNanOutputPixel}});
   campaign.scenario.faults.epochs = 3;
   campaign.scenario.unit_samples = 7;
+  campaign.scenario.faults.policy = policy;
+  if (policy == faultgen::Policy::per_batch) campaign.scenario.faults.batch_size = 100;
+  if (policy != faultgen::Policy::per_image) {
+    campaign.scenario.run_type = faultgen::RunType::accumulate;
+  }
   campaign.settings.before_inference = [](Faults faults) {
     if (faults[0].bit_mask == 1U << 9U)
       throw std::runtime_error("bit 9 of " + std::to_string(faults[0].site));
@@ -28,7 +33,8 @@ ToyCampaign varied_campaign() {
 }  // namespace
 
 TEST_CASE("a campaign gives the same bytes on any number of threads", "[engine][determinism]") {
-  const ToyCampaign campaign = varied_campaign();
+  const ToyCampaign campaign = varied_campaign(GENERATE(
+      faultgen::Policy::per_image, faultgen::Policy::per_batch, faultgen::Policy::per_epoch));
   const engine::Inputs inputs = campaign.inputs();
   run(inputs, campaign / "1", 1);
   const auto expected = lasting_files(campaign / "1");
@@ -54,7 +60,8 @@ TEST_CASE("units that end out of order are written in order", "[engine][determin
 }
 
 TEST_CASE("the size of work units does not change a row", "[engine][determinism]") {
-  ToyCampaign campaign = varied_campaign();
+  ToyCampaign campaign =
+      varied_campaign(GENERATE(faultgen::Policy::per_image, faultgen::Policy::per_batch));
   const auto rows = [&](std::uint32_t unit_samples) {
     campaign.scenario.unit_samples = unit_samples;
     const auto out = campaign / ("units" + std::to_string(unit_samples));

@@ -60,7 +60,7 @@ std::vector<float> layer(const std::vector<float>& input, const std::vector<floa
   for (std::size_t o = 0; o < bias.size(); ++o) {
     float sum = bias[o];
     for (std::size_t i = 0; i < input.size(); ++i) sum += weight[o * input.size() + i] * input[i];
-    output.push_back(sum);
+    output.push_back(std::isnan(sum) ? std::numeric_limits<float>::quiet_NaN() : sum);
   }
   return output;
 }
@@ -125,7 +125,11 @@ double softmax(const std::vector<float>& scores, std::int32_t label) {
   return std::exp(scores[static_cast<std::size_t>(label)] - largest) / sum;
 }
 
-std::uint64_t first_eight_bytes_of_sha256(const std::vector<float>& values) {
+std::uint64_t first_eight_bytes_of_sha256(std::vector<float> values) {
+  for (float& x : values) {
+    const std::uint32_t bits = std::isnan(x) ? 0x7fc00000U : bits_of(x);
+    std::memcpy(&x, &bits, sizeof x);
+  }
   return std::stoull(sha256_hex(std::as_bytes(std::span(values))).substr(0, 16), nullptr, 16);
 }
 
@@ -141,6 +145,33 @@ results::GoldenRow golden_row(std::uint64_t sample, std::uint8_t label,
   row.skipped = has_nan(scores) ? 1 : 0;
   row.output_hash = first_eight_bytes_of_sha256(scores);
   return row;
+}
+
+/// What a trial meets, searched for in the fault set by the definitions of the policies.
+struct Present {
+  std::uint64_t group = 0;  ///< of the trial's own epoch
+  std::vector<Fault> faults;
+  std::vector<std::uint64_t> ids;
+};
+
+Present faults_present(const engine::Inputs& inputs, std::uint32_t epoch, std::uint64_t sample) {
+  std::uint64_t slot = sample;
+  const auto& faults = inputs.scenario.faults;
+  if (faults.policy == faultgen::Policy::per_epoch) slot = 0;
+  if (faults.policy == faultgen::Policy::per_batch) slot = sample / faults.batch_size.value();
+  const bool accumulates = inputs.scenario.run_type == faultgen::RunType::accumulate;
+  Present present;
+  for (std::uint64_t g = 0; g < inputs.faults.groups.size(); ++g) {
+    const faultgen::FaultGroup& group = inputs.faults.groups[g];
+    if (group.slot != slot || group.epoch > epoch) continue;
+    if (group.epoch == epoch) present.group = g;
+    if (group.epoch < epoch && !accumulates) continue;
+    for (std::uint64_t i = 0; i < group.n_faults; ++i) {
+      present.ids.push_back(group.first_fault + i);
+      present.faults.push_back(inputs.faults.faults[group.first_fault + i]);
+    }
+  }
+  return present;
 }
 
 void judge(results::TrialRow& row, const Inference& golden, const Inference& faulty,
@@ -223,29 +254,31 @@ results::Trials expected_trials(const ToyCampaign& campaign, const engine::Input
     golden.push_back(infer(campaign.images.data() + 16 * sample, {}));
     all.golden.push_back(golden_row(sample, campaign.labels[sample], golden.back().output()));
   }
-  for (const faultgen::FaultGroup& group : inputs.faults.groups) {
-    if (group.slot >= samples || all.golden[group.slot].skipped != 0) continue;
-    results::TrialRow row;
-    row.trial = group.epoch * samples + group.slot;
-    row.epoch = group.epoch;
-    row.sample = group.slot;
-    row.group = static_cast<std::uint64_t>(&group - inputs.faults.groups.data());
-    row.first_fault = group.first_fault;
-    row.n_faults = group.n_faults;
-    Inference run = infer(campaign.images.data() + 16 * group.slot,
-                          {inputs.faults.faults.data() + group.first_fault, group.n_faults});
-    const auto failure = failure_of ? failure_of(group) : std::nullopt;
-    if (failure) {
-      fail(row, golden[group.slot], *failure, all.messages);
-      for (auto& injection : run.injections) injection = {};
-    } else {
-      judge(row, golden[group.slot], run, campaign.labels[group.slot]);
-    }
-    all.trials.push_back(row);
-    for (std::uint64_t i = 0; i < group.n_faults; ++i) {
-      run.injections[i].trial = row.trial;
-      run.injections[i].fault = group.first_fault + i;
-      all.injections.push_back(run.injections[i]);
+  for (std::uint32_t epoch = 0; epoch < inputs.scenario.faults.epochs; ++epoch) {
+    for (std::uint64_t sample = 0; sample < samples; ++sample) {
+      if (all.golden[sample].skipped != 0) continue;
+      const Present present = faults_present(inputs, epoch, sample);
+      results::TrialRow row;
+      row.trial = epoch * samples + sample;
+      row.epoch = epoch;
+      row.sample = sample;
+      row.group = present.group;
+      row.first_fault = inputs.faults.groups[present.group].first_fault;
+      row.n_faults = static_cast<std::uint32_t>(present.faults.size());
+      Inference run = infer(campaign.images.data() + 16 * sample, present.faults);
+      const auto failure = failure_of ? failure_of(present.faults) : std::nullopt;
+      if (failure) {
+        fail(row, golden[sample], *failure, all.messages);
+        for (auto& injection : run.injections) injection = {};
+      } else {
+        judge(row, golden[sample], run, campaign.labels[sample]);
+      }
+      all.trials.push_back(row);
+      for (std::size_t i = 0; i < present.ids.size(); ++i) {
+        run.injections[i].trial = row.trial;
+        run.injections[i].fault = present.ids[i];
+        all.injections.push_back(run.injections[i]);
+      }
     }
   }
   return all;

@@ -5,13 +5,14 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace bitquake::test {
 
-/// Why the inference of a group fails; none when it does not.
-using FailureOf = std::function<std::optional<std::string>(const faultgen::FaultGroup&)>;
+/// Why an inference with these faults fails; none when it does not.
+using FailureOf = std::function<std::optional<std::string>(std::span<const faultgen::Fault>)>;
 
 /// The rows that a toy campaign must have, computed one trial at a time straight from the pixels,
 /// the toy's parameters and the definitions of the columns: shares no code with the engine, the

@@ -12,8 +12,10 @@ using engine::Plan;
 namespace {
 
 /// A group of one fault for every epoch and slot.
-faultgen::FaultSet full_set(std::uint32_t epochs, std::uint64_t slots) {
+faultgen::FaultSet full_set(std::uint32_t epochs, std::uint64_t slots,
+                            faultgen::Schedule schedule = {}) {
   faultgen::FaultSet set;
+  set.provenance.schedule = schedule;
   for (std::uint32_t epoch = 0; epoch < epochs; ++epoch) {
     for (std::uint64_t slot = 0; slot < slots; ++slot) {
       set.groups.push_back({epoch, slot, set.groups.size(), 1});
@@ -81,6 +83,41 @@ TEST_CASE("a plan takes its epochs and slots from the fault set", "[engine][plan
   REQUIRE(plan.units() == 2);
   REQUIRE(plan.trials() == 12);
   REQUIRE(plan.group(2, 3) == 13);
+}
+
+TEST_CASE("samples of a slot meet the same group, another one in each epoch", "[engine][plan]") {
+  using faultgen::Policy;
+  const auto groups_of = [](const Plan& plan) {
+    std::vector<std::uint64_t> groups;
+    for (std::uint32_t epoch = 0; epoch < plan.epochs(); ++epoch) {
+      for (std::uint64_t i = 0; i < plan.samples(); ++i) groups.push_back(plan.group(epoch, i));
+    }
+    return groups;
+  };
+  using Groups = std::vector<std::uint64_t>;
+  const auto planned = [&](std::uint64_t slots, faultgen::Schedule schedule) {
+    return groups_of(value_or_throw(make_plan(full_set(2, slots, schedule), 5, 2, "set.h5")));
+  };
+  REQUIRE(planned(5, {}) == Groups{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  REQUIRE(planned(3, {Policy::per_batch, 2}) == Groups{0, 0, 1, 1, 2, 3, 3, 4, 4, 5});
+  REQUIRE(planned(1, {Policy::per_epoch, 1}) == Groups{0, 0, 0, 0, 0, 1, 1, 1, 1, 1});
+  // A set for more samples: the groups of batches 3 and 4 are left over in each epoch.
+  REQUIRE(planned(5, {Policy::per_batch, 2}) == Groups{0, 0, 1, 1, 2, 5, 5, 6, 6, 7});
+  // Trials are numbered alike under every policy.
+  const Plan plan(5, 2, 1, 2, {Policy::per_epoch, 1});
+  REQUIRE(plan.trials() == 10);
+  REQUIRE(plan.trial(1, 4) == 9);
+}
+
+TEST_CASE("a fault set offers its batches' samples, a permanent one any number", "[engine][plan]") {
+  using faultgen::Policy;
+  const faultgen::FaultSet batches = full_set(2, 3, {Policy::per_batch, 4});
+  REQUIRE(make_plan(batches, 12, 4, "set.h5"));
+  REQUIRE(make_plan(batches, 9, 4, "set.h5"));
+  const Error error = refusal(batches, 13);
+  REQUIRE(error.what == "holds faults for 12 samples, but the scenario has 13");
+  REQUIRE(error.hint.find("at most 12") != std::string::npos);
+  REQUIRE(make_plan(full_set(2, 1, {Policy::per_epoch, 1}), 1'000'000'000, 4, "set.h5"));
 }
 
 TEST_CASE("a fault set with too few groups for the samples is refused", "[engine][plan]") {

@@ -285,6 +285,35 @@ TEST_CASE("a finite fault that overflows later is named where it overflows", "[m
   REQUIRE(std::abs(result.output[1]) == 1.0F);  // clipped: the output alone shows nothing
 }
 
+TEST_CASE("of several faulty weights the one that is used first is named", "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("first", 4, 3);
+  b.add("gain", b.layer("Gain", "  return x * 100.0\n"));
+  b.add("clip", b.layer("Clip", "  return torch.clamp(x, -1.0, 1.0)\n"));
+  b.linear("head", 3, 2);
+  const auto net = b.finish(
+      "  x = self.gain.forward(self.first.forward(torch.flatten(x, 1)))\n"
+      "  return self.head.forward(self.clip.forward(x))\n");
+  const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
+  const auto executor = model->make_executor();
+  const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 1)));
+  const auto first_of = [&](const std::vector<Fault>& faults) {
+    const std::vector<model::Trial> trials{{0, faults}};
+    const auto result = executor->trials(*block, trials).front();
+    return model->points().at(result.first_nonfinite.value()).path;
+  };
+  const Fault nan_in_head{1, Target::weight, FaultModel::stuck_at_1, 0, 0x7f800000};
+  const Fault nan_in_first{0, Target::weight, FaultModel::stuck_at_1, 0, 0x7f800000};
+  REQUIRE(first_of({nan_in_head, nan_in_first}) == "first.weight");
+  REQUIRE(first_of({nan_in_first, nan_in_head}) == "first.weight");
+  REQUIRE(first_of({nan_in_head}) == "head.weight");
+  // A finite weight whose consequences overflow before the site of the other one.
+  const Fault large{0, Target::weight, FaultModel::bit_flip, 1, 1U << 30};
+  REQUIRE(first_of({nan_in_head, large}) == "gain");
+  REQUIRE(first_of({large, nan_in_head}) == "gain");
+}
+
 TEST_CASE("values that are non-finite in the golden run do not make a trial due", "[model]") {
   const c10::InferenceMode inference;
   test::NetBuilder b;
@@ -512,5 +541,80 @@ TEST_CASE("a sample that fails without any fault is named", "[model][error]") {
   } catch (const model::GoldenFailure& failure) {
     REQUIRE(failure.row() == 2);
     REQUIRE_THAT(failure.what(), Catch::Contains("too bright"));
+  }
+}
+
+TEST_CASE("a trace compares each site with golden as plain tensors do", "[model][trace]") {
+  const c10::InferenceMode inference;
+  model::use_one_inner_thread();
+  const torch::jit::Module net = test::lenet();
+  const auto model = value_or_throw(test::save_and_load(net, {1, 28, 28}, 1));
+  const auto executor = model->make_executor();
+  const at::Tensor input = model::check_input({1, 28, 28}, 1);
+  const auto block = executor->golden(test::values_of(input));
+  const std::uint32_t conv2 = test::site_of(*model, "conv2"), fc1 = test::site_of(*model, "fc1");
+  const std::vector<Fault> group{{conv2, Target::neuron, FaultModel::bit_flip, 40, 1U << 23},
+                                 {fc1, Target::weight, FaultModel::stuck_at_1, 1000, 1U << 30}};
+  const model::Trace trace = executor->trace(*block, {0, group});
+  const std::vector<model::Trial> trials{{0, group}};
+  REQUIRE(same_bits(trace.result.output, executor->trials(*block, trials).front().output));
+
+  std::vector<at::Tensor> golden, faulty;
+  plain_lenet(net, input, [&](const std::string&, at::Tensor& y) { golden.push_back(y.clone()); });
+  at::Tensor weight = net.attr("fc1").toModule().attr("weight").toTensor().clone();
+  apply_by_hand(FaultModel::stuck_at_1, 1U << 30, weight, 1000);
+  plain_lenet(
+      net, input,
+      [&](const std::string& name, at::Tensor& y) {
+        if (name == "conv2") apply_by_hand(FaultModel::bit_flip, 1U << 23, y, 40);
+        faulty.push_back(y.clone());
+      },
+      "fc1", weight);
+  REQUIRE(trace.sites.size() == 5);
+  for (std::size_t site = 0; site < 5; ++site) {
+    const at::Tensor a = golden[site].flatten(), b = faulty[site].flatten();
+    const at::Tensor finite = at::isfinite(b);
+    const at::Tensor distance =
+        at::abs(b.to(at::kDouble) - a.to(at::kDouble)).masked_select(finite);
+    const model::SiteDeviation& seen = trace.sites[site];
+    INFO("site " << site);
+    REQUIRE(seen.site == site);
+    REQUIRE(seen.elements == static_cast<std::uint64_t>(a.numel()));
+    REQUIRE(seen.differing ==
+            static_cast<std::uint64_t>(
+                at::ne(a.view(at::kInt), b.view(at::kInt)).sum().item<std::int64_t>()));
+    REQUIRE(seen.nan == static_cast<std::uint64_t>(at::isnan(b).sum().item<std::int64_t>()));
+    REQUIRE(seen.inf == static_cast<std::uint64_t>(at::isinf(b).sum().item<std::int64_t>()));
+    REQUIRE(seen.max_abs.value_or(0) ==
+            (distance.numel() == 0 ? 0.0 : distance.max().item<double>()));
+  }
+  REQUIRE(trace.sites[0].differing == 0);
+  REQUIRE(trace.sites[1].differing == 1);
+  REQUIRE(trace.sites[4].differing == 10);
+}
+
+TEST_CASE("a trace gives the result of the trial, whatever else is in the batch",
+          "[model][trace]") {
+  const c10::InferenceMode inference;
+  const torch::jit::Module net = test::residual_net();
+  const auto model = value_or_throw(test::save_and_load(net, {3, 16, 16}));
+  const auto executor = model->make_executor();
+  const at::Tensor input = model::check_input({3, 16, 16}, 5);
+  const auto block = executor->golden(test::values_of(input));
+  std::vector<Fault> faults;
+  for (std::uint32_t site = 0; site < model->sites().size(); ++site) {
+    for (const unsigned bit : {3U, 22U, 30U}) {
+      faults.push_back({site, Target::neuron, FaultModel::bit_flip, 5U * site % 7U, 1U << bit});
+    }
+  }
+  std::vector<model::Trial> trials;
+  for (std::size_t i = 0; i < faults.size(); ++i) trials.push_back({i % 5, {&faults[i], 1}});
+  const auto results = executor->trials(*block, trials);
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    const model::Trace trace = executor->trace(*block, trials[i]);
+    REQUIRE(same_bits(trace.result.output, results[i].output));
+    REQUIRE((trace.result.injections == results[i].injections));
+    REQUIRE((trace.result.first_nonfinite == results[i].first_nonfinite));
+    REQUIRE(trace.sites[faults[i].site].differing == 1);
   }
 }

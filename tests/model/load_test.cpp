@@ -192,6 +192,50 @@ TEST_CASE("operators fixed in train mode are refused, random ones in eval mode a
   }
 }
 
+TEST_CASE("parameters saved on another device are loaded onto the CPU", "[model]") {
+  const test::TempDirectory directory;
+  test::lenet().save((directory / "cpu.pt").string());
+  // The device of a tensor is a pickled word of three letters.
+  write(directory / "xpu.pt",
+        replaced(test::read_bytes(directory / "cpu.pt"), std::string("\x03\0\0\0cpu", 7),
+                 std::string("\x03\0\0\0xpu", 7)));
+  const auto load = [&](const char* name) {
+    return value_or_throw(model::load({.file = directory / name, .input_shape = {1, 28, 28}}));
+  };
+  const std::vector<float> input(784, 0.5F);
+  const auto output = [&](const char* name) {
+    return load(name)->make_executor()->golden(input)->row(0).output;
+  };
+  REQUIRE(output("xpu.pt") == output("cpu.pt"));
+}
+
+TEST_CASE("an operator bound to another device is refused by name", "[model][error]") {
+  const auto error_of = [](const std::string& body) {
+    test::NetBuilder b;
+    const auto loaded = test::save_and_load(b.finish(body), {1, 2, 2});
+    return loaded.ok() ? std::string() : to_string(loaded.error());
+  };
+  SECTION("a tensor made there") {
+    const std::string error = error_of(
+        "  y = torch.zeros([4], device=torch.device(\"cuda:0\"))\n"
+        "  return torch.flatten(x, 1) + y\n");
+    REQUIRE_THAT(error, Catch::Contains("runs aten::zeros on device 'cuda:0'") &&
+                            Catch::Contains("hint: the device is fixed in the graph"));
+  }
+  SECTION("a tensor moved there") {
+    REQUIRE_THAT(error_of("  return torch.flatten(x, 1).to(torch.device(\"cuda\"))\n"),
+                 Catch::Contains("runs aten::to on device 'cuda'"));
+    REQUIRE_THAT(error_of("  return torch.flatten(x, 1).cuda()\n"),
+                 Catch::Contains("runs aten::cuda on device 'cuda'"));
+  }
+  SECTION("the CPU, or the device of a tensor, is fine") {
+    REQUIRE(error_of("  y = torch.zeros([4], device=torch.device(\"cpu\"))\n"
+                     "  return torch.flatten(x, 1) + y\n") == "");
+    REQUIRE(error_of("  y = torch.zeros([4], device=x.device)\n"
+                     "  return torch.flatten(x, 1) + y\n") == "");
+  }
+}
+
 TEST_CASE("what has no site is said", "[model]") {
   test::NetBuilder b;
   b.net().register_parameter("table", b.values({4, 3}), false);

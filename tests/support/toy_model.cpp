@@ -1,6 +1,7 @@
 #include "tests/support/toy_model.hpp"
 
 #include "faultgen/bits.hpp"
+#include "suite/model/trace.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -30,6 +31,7 @@ Values<Out> linear(std::span<const float, In> input, const std::array<float, Out
   Values<Out> output = bias;
   for (std::size_t o = 0; o < Out; ++o) {
     for (std::size_t i = 0; i < In; ++i) output[o] += weight[o * In + i] * input[i];
+    if (std::isnan(output[o])) output[o] = std::numeric_limits<float>::quiet_NaN();
   }
   return output;
 }
@@ -90,9 +92,11 @@ class ToyRun {
     ToyParameters parameters = toy_parameters();
     inject(Target::weight, 0, parameters.weight1);
     inject(Target::weight, 1, parameters.weight2);
-    const Activations faulty = forward(
-        parameters, input,
-        [&](std::uint32_t site, std::span<float> output) { inject(Target::neuron, site, output); });
+    const Activations faulty =
+        forward(parameters, input, [&](std::uint32_t site, std::span<float> output) {
+          inject(Target::neuron, site, output);
+          values[site].assign(output.begin(), output.end());
+        });
     watch_weights(0, kFc1Weight, parameters.weight1);
     watch(kFc1Output, golden.fc1, faulty.fc1);
     watch(kClampOutput, golden.clamp, faulty.clamp);
@@ -102,6 +106,8 @@ class ToyRun {
     result_.output.assign(faulty.fc2.begin(), faulty.fc2.end());
     return std::move(result_);
   }
+
+  model::SiteValues values;  ///< of the sites, faults included
 
  private:
   void inject(Target target, std::uint32_t site, std::span<float> tensor) {
@@ -170,13 +176,24 @@ class ToyExecutor : public model::Executor {
                                          std::span<const model::Trial> trials) override {
     const auto& golden = dynamic_cast<const ToyBlock&>(block);
     std::vector<model::TrialResult> results;
-    for (const model::Trial& trial : trials) results.push_back(run(golden, trial));
+    for (const model::Trial& trial : trials) results.push_back(trace(golden, trial).result);
     return results;
   }
 
+  model::Trace trace(const model::GoldenBlock& block, const model::Trial& trial) override {
+    const auto& golden = dynamic_cast<const ToyBlock&>(block);
+    ToyRun toy(trial.faults, settings_.defect);
+    model::Trace trace;
+    trace.result = run(toy, golden, trial);
+    const Activations& sound = golden.runs[trial.golden_row];
+    const model::SiteValues known{{0, {sound.fc1.begin(), sound.fc1.end()}},
+                                  {1, {sound.fc2.begin(), sound.fc2.end()}}};
+    trace.sites = model::deviations(known.size(), known, toy.values);
+    return trace;
+  }
+
  private:
-  model::TrialResult run(const ToyBlock& golden, const model::Trial& trial) {
-    ToyRun run(trial.faults, settings_.defect);
+  model::TrialResult run(ToyRun& run, const ToyBlock& golden, const model::Trial& trial) {
     if (settings_.defect == Defect::left_behind) {
       run.also(left_behind_);
       left_behind_.assign(trial.faults.begin(), trial.faults.end());

@@ -14,7 +14,8 @@
 
 /// A two-layer network in plain loops behind the engine's model interface, so that sanitizers see
 /// through all of it: 16 inputs -> fc1 (8) -> clamp to [0, 6] -> fc2 (6 classes). Sums run over
-/// ascending inputs and start at the bias. NaN passes the clamp.
+/// ascending inputs and start at the bias; one that is NaN is the quiet NaN, because which of two
+/// NaNs survives an addition is the compiler's choice. NaN passes the clamp.
 namespace bitquake::test {
 
 inline constexpr std::size_t kToyInputs = 16, kToyHidden = 8, kToyClasses = 6;

@@ -1,0 +1,69 @@
+#include "suite/engine/identity.hpp"
+
+#include "faultgen/schedule.hpp"
+#include "suite/base/sha256.hpp"
+#include "suite/scenario/yaml_writer.hpp"
+
+#include <fmt/format.h>
+
+#include <string_view>
+
+namespace bitquake::engine {
+namespace {
+
+std::string_view kind_name(model::PointKind kind) {
+  switch (kind) {
+    case model::PointKind::parameter:
+      return "parameter";
+    case model::PointKind::site_output:
+      return "site_output";
+    case model::PointKind::module_output:
+      return "module_output";
+    case model::PointKind::output:
+      return "output";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<results::Manifest::Input> input_hashes(const Inputs& inputs,
+                                                   const std::string& faults_sha256) {
+  std::vector<results::Manifest::Input> hashes;
+  hashes.push_back({"model", inputs.scenario.model.file, inputs.model->sha256()});
+  for (const auto& [name, sha256] : inputs.data->checksums()) {
+    hashes.push_back({"data", name, sha256});
+  }
+  hashes.push_back({"faults", "faults.h5", faults_sha256});
+  return hashes;
+}
+
+std::string campaign_identity(const scenario::Scenario& scenario,
+                              const std::vector<results::Manifest::Input>& inputs) {
+  std::string text = scenario::to_yaml(scenario);
+  for (const auto& input : inputs) text += input.role + " " + input.sha256 + "\n";
+  return sha256_hex(text);
+}
+
+std::string fingerprint_text(const std::map<std::string, std::string>& fingerprint) {
+  std::string text;
+  for (const auto& [name, value] : fingerprint) text += fmt::format("{}={}\n", name, value);
+  return text;
+}
+
+results::Campaign describe_rows(const scenario::Scenario& scenario, const model::Model& model,
+                                const std::string& identity) {
+  results::Campaign campaign{
+      identity, fingerprint_text(model.fingerprint()), model.classes(), {}, {}};
+  campaign.run_type = name_of(faultgen::kRunTypes, scenario.run_type);
+  for (const auto& point : model.points()) {
+    campaign.points.push_back({point.path, std::string(kind_name(point.kind))});
+  }
+  for (const auto& site : model.sites()) {
+    campaign.sites.push_back(
+        {faultgen::site_name(site), std::string(faultgen::to_string(site.kind))});
+  }
+  return campaign;
+}
+
+}  // namespace bitquake::engine

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "results/manifest.hpp"
+#include "results/trials.hpp"
+#include "suite/engine/prepare.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+/// What ties the files of a run directory to each other and to the files they were made from.
+namespace bitquake::engine {
+
+/// SHA-256 of model, data and fault set, as run.json lists them.
+std::vector<results::Manifest::Input> input_hashes(const Inputs& inputs,
+                                                   const std::string& faults_sha256);
+
+/// Hash of all that decides a campaign's rows besides the numeric fingerprint: effective scenario
+/// and inputs.
+std::string campaign_identity(const scenario::Scenario& scenario,
+                              const std::vector<results::Manifest::Input>& inputs);
+
+/// A numeric fingerprint as lines of "name=value".
+std::string fingerprint_text(const std::map<std::string, std::string>& fingerprint);
+
+/// What all rows of a campaign share when they are computed here: the head of its trials.h5.
+results::Campaign describe_rows(const scenario::Scenario& scenario, const model::Model& model,
+                                const std::string& identity);
+
+}  // namespace bitquake::engine

@@ -1,0 +1,105 @@
+#include "suite/engine/replay.hpp"
+
+#include "results/columns.hpp"
+#include "suite/base/text.hpp"
+#include "suite/engine/identity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace bitquake::engine {
+namespace {
+
+/// Why a trial of the plan has no row.
+Error no_row(const RunFiles& run, const results::Trials& rows, std::uint64_t trial,
+             std::uint64_t sample) {
+  const std::string where = fmt::format("trial {}", trial);
+  const results::GoldenRow* golden = find_golden(rows, sample);
+  if (golden != nullptr && golden->skipped != 0) {
+    return {Errc::usage, where,
+            fmt::format("was not run: the golden output of sample {} is not finite", sample),
+            "see skipped.csv", ""};
+  }
+  if (!run.finished()) {
+    return {Errc::usage, where, "has not been run yet: the campaign is unfinished",
+            "continue the campaign, or name another trial", ""};
+  }
+  return {Errc::results, run.directory.string(), where + " is missing in trials.h5",
+          "the file is damaged: bitquake verify says more", ""};
+}
+
+}  // namespace
+
+TrialRows stored_rows(const results::Trials& rows, const results::TrialRow& trial,
+                      const results::GoldenRow& golden) {
+  const auto injections = rows.injections_of(trial);
+  const bool known = trial.message < rows.messages.size();
+  return {trial,
+          {injections.begin(), injections.end()},
+          golden,
+          known ? rows.messages[trial.message] : fmt::format("row {}", trial.message)};
+}
+
+std::optional<TrialRows> computed_rows(const UnitRows& rows, std::uint64_t trial) {
+  const auto row = std::find_if(rows.trials.begin(), rows.trials.end(),
+                                [&](const results::TrialRow& r) { return r.trial == trial; });
+  if (row == rows.trials.end()) return std::nullopt;
+  const auto golden =
+      std::find_if(rows.golden.begin(), rows.golden.end(),
+                   [&](const results::GoldenRow& r) { return r.sample == row->sample; });
+  TrialRows all{*row, {}, *golden, rows.messages[row->message]};
+  std::copy_if(rows.injections.begin(), rows.injections.end(), std::back_inserter(all.injections),
+               [&](const results::InjectionRow& r) { return r.trial == trial; });
+  return all;
+}
+
+std::vector<results::Difference> differences(const TrialRows& stored, const TrialRows& computed) {
+  std::vector<results::Difference> all = results::differences(stored.trial, computed.trial);
+  const auto append = [&](std::vector<results::Difference> more) {
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  if (stored.message != computed.message) {
+    append({{"trials/message", stored.message, computed.message}});
+  }
+  const std::size_t a = stored.injections.size(), b = computed.injections.size();
+  if (a != b) append({{"injections (rows)", std::to_string(a), std::to_string(b)}});
+  for (std::size_t i = 0; i < std::min(a, b); ++i) {
+    append(results::differences(stored.injections[i], computed.injections[i]));
+  }
+  append(results::differences(stored.golden, computed.golden));
+  return all;
+}
+
+Result<Replay> replay_trial(const RunFiles& run, const Inputs& inputs, const results::Trials& rows,
+                            std::uint64_t trial) {
+  const Plan& plan = inputs.plan;
+  if (trial >= plan.trials()) {
+    return Error{Errc::usage, fmt::format("trial {}", trial), "is not one of the campaign",
+                 fmt::format("name a trial from 0 to {}", plan.trials() - 1), ""};
+  }
+  const std::uint64_t sample = trial % plan.samples();
+  const results::TrialRow* row = find_trial(rows, trial);
+  const results::GoldenRow* golden = find_golden(rows, sample);
+  if (row == nullptr || golden == nullptr) return no_row(run, rows, trial, sample);
+
+  Replay replay;
+  replay.trial = trial;
+  replay.input = decode_samples(inputs, {sample});
+  replay.stored_numerics = rows.campaign.fingerprint;
+  replay.numerics = fingerprint_text(inputs.model->fingerprint());
+  const auto epoch = static_cast<std::uint32_t>(trial / plan.samples());
+  replay.again = trace_trial(inputs, replay.input, epoch, *inputs.model->make_executor());
+  const TrialRows stored = stored_rows(rows, *row, *golden);
+  if (const auto computed = computed_rows(replay.again.rows, trial)) {
+    replay.differences = differences(stored, *computed);
+  } else {
+    replay.differences = results::differences(*golden, replay.again.rows.golden[0]);
+  }
+  replay.columns = results::kTrialColumns.size() + results::kGoldenColumns.size() +
+                   results::kInjectionColumns.size() * stored.injections.size();
+  return replay;
+}
+
+}  // namespace bitquake::engine
