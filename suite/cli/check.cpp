@@ -1,5 +1,6 @@
 #include "suite/base/text.hpp"
 #include "suite/cli/command.hpp"
+#include "suite/engine/expectation.hpp"
 #include "suite/engine/unit.hpp"
 
 #include <fmt/format.h>
@@ -21,7 +22,7 @@ double estimated_seconds(const engine::Inputs& inputs, unsigned threads) {
   constexpr std::uint32_t kProbeSamples = 32;
   engine::Inputs probe = inputs;
   probe.plan = engine::Plan(std::min<std::uint64_t>(kProbeSamples, inputs.plan.samples()), 1,
-                            inputs.faults.groups.back().slot + 1, kProbeSamples);
+                            inputs.plan.slots(), kProbeSamples, inputs.plan.schedule());
   const auto executor = probe.model->make_executor();
   const engine::UnitInput input = engine::decode_unit(probe, 0);
   engine::run_unit(probe, input, *executor);  // first runs are slower: caches, lazy set-up
@@ -44,6 +45,11 @@ std::string duration_text(double seconds) {
   if (seconds < 7200) return fmt::format("{:.0f} min", seconds / 60);
   return fmt::format("{:.1f} h", seconds / 3600);
 }
+
+class Notes : public engine::Observer {
+ public:
+  void notice(const std::string& text) override { std::cerr << "note: " << text << "\n"; }
+};
 
 ExitCode check(const CheckCommand& command) {
   const auto scenario = command.scenario.read();
@@ -79,9 +85,10 @@ ExitCode check(const CheckCommand& command) {
             << fmt::format("estimate    {} on {}\n",
                            duration_text(estimated_seconds(*inputs, *threads)),
                            counted(*threads, "thread"));
-  for (const std::string& notice : inputs->model->notices()) {
-    std::cerr << "note: " << notice << "\n";
-  }
+  Notes notes;
+  for (const std::string& notice : inputs->model->notices()) notes.notice(notice);
+  const auto expected = engine::check_expectation(*inputs, *threads, false, notes);
+  if (!expected) return report(expected.error());
   std::cout << "OK  next: bitquake run " << command.scenario.arguments() << "\n";
   return ExitCode::ok;
 }
@@ -94,7 +101,8 @@ void add_check(CLI::App& app, Action& action) {
   command->scenario.add_to(*sub);
   command->threads.add_to(*sub);
   sub->footer(
-      "Reads model, fault set and all samples; runs a few inferences only, for the time estimate.\n"
+      "Reads model, fault set and all samples; runs a few inferences only, for the time estimate,\n"
+      "and the golden runs of all samples when the scenario has expect.golden_top1.\n"
       "Example:\n"
       "  bitquake check suite/scenarios/quickstart.yaml");
   sub->callback([command, &action] { action = [command] { return check(*command); }; });

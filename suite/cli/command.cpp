@@ -2,7 +2,6 @@
 
 #include "suite/base/durable.hpp"
 #include "suite/base/text.hpp"
-#include "suite/model/load.hpp"
 
 #include <fmt/format.h>
 
@@ -104,6 +103,19 @@ Result<unsigned> ThreadsOption::read() const {
                "correct or unset it, or give -j", ""};
 }
 
+void BaseOption::add_to(CLI::App& app) {
+  app.add_option("--base", given,
+                 "where relative paths of the scenario start\n"
+                 "(default: at the scenario file the campaign was run with)")
+      ->type_name("DIR")
+      ->check(not_empty());
+}
+
+std::optional<std::filesystem::path> BaseOption::read() const {
+  if (given.empty()) return std::nullopt;
+  return given;
+}
+
 CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
   return CLI::Validator(
       [low, high](const std::string& text) {
@@ -136,22 +148,29 @@ std::string counted(std::uint64_t count, const std::string& noun) {
   return with_commas(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
+Result<std::vector<std::int64_t>> parse_shape(const std::string& text) {
+  std::vector<std::int64_t> shape;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  constexpr std::int64_t kMaxSize = 65536;  // as for model.input in a scenario
+  while (true) {
+    std::int64_t size = 0;
+    const auto [rest, failed] = std::from_chars(at, end, size);
+    if (failed != std::errc() || size < 1 || size > kMaxSize) break;
+    shape.push_back(size);
+    if (rest == end && shape.size() == 3) return shape;
+    if (rest == end || *rest != 'x') break;
+    at = rest + 1;
+  }
+  return Error{Errc::usage, "--input " + text, "is not a shape",
+               "write channels, height and width, each 1 to 65536, such as --input 1x28x28", ""};
+}
+
 ExitCode report(const Error& error) {
   Error shown = error;
   shown.where = from_here(error.where);
   std::cerr << to_string(shown) << "\n";
   return exit_code(error.code);
-}
-
-engine::ModelLoader torch_loader() {
-  return [](const scenario::Scenario& scenario) {
-    return model::load({.file = scenario.resolve(scenario.model.file),
-                        .input_shape = scenario.model.input,
-                        .padded_batch = scenario.padded_batch,
-                        .monitor = scenario.monitor == scenario::MonitorScope::all
-                                       ? model::Monitor::all
-                                       : model::Monitor::output});
-  };
 }
 
 Result<std::filesystem::path> output_file(const std::string& path, bool may_be_device) {

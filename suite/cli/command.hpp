@@ -2,7 +2,7 @@
 
 #include "suite/base/result.hpp"
 #include "suite/cli/exit_code.hpp"
-#include "suite/engine/prepare.hpp"
+#include "suite/engine/torch_loader.hpp"
 #include "suite/scenario/yaml_reader.hpp"
 
 #include <CLI/CLI.hpp>
@@ -23,12 +23,17 @@ using Action = std::function<ExitCode()>;
 
 // One function per subcommand, each in a file of its own: declares options and sets `action` when
 // the user chose it.
+void add_init(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
 void add_faults(CLI::App& app, Action& action);
 void add_model(CLI::App& app, Action& action);
+void add_scenario(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
+void add_replay(CLI::App& app, Action& action);
+void add_verify(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);
+void add_selftest(CLI::App& app, Action& action);
 
 /// A scenario on the command line with the options that change it; the same words mean the same in
 /// every subcommand.
@@ -53,6 +58,14 @@ struct ThreadsOption {
   Result<unsigned> read() const;
 };
 
+/// Where a run's model and data are now: --base, for a run directory from elsewhere.
+struct BaseOption {
+  std::string given;
+
+  void add_to(CLI::App& app);
+  std::optional<std::filesystem::path> read() const;
+};
+
 /// Accepts whole decimal numbers from `low` to `high`. CLI11 alone takes -1 for the largest number.
 CLI::Validator whole_number(std::uint64_t low,
                             std::uint64_t high = std::numeric_limits<std::uint64_t>::max());
@@ -66,11 +79,13 @@ std::string shell_word(const std::string& word);
 /// "1 epoch", "2,000 epochs".
 std::string counted(std::uint64_t count, const std::string& noun);
 
+/// The value of --input: "1x28x28" -> {1, 28, 28}. Errc::usage.
+Result<std::vector<std::int64_t>> parse_shape(const std::string& text);
+
 /// Prints an error to stderr and gives its exit code.
 ExitCode report(const Error& error);
 
-/// Loads TorchScript models for the engine.
-engine::ModelLoader torch_loader();
+using engine::torch_loader;
 
 /// `path` with links followed, so that writing replaces a file and never a link or a device.
 /// Errc::usage for a directory, and for a device or pipe unless `may_be_device`.

@@ -14,7 +14,9 @@ enum class ExitCode : int {
   usage = 2,
   scenario = 3,
   model_or_data = 4,
+  expectation = 5,
   trials_crashed = 7,
+  audit_failed = 8,
   interrupted = 130,
 };
 
@@ -29,8 +31,11 @@ inline constexpr std::array kExitCodes{
     ExitCodeDoc{ExitCode::usage, "command line, or a directory or file that cannot be written"},
     ExitCodeDoc{ExitCode::scenario, "the scenario file"},
     ExitCodeDoc{ExitCode::model_or_data, "model, data set, fault set or results file"},
+    ExitCodeDoc{ExitCode::expectation,
+                "the golden run differs from the scenario's expectation; no trial was run"},
     ExitCodeDoc{ExitCode::trials_crashed,
                 "the campaign ended, but the inference of some trials failed"},
+    ExitCodeDoc{ExitCode::audit_failed, "the program's results are not what they must be"},
     ExitCodeDoc{ExitCode::interrupted, "interrupted; the same command continues"},
 };
 
@@ -46,6 +51,8 @@ constexpr ExitCode exit_code(Errc code) {
     case Errc::fault_set:
     case Errc::results:
       return ExitCode::model_or_data;
+    case Errc::expectation:
+      return ExitCode::expectation;
     case Errc::internal:
       return ExitCode::internal;
   }

@@ -78,7 +78,7 @@ ExitCode show(const FaultsCommand& command) {
   const faultgen::FaultSummary summary = faultgen::summarise(*set);
   std::cout << fmt::format("faults       {} in {}, {}, policy {}\n", with_commas(summary.faults),
                            counted(summary.groups, "group"), counted(summary.epochs, "epoch"),
-                           set->provenance.policy)
+                           name_of(faultgen::kPolicies, set->provenance.schedule.policy))
             << fmt::format("generator    {}, seed {}\n", set->provenance.generator,
                            set->provenance.seed)
             << fmt::format("model        sha256 {}\n", set->provenance.model_sha256)
@@ -88,10 +88,10 @@ ExitCode show(const FaultsCommand& command) {
     std::cout << fmt::format("target       {} {}\n", faultgen::kTargets[i].name,
                              with_commas(summary.per_target[i]));
   }
-  for (std::size_t i = 0; i < faultgen::kFaultModels.size(); ++i) {
-    if (summary.per_model[i] == 0) continue;
-    std::cout << fmt::format("fault model  {} {}\n", faultgen::kFaultModels[i].name,
-                             with_commas(summary.per_model[i]));
+  for (const faultgen::FaultModelInfo& model : faultgen::fault_models()) {
+    const std::uint64_t count = summary.per_model[static_cast<std::size_t>(model.value)];
+    if (count == 0) continue;
+    std::cout << fmt::format("fault model  {} {}\n", model.name, with_commas(count));
   }
   std::cout << "\n" << site_table(*set, summary) << "\n" << bit_table(summary);
   return ExitCode::ok;

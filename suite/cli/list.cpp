@@ -48,11 +48,12 @@ struct Listing {
 constexpr std::array kListings{
     Listing{"keys", "keys of a scenario file", scenario::keys_table},
     Listing{"fault-models", "values of faults.model",
-            [] { return registry_text(faultgen::kFaultModels); }},
+            [] { return registry_text(faultgen::fault_models()); }},
     Listing{"targets", "values of faults.target", [] { return registry_text(faultgen::kTargets); }},
     Listing{"draws", "values of faults.draw", [] { return registry_text(faultgen::kDraws); }},
     Listing{"policies", "values of faults.policy",
             [] { return registry_text(faultgen::kPolicies); }},
+    Listing{"run-types", "values of run_type", [] { return registry_text(faultgen::kRunTypes); }},
     Listing{"intervals", "values of statistics.interval",
             [] { return registry_text(metrics::kIntervalMethods); }},
     Listing{"columns", "columns of trials.h5", columns_text},

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <iostream>
 #include <new>
 
@@ -93,11 +94,16 @@ ExitCode run(int argc, char** argv) {
       "Example:\n"
       "  bitquake run suite/scenarios/quickstart.yaml -o out/quickstart");
   cli::Action action;
+  cli::add_init(app, action);
   cli::add_run(app, action);
   cli::add_check(app, action);
   cli::add_faults(app, action);
   cli::add_model(app, action);
+  cli::add_scenario(app, action);
   cli::add_export(app, action);
+  cli::add_replay(app, action);
+  cli::add_verify(app, action);
+  cli::add_selftest(app, action);
   cli::add_list(app, action);
   if (argc == 1) {
     std::cout << app.help();
@@ -117,6 +123,8 @@ ExitCode run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A limit on the size of files is an error like a full disk, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     return static_cast<int>(flushed(run(argc, argv)));
   } catch (const Exception& exception) {

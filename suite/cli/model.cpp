@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <charconv>
 #include <iostream>
 #include <memory>
 
@@ -17,25 +16,6 @@ struct ModelCommand {
   std::uint32_t batch = 16;
   bool json = false;
 };
-
-/// "1x28x28" -> {1, 28, 28}.
-Result<std::vector<std::int64_t>> parse_shape(const std::string& text) {
-  std::vector<std::int64_t> shape;
-  const char* at = text.data();
-  const char* end = at + text.size();
-  constexpr std::int64_t kMaxSize = 65536;  // as for model.input in a scenario
-  while (true) {
-    std::int64_t size = 0;
-    const auto [rest, failed] = std::from_chars(at, end, size);
-    if (failed != std::errc() || size < 1 || size > kMaxSize) break;
-    shape.push_back(size);
-    if (rest == end && shape.size() == 3) return shape;
-    if (rest == end || *rest != 'x') break;
-    at = rest + 1;
-  }
-  return Error{Errc::usage, "--input " + text, "is not a shape",
-               "write channels, height and width, each 1 to 65536, such as --input 1x28x28", ""};
-}
 
 struct Totals {
   std::uint64_t neurons = 0, weights = 0;

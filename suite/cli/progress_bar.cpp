@@ -22,8 +22,6 @@ std::string progress_text(const engine::Progress& now) {
       std::accumulate(now.outcomes.begin(), now.outcomes.end(), std::uint64_t{0});
   const std::uint64_t sde = now.outcomes[static_cast<std::size_t>(metrics::Outcome::sde)];
   const std::uint64_t due = now.outcomes[static_cast<std::size_t>(metrics::Outcome::due)];
-  // Looking at an interval while it grows is no test; the tables at the end are.
-  const auto [low, high] = metrics::interval(metrics::IntervalMethod::wilson, sde, n, 0.95);
   const auto percent = [&](std::uint64_t k) {
     return n == 0 ? 0.0 : 100.0 * static_cast<double>(k) / static_cast<double>(n);
   };
@@ -41,8 +39,14 @@ std::string progress_text(const engine::Progress& now) {
                 ? fmt::format("  ETA {}:{:02}:{:02}", left / 3600, left / 60 % 60, left % 60)
                 : fmt::format("  ETA {}:{:02}", left / 60, left % 60);
   }
-  return text + fmt::format("  SDE {:.2f} % [{:.2f}, {:.2f}]  DUE {:.2f} %", percent(sde),
-                            100 * low, 100 * high, percent(due));
+  text += fmt::format("  SDE {:.2f} %", percent(sde));
+  // Looking at an interval while it grows is no test; the tables at the end are. Dependent trials
+  // need those tables to have one at all.
+  if (now.independent) {
+    const auto [low, high] = metrics::interval(metrics::IntervalMethod::wilson, sde, n, 0.95);
+    text += fmt::format(" [{:.2f}, {:.2f}]", 100 * low, 100 * high);
+  }
+  return text + fmt::format("  DUE {:.2f} %", percent(due));
 }
 
 ProgressBar::ProgressBar(const std::filesystem::path& directory, bool quiet)

@@ -58,12 +58,37 @@ std::string verdict(const results::Summary& summary, const std::filesystem::path
   }
   const metrics::Rate* sde = find_rate(summary.overall, "sde");
   const double percent = 100.0 * static_cast<double>(sde->k) / static_cast<double>(sde->n);
-  std::string interval = "no interval: too few samples";
+  std::string interval = "(" + sde->method + ")";
   if (sde->interval) {
     interval = fmt::format("[{:.2f}, {:.2f}]", 100 * sde->interval->low, 100 * sde->interval->high);
   }
   return fmt::format("VALID  SDE {:.2f} % {}  {} of {}   {}", percent, interval,
                      with_commas(sde->k), counted(sde->n, "trial"), next);
+}
+
+/// What a campaign throws comes back as its error, so that both are reported alike.
+Result<engine::CampaignResult> run_campaign(const engine::Inputs& inputs,
+                                            const engine::RunOptions& options,
+                                            engine::Observer& observer) {
+  try {
+    return engine::run_campaign(inputs, options, stop_requested, observer);
+  } catch (const Exception& exception) {
+    return exception.error();
+  }
+}
+
+ExitCode failed(const Error& error, const std::filesystem::path& directory, ProgressBar& bar) {
+  const ExitCode code = report(error);
+  // A directory that is not ours to write to gets no log either, nor is one made for it.
+  std::error_code missing;
+  if (error.code == Errc::usage || !std::filesystem::exists(directory, missing)) return code;
+  bar.log(to_string(error));
+  if (std::filesystem::exists(directory / "segments", missing)) {
+    std::cerr << fmt::format(
+        "finished work is kept in {}; once the cause is mended, the same command continues\n",
+        directory.string());
+  }
+  return code;
 }
 
 ExitCode run(const RunCommand& command) {
@@ -80,18 +105,14 @@ ExitCode run(const RunCommand& command) {
   ProgressBar bar(directory, command.quiet);
   model::use_one_inner_thread();
   const auto result =
-      engine::run_campaign(*inputs,
-                           {.directory = directory,
-                            .threads = *threads,
-                            .scenario_file = command.scenario.file,
-                            .inner_threads = static_cast<unsigned>(model::inner_threads())},
-                           stop_requested, bar);
+      run_campaign(*inputs,
+                   {.directory = directory,
+                    .threads = *threads,
+                    .scenario_file = std::filesystem::absolute(command.scenario.file),
+                    .inner_threads = static_cast<unsigned>(model::inner_threads())},
+                   bar);
   bar.finish();
-  if (!result) {
-    // A directory that is not ours to write to gets no log either.
-    if (result.error().code != Errc::usage) bar.log(to_string(result.error()));
-    return report(result.error());
-  }
+  if (!result) return failed(result.error(), directory, bar);
   if (result->interrupted) {
     bar.log("interrupted");
     std::cerr << fmt::format(

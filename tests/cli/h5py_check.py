@@ -4,6 +4,7 @@ Usage: h5py_check.py BITQUAKE MODEL. Exits with 77 when h5py is missing (ctest: 
 """
 
 import csv
+import hashlib
 import json
 import pathlib
 import struct
@@ -43,6 +44,12 @@ def write_data(directory):
     (directory / "labels").write_bytes(struct.pack(">II", 0x801, SAMPLES) + labels.tobytes())
 
 
+def require_seal(path):
+    data, seal = path.read_bytes()[:-72], path.read_bytes()[-72:]
+    require(seal == b"sha256:%s\n" % hashlib.sha256(data).hexdigest().encode(),
+            f"{path.name} is sealed")
+
+
 def columns(file):
     """{group: {column: values}} of a file; checks that columns document themselves."""
     tables = {}
@@ -70,6 +77,8 @@ def require_rate(rate, hits, n, what):
 
 
 def check(output, target):
+    for path in (output / "faults.h5", output / "trials.h5"):
+        require_seal(path)
     with h5py.File(output / "faults.h5", "r") as file:
         faults_file = columns(file)
     with h5py.File(output / "trials.h5", "r") as file:

@@ -43,6 +43,16 @@ TEST_CASE("model info --json says the same to programs", "[cli]") {
   REQUIRE(json.at("sha256").get<std::string>().size() == 64);
 }
 
+TEST_CASE("scenario schema prints the schema that is shipped", "[cli]") {
+  const Workspace workspace;
+  const Finished got = workspace.bitquake({"scenario", "schema"});
+  REQUIRE(got.exit_code == 0);
+  REQUIRE(got.err.empty());
+  const bool same =
+      got.out == read_bytes(BITQUAKE_SOURCE_DIR "/suite/scenarios/scenario.schema.json");
+  REQUIRE(same);
+}
+
 TEST_CASE("each list that is offered exists and is not empty", "[cli]") {
   const Workspace workspace;
   const Finished lists = workspace.bitquake({"list"});
@@ -53,7 +63,7 @@ TEST_CASE("each list that is offered exists and is not empty", "[cli]") {
   std::getline(lines, line);
   std::vector<std::string> commands;
   while (std::getline(lines, line)) commands.push_back("list " + line.substr(0, line.find(' ')));
-  REQUIRE(commands.size() == 8);
+  REQUIRE(commands.size() == 9);
   for (const Finished& got : workspace.bitquake_each(commands)) {
     CAPTURE(got.out);
     REQUIRE(got.exit_code == 0);

@@ -53,11 +53,11 @@ std::filesystem::path new_file() {
 
 Process::Process(const std::filesystem::path& directory, const std::vector<std::string>& arguments,
                  const std::filesystem::path& stdout_file,
-                 const std::vector<std::string>& variables)
+                 const std::vector<std::string>& variables, const std::string& program)
     : out_(stdout_file.empty() ? new_file() : stdout_file),
       err_(new_file()),
       owns_out_(stdout_file.empty()) {
-  std::vector<std::string> words{BITQUAKE_COMMAND};
+  std::vector<std::string> words{program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<std::string> environment = environment_with(variables);
   posix_spawn_file_actions_t actions;
@@ -66,7 +66,7 @@ Process::Process(const std::filesystem::path& directory, const std::vector<std::
   require(posix_spawn_file_actions_addopen(&actions, 1, out_.c_str(), O_WRONLY, 0), "stdout");
   require(posix_spawn_file_actions_addopen(&actions, 2, err_.c_str(), O_WRONLY, 0), "stderr");
   require(posix_spawn_file_actions_addchdir_np(&actions, directory.c_str()), "chdir");
-  const int status = posix_spawn(&pid_, BITQUAKE_COMMAND, &actions, nullptr, pointers(words).data(),
+  const int status = posix_spawn(&pid_, program.c_str(), &actions, nullptr, pointers(words).data(),
                                  pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   require(status, "posix_spawn");

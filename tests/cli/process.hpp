@@ -18,9 +18,11 @@ class Process {
  public:
   /// @param stdout_file  receives stdout instead of Finished::out when not empty
   /// @param variables    "NAME=value", in place of the environment's variables of these names
+  /// @param program      run instead of the built command
   Process(const std::filesystem::path& directory, const std::vector<std::string>& arguments,
           const std::filesystem::path& stdout_file = {},
-          const std::vector<std::string>& variables = {});
+          const std::vector<std::string>& variables = {},
+          const std::string& program = BITQUAKE_COMMAND);
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   ~Process();

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <random>
 #include <thread>
 
 using namespace bitquake::test;
@@ -162,4 +163,94 @@ TEST_CASE("an interrupted run keeps its trials, says how to go on and ends with 
     REQUIRE(holds(resumed.out, "\nVALID  "));
     require_same_files(workspace, directory, "whole");
   }
+}
+
+TEST_CASE("a run killed twenty times at random moments ends with the same bytes",
+          "[cli][determinism]") {
+  const Workspace workspace;
+  write_long_scenario(workspace);
+  REQUIRE(workspace.run("whole").exit_code == 0);
+  const auto seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  // From the start of the process to some time after the first segments of an unhindered run.
+  std::uniform_int_distribution<int> milliseconds(1, 1'500);
+  int killed = 0, finished = 0;
+  while (killed < 20) {
+    Process process(workspace.path(), {"run", "scenario.yaml", "-q", "-o", "out"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds(random)));
+    process.signal(SIGKILL);
+    const Finished got = process.wait();
+    CAPTURE(got.err);
+    REQUIRE(got.err.empty());
+    if (got.exit_code < 0) {
+      ++killed;
+      continue;
+    }
+    // It was done before the blow fell: right, and once more from the start.
+    REQUIRE(got.exit_code == 0);
+    require_same_files(workspace, "out", "whole");
+    std::filesystem::remove_all(workspace / "out");
+    REQUIRE(++finished < 100);
+  }
+  REQUIRE(workspace.run("out").exit_code == 0);
+  require_same_files(workspace, "out", "whole");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(workspace / "out")) {
+    REQUIRE(entry.path().extension() != ".tmp");
+  }
+}
+
+TEST_CASE("a run that cannot write names the file, keeps finished work and goes on later",
+          "[cli][determinism]") {
+  const Workspace workspace;
+  write_long_scenario(workspace);
+  REQUIRE(workspace.run("whole").exit_code == 0);
+  // Files may not grow larger than this: segments fit, trials.h5 does not, as on a full disk.
+  const auto segment = std::filesystem::file_size(workspace / "whole/segments/00000000.h5");
+  const std::string blocks = std::to_string(segment / 512 + 32);
+  const Finished full =
+      workspace.limited("ulimit -f " + blocks, {"run", "scenario.yaml", "-q", "-o", "out"});
+  CAPTURE(full.err);
+  REQUIRE(full.exit_code == 4);
+  REQUIRE(holds(full.err, "out/trials.h5"));
+  REQUIRE(holds(full.err, "File too large"));
+  REQUIRE(
+      holds(full.err, "finished work is kept in out; once the cause is mended, the same command"));
+  REQUIRE(!workspace.has("out/trials.h5"));
+  REQUIRE(workspace.has("out/segments/00000000.h5"));
+
+  const Finished resumed = workspace.bitquake({"run", "scenario.yaml", "-o", "out"});
+  REQUIRE(resumed.exit_code == 0);
+  REQUIRE(holds(resumed.err, "note: continues: 100 of 100 work units are finished\n"));
+  require_same_files(workspace, "out", "whole");
+}
+
+TEST_CASE("golden accuracy below the scenario's expectation exits with 5 before the first trial",
+          "[cli]") {
+  const Workspace workspace;
+  for (const std::string command : {"run", "check"}) {
+    const Finished got =
+        workspace.bitquake({command, "scenario.yaml", "--set", "expect.golden_top1=0.9"});
+    CAPTURE(got.err);
+    REQUIRE(got.exit_code == 5);
+    REQUIRE(holds(got.err, "expect.golden_top1: error: golden top-1 is 0."));
+    REQUIRE(holds(got.err, " of 100 samples), expected at least 0.9; no trial was run\n"));
+    REQUIRE(!holds(got.out, "OK"));
+  }
+  REQUIRE(!workspace.has("out"));
+  REQUIRE(workspace.run("out", {"--set", "expect.golden_top1=0.01"}).exit_code == 0);
+}
+
+TEST_CASE("permanent and accumulating faults run from the command line", "[cli]") {
+  const Workspace workspace;
+  workspace.write("scenario.yaml", Workspace::scenario("faults: {policy: per_epoch, epochs: 4}\n"
+                                                       "run_type: accumulate\n"));
+  const Finished few = workspace.bitquake({"run", "scenario.yaml", "-o", "out"});
+  REQUIRE(few.exit_code == 0);
+  REQUIRE(holds(few.out, "too few faults for an interval"));
+  REQUIRE_THAT(workspace.read("out/kpi/epoch.csv"), Catch::StartsWith("epoch,"));
+
+  const Finished missing = workspace.run("b", {"--set", "faults.policy=per_batch"});
+  REQUIRE(missing.exit_code == 2);
+  REQUIRE(holds(missing.err, "faults.policy: per_batch without faults.batch_size"));
 }

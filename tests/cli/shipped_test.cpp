@@ -72,6 +72,23 @@ TEST_CASE("a model card states the size and SHA-256 of its file", "[cli][models]
   }
 }
 
+TEST_CASE("the guide shows what its commands print", "[cli][readme]") {
+  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist")) {
+    WARN("skipped: the package dataset-fashion-mnist is not installed");
+    return;
+  }
+  const std::string guide = read_bytes(kSource / "suite/your-model.md");
+  const std::string section = between(guide, "## 2. ", "## 3. ");
+  const Workspace workspace;
+  const std::string command = between(section, "    bitquake ", "\n");
+  const Finished init = workspace.bitquake(words(command));
+  CAPTURE(init.err);
+  REQUIRE(init.exit_code == 0);
+  REQUIRE(init.out == between(section, "```text\n", "```"));
+  const Finished run = workspace.bitquake(words("run my.yaml -q"));
+  REQUIRE(holds(run.out, between(guide, "ends with\n\n```text\n", "```")));
+}
+
 TEST_CASE("README's exit codes are those of the command", "[cli][readme]") {
   std::ostringstream rows;
   std::istringstream table(

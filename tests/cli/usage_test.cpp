@@ -26,6 +26,7 @@ TEST_CASE("help goes to stdout, says how to call and gives an example", "[cli]")
   const std::vector<Case> cases{
       Case{"", "Usage: bitquake [OPTIONS] SUBCOMMAND", "bitquake run suite/"},
       Case{"--help", "Usage: bitquake [OPTIONS] SUBCOMMAND", "bitquake run suite/"},
+      Case{"init --help", "Usage: bitquake init [OPTIONS] MODEL", "bitquake init suite/models/"},
       Case{"run --help", "Usage: bitquake run [OPTIONS] SCENARIO", "bitquake run suite/"},
       Case{"check -h", "Usage: bitquake check [OPTIONS] SCENARIO", "bitquake check suite/"},
       Case{"faults --help", "Usage: bitquake faults [OPTIONS] SUBCOMMAND",
@@ -38,7 +39,14 @@ TEST_CASE("help goes to stdout, says how to call and gives an example", "[cli]")
       Case{"model --help", "Usage: bitquake model [OPTIONS] SUBCOMMAND", "bitquake model info"},
       Case{"model info --help", "Usage: bitquake model info [OPTIONS] MODEL",
            "bitquake model info"},
+      Case{"scenario --help", "Usage: bitquake scenario [OPTIONS] SUBCOMMAND", "scenario schema >"},
+      Case{"scenario schema --help", "Usage: bitquake scenario schema [OPTIONS]",
+           "$schema=scenario.schema.json"},
       Case{"export --help", "Usage: bitquake export [OPTIONS] DIR", "bitquake export out/"},
+      Case{"replay --help", "Usage: bitquake replay [OPTIONS] DIR TRIAL",
+           "replay out/quickstart 17"},
+      Case{"verify --help", "Usage: bitquake verify [OPTIONS] DIR", "verify out/quickstart --frac"},
+      Case{"selftest --help", "Usage: bitquake selftest [OPTIONS]", "bitquake selftest -o"},
       Case{"list --help", "Usage: bitquake list [OPTIONS] [WHAT]", "bitquake list keys"}};
   const std::vector<Finished> results = run_cases(cases);
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -80,7 +88,8 @@ TEST_CASE("a mistake on the command line is named with its remedy and exits with
            "hint: did you mean 'run'? see bitquake --help\n"},
       Case{"zzz",
            "bitquake: error: unknown command 'zzz'\n"
-           "hint: one of: run, check, faults, model, export, list\n"},
+           "hint: one of: init, run, check, faults, model, scenario, export, "
+           "replay, verify, selftest, list\n"},
       Case{"--verison",
            "bitquake: error: unknown option '--verison'\n"
            "hint: did you mean '--version'? see bitquake --help\n"},
@@ -130,6 +139,9 @@ TEST_CASE("a mistake on the command line is named with its remedy and exits with
       Case{"export nowhere",
            "nowhere: error: holds no finished campaign (trials.h5)\n"
            "hint: name the directory given to bitquake run -o\n"},
+      Case{"replay out minus",
+           "bitquake replay: error: TRIAL: expected a whole number of at least 0, got 'minus'\n"
+           "hint: see bitquake replay --help\n"},
       Case{"list colums",
            "list colums: error: there is no such list\n"
            "hint: did you mean 'columns'?\n"}};

@@ -67,6 +67,12 @@ class Workspace {
   Finished bitquake(const std::vector<std::string>& arguments) const {
     return run_command(path(), arguments);
   }
+  /// Runs the command after a line of shell, such as one that sets a limit.
+  Finished limited(const std::string& shell, const std::vector<std::string>& arguments) const {
+    std::vector<std::string> words{"-c", shell + "\nexec \"$0\" \"$@\"", BITQUAKE_COMMAND};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return Process(path(), words, {}, {}, "/bin/sh").wait();
+  }
   std::vector<Finished> bitquake_each(const std::vector<std::string>& lines) const {
     std::vector<std::vector<std::string>> lists;
     for (const std::string& line : lines) lists.push_back(words(line));
