@@ -1,9 +1,9 @@
 // The campaign of suite/scenarios/quickstart.yaml: LeNet-5 on the 10,000 test images of
 // Fashion-MNIST.
 #include "suite/engine/campaign.hpp"
+#include "suite/engine/torch_loader.hpp"
 #include "suite/engine/unit.hpp"
 #include "suite/model/fingerprint.hpp"
-#include "suite/model/load.hpp"
 #include "suite/scenario/yaml_reader.hpp"
 #include "tests/base/temp_directory.hpp"
 
@@ -20,11 +20,7 @@ Result<engine::Inputs> quickstart(const std::string& target) {
   auto scenario = scenario::read_scenario(BITQUAKE_SOURCE_DIR "/suite/scenarios/quickstart.yaml",
                                           {{"faults.target", target}});
   if (!scenario) return scenario.error().front();
-  return engine::prepare(*scenario, [](const scenario::Scenario& chosen) {
-    return model::load({.file = chosen.resolve(chosen.model.file),
-                        .input_shape = chosen.model.input,
-                        .padded_batch = chosen.padded_batch});
-  });
+  return engine::prepare(*scenario, engine::torch_loader());
 }
 
 void campaign(benchmark::State& state, const std::string& target) {
