@@ -236,7 +236,13 @@ TEST_CASE("a summary counts faults by site, bit, model and target", "[faultgen][
   expected.per_site = {1, 1, 1};
   expected.per_bit[3] = expected.per_bit[7] = expected.per_bit[30] = expected.per_bit[31] = 1;
   expected.per_model = {1, 1, 1};
+  expected.per_model.resize(fault_models().size());  // other tests register models of their own
   expected.per_target = {2, 1};
   REQUIRE(summary == expected);
-  REQUIRE(summarise(FaultSet{}) == FaultSummary{});
+}
+
+TEST_CASE("a summary counts the fault models that exist, used or not", "[faultgen][set]") {
+  FaultSummary empty;
+  empty.per_model.resize(fault_models().size());
+  REQUIRE(summarise(FaultSet{}) == empty);
 }
