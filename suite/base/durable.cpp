@@ -53,7 +53,7 @@ void write_text_durably(const std::filesystem::path& path, std::string_view text
     errno = 0;
     std::ofstream out(temporary, std::ios::binary);
     out << text << std::flush;
-    if (!out) fail(temporary, "writing", std::strerror(errno));
+    if (!out) fail(path, "writing", std::strerror(errno));
   });
 }
 

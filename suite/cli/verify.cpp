@@ -54,7 +54,7 @@ ExitCode verify(const VerifyCommand& command) {
   if (!threads) return report(threads.error());
   const auto run = engine::open_run(command.directory, command.base.read());
   if (!run) return report(run.error());
-  if (!run->finished()) {
+  if (!run->finished() && run->manifest.status != "complete") {
     std::cerr << fmt::format(
         "note: the campaign is unfinished (run.json: {}); continue it with "
         "bitquake run\n",

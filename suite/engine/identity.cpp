@@ -6,26 +6,7 @@
 
 #include <fmt/format.h>
 
-#include <string_view>
-
 namespace bitquake::engine {
-namespace {
-
-std::string_view kind_name(model::PointKind kind) {
-  switch (kind) {
-    case model::PointKind::parameter:
-      return "parameter";
-    case model::PointKind::site_output:
-      return "site_output";
-    case model::PointKind::module_output:
-      return "module_output";
-    case model::PointKind::output:
-      return "output";
-  }
-  return "";
-}
-
-}  // namespace
 
 std::vector<results::Manifest::Input> input_hashes(const Inputs& inputs,
                                                    const std::string& faults_sha256) {
@@ -57,7 +38,7 @@ results::Campaign describe_rows(const scenario::Scenario& scenario, const model:
       identity, fingerprint_text(model.fingerprint()), model.classes(), {}, {}};
   campaign.run_type = name_of(faultgen::kRunTypes, scenario.run_type);
   for (const auto& point : model.points()) {
-    campaign.points.push_back({point.path, std::string(kind_name(point.kind))});
+    campaign.points.push_back({point.path, std::string(name_of(model::kPointKinds, point.kind))});
   }
   for (const auto& site : model.sites()) {
     campaign.sites.push_back(

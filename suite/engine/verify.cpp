@@ -250,8 +250,26 @@ class Verifier {
       const auto text = read_text(run_.directory / file.name, Errc::results);
       if (!text || *text != file.text) wrong.push_back(file.name);
     }
-    if (wrong.empty()) return ok(fmt::format("{} files, byte for byte", files.size()));
-    return failed(fmt::format("missing or not what the rows give: {}", fmt::join(wrong, ", ")));
+    if (!wrong.empty()) {
+      return failed(fmt::format("missing or not what the rows give: {}", fmt::join(wrong, ", ")));
+    }
+    const std::vector<std::string> strange = strange_tables(files);
+    if (strange.empty()) return ok(fmt::format("{} files, byte for byte", files.size()));
+    return failed(fmt::format("no tables of this campaign: {}", fmt::join(strange, ", ")));
+  }
+
+  /// Files among the tables that are none of `expected`.
+  std::vector<std::string> strange_tables(const std::vector<results::TextFile>& expected) const {
+    std::set<std::string> known;
+    for (const results::TextFile& file : expected) known.insert(file.name);
+    std::vector<std::string> strange;
+    std::error_code missing;
+    for (const auto& entry : std::filesystem::directory_iterator(run_ / "kpi", missing)) {
+      std::string name = "kpi/" + entry.path().filename().string();
+      if (!known.contains(name)) strange.push_back(std::move(name));
+    }
+    std::sort(strange.begin(), strange.end());
+    return strange;
   }
 
   Finding replays() {

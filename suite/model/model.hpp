@@ -2,8 +2,10 @@
 
 #include "faultgen/fault.hpp"
 #include "faultgen/fault_space.hpp"
+#include "suite/base/named.hpp"
 #include "suite/base/result.hpp"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -17,12 +19,16 @@
 /// tests/support/toy_model.hpp for tests that a sanitizer can see through.
 namespace bitquake::model {
 
-enum class PointKind : std::uint8_t {
-  parameter,      ///< the weight of a site, watched where a fault is injected into it
-  site_output,    ///< the output of a site that is no module's output, watched where a fault is
-                  ///< injected
-  module_output,  ///< the output of a module call
-  output,         ///< the final output
+enum class PointKind : std::uint8_t { parameter, site_output, module_output, output };
+
+inline constexpr std::array kPointKinds{
+    Named<PointKind>{PointKind::parameter, "parameter",
+                     "the weight of a site, watched where a fault is injected into it"},
+    Named<PointKind>{PointKind::site_output, "site_output",
+                     "the output of a site that is no module's output, watched where a fault is "
+                     "injected"},
+    Named<PointKind>{PointKind::module_output, "module_output", "the output of a module call"},
+    Named<PointKind>{PointKind::output, "output", "the final output"},
 };
 
 /// A monitored point: a tensor watched for NaN and Inf.

@@ -102,23 +102,9 @@ void judge(results::TrialRow& row, std::int64_t label, const Scores& golden, con
 // --- points by name
 // -------------------------------------------------------------------------------
 
-std::string_view kind_name(model::PointKind kind) {
-  switch (kind) {
-    case model::PointKind::parameter:
-      return "parameter";
-    case model::PointKind::site_output:
-      return "site_output";
-    case model::PointKind::module_output:
-      return "module_output";
-    case model::PointKind::output:
-      return "output";
-  }
-  return "";
-}
-
 /// Number of a point in `points`, where it is added when new.
 std::int32_t point_number(std::vector<results::Point>& points, const model::Point& point) {
-  const results::Point named{point.path, std::string(kind_name(point.kind))};
+  const results::Point named{point.path, std::string(name_of(model::kPointKinds, point.kind))};
   const auto found = std::find(points.begin(), points.end(), named);
   if (found != points.end()) return static_cast<std::int32_t>(found - points.begin());
   points.push_back(named);

@@ -167,6 +167,11 @@ TEST_CASE("a change of a file is found by the check that is for it", "[engine][v
     expected = {"tables"};
     REQUIRE(holds(detail(verify(campaign), "tables"), "kpi/site.csv, skipped.csv"));
   }
+  SECTION("a table that this campaign does not write") {
+    write_bytes(out / "kpi/epoch.csv", "left by somebody\n");
+    expected = {"tables"};
+    REQUIRE(holds(detail(verify(campaign), "tables"), "kpi/epoch.csv"));
+  }
   SECTION("summary.json") {
     write_bytes(out / "summary.json", read_bytes(out / "summary.json") + " ");
     expected = {"tables"};
