@@ -29,7 +29,9 @@ Result<std::monostate> to_input(const Sample& sample, const Preprocess& how,
                                 std::span<const std::int64_t> shape, std::span<float> out);
 
 /// The image that an input stands for: to_input backwards, rounded and cut to 0..255.
-/// @param values  [channels, height, width] as to_input gives, `shape` of 1 or 3 channels
+/// @param values  [channels, height, width] as to_input gives
+/// @param how     what made network input of the pixels
+/// @param shape   input shape of the model, [channels, height, width], 1 or 3 channels
 /// @return height x width, CV_8UC1 or CV_8UC3 (RGB order)
 cv::Mat to_image(std::span<const float> values, const Preprocess& how,
                  std::span<const std::int64_t> shape);

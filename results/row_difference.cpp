@@ -34,7 +34,7 @@ std::vector<Difference> compare(const std::array<Column<Row>, N>& columns, const
           const std::string stored = value_text(column.name, a.*member);
           const std::string computed = value_text(column.name, b.*member);
           if (stored == computed) return;
-          found.push_back({table + "/" + std::string(column.name) + row, stored, computed});
+          found.push_back({fmt::format("{}/{}{}", table, column.name, row), stored, computed});
         },
         column.member);
   }

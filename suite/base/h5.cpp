@@ -50,8 +50,7 @@ constexpr unsigned kDeflateLevel = 1;
 /// words. At exit HDF5 closes what is open, and crashes (1.10.8) on a file that could not be
 /// written; Bitquake closes its files itself.
 void set_up_library() {
-  static const herr_t kNoExitHandler = H5dont_atexit();
-  static_cast<void>(kNoExitHandler);
+  [[maybe_unused]] static const herr_t once = H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 

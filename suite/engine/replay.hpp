@@ -42,8 +42,11 @@ struct Replay {
   std::string stored_numerics, numerics;
 };
 
-/// Runs `trial` again, watched at every site.
-/// @param rows  as read_rows gives them
+/// Runs one trial again, watched at every site.
+/// @param run     the directory that holds the trial
+/// @param inputs  as reopen gives them
+/// @param rows    as read_rows gives them
+/// @param trial   its number
 /// @return Errc::usage when there is no such trial: outside the plan, of a skipped sample, or not
 ///         computed yet; Errc::results when a finished campaign lacks its rows
 /// Throws as decode_unit and run_golden.

@@ -86,7 +86,7 @@ std::string trial_injection_defect(const TrialRow& row, std::span<const Injectio
       return fmt::format("trial {} has fault {} in place of {}", row.trial, injections[i].fault,
                          present.ids[i]);
     }
-    const std::string defect = injection_defect(injections[i], present.faults[i], left);
+    std::string defect = injection_defect(injections[i], present.faults[i], left);
     if (!defect.empty()) return defect;
   }
   return "";

@@ -25,7 +25,8 @@ struct RunFiles {
 };
 
 /// Reads run.json and scenario.yaml.
-/// @param base  where the scenario's relative paths start; none: at the scenario file of the run
+/// @param directory  where the run left its files
+/// @param base       where the scenario's relative paths start; none: at the run's scenario file
 /// @return Errc::results when `directory` is no run directory or one of the two is damaged
 Result<RunFiles> open_run(const std::filesystem::path& directory,
                           const std::optional<std::filesystem::path>& base);
@@ -34,9 +35,12 @@ Result<RunFiles> open_run(const std::filesystem::path& directory,
 /// @return Errc::model, data or results, naming the file, when one has changed since the run
 Result<Inputs> reopen(const RunFiles& run, const ModelLoader& load_model);
 
-/// Nothing when the files of `role` ("model", "data" or "faults") have the hashes of run.json;
-/// otherwise an error of kind `code` that names the first that has not.
-/// @param now  SHA-256 by file, in the order of run.json
+/// Nothing when the files of a role have the hashes of run.json; otherwise an error that names the
+/// first that has not.
+/// @param manifest  run.json
+/// @param role      "model", "data" or "faults"
+/// @param code      kind of the error
+/// @param now       SHA-256 by file, in the order of run.json
 Result<std::monostate> check_unchanged(const results::Manifest& manifest, const std::string& role,
                                        Errc code,
                                        const std::vector<std::pair<std::string, std::string>>& now);
