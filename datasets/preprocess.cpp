@@ -60,10 +60,15 @@ std::optional<Error> check_values(const Preprocess& how, std::size_t channels) {
   return std::nullopt;
 }
 
+/// Of a mean or standard deviation: one value for all channels, or one per channel.
+double of_channel(const std::vector<double>& values, std::size_t channel) {
+  return values.size() == 1 ? values[0] : values[channel];
+}
+
 /// Network input for each pixel value of one channel.
 std::array<float, kLevels> levels(const Preprocess& how, std::size_t channel) {
-  const double mean = how.mean.size() == 1 ? how.mean[0] : how.mean[channel];
-  const double stddev = how.stddev.size() == 1 ? how.stddev[0] : how.stddev[channel];
+  const double mean = of_channel(how.mean, channel);
+  const double stddev = of_channel(how.stddev, channel);
   std::array<float, kLevels> table{};
   for (std::size_t pixel = 0; pixel < kLevels; ++pixel) {
     table[pixel] = static_cast<float>((static_cast<double>(pixel) / how.divide_by - mean) / stddev);
@@ -104,8 +109,8 @@ cv::Mat to_image(std::span<const float> values, const Preprocess& how,
   cv::Mat image(height, width, CV_8UC(static_cast<int>(channels)));
   const std::size_t pixels = image.total();
   for (std::size_t channel = 0; channel < channels; ++channel) {
-    const double mean = how.mean.size() == 1 ? how.mean[0] : how.mean[channel];
-    const double stddev = how.stddev.size() == 1 ? how.stddev[0] : how.stddev[channel];
+    const double mean = of_channel(how.mean, channel);
+    const double stddev = of_channel(how.stddev, channel);
     for (std::size_t i = 0; i < pixels; ++i) {
       const double value = (values[channel * pixels + i] * stddev + mean) * how.divide_by;
       image.data[i * channels + channel] = cv::saturate_cast<std::uint8_t>(value);

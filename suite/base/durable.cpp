@@ -13,8 +13,7 @@ namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, const std::string& action,
                        const std::string& reason) {
-  throw Exception({Errc::results, path.string(), action + " failed: " + reason,
-                   "check that the disk has room and the directory is writable", ""});
+  throw Exception({Errc::results, path.string(), action + " failed: " + reason, kWriteHint, ""});
 }
 
 /// Waits until a file or directory is on the disk.

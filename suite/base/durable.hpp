@@ -12,6 +12,10 @@ namespace bitquake {
 /// Ending of the temporary names below; a reader of a run directory ignores such files.
 inline constexpr std::string_view kTemporaryEnding = ".tmp";
 
+/// What to do when a file cannot be written.
+inline constexpr const char* kWriteHint =
+    "check that the disk has room and the directory is writable";
+
 /// Writes a file so that a crash or power cut leaves the old file or the whole new one, never a
 /// part: `write` makes `path` + ".tmp", which is then synced, renamed over `path`, and the
 /// directory synced. Missing directories are made. `write` must close what it opened. Throws

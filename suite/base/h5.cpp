@@ -1,5 +1,7 @@
 #include "suite/base/h5.hpp"
 
+#include "suite/base/durable.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -107,9 +109,7 @@ void File::fail(const char* action, const std::string& name) const {
   throw Exception({code_, path_.string(),
                    std::string(action) + (name.empty() ? "" : " '" + name + "'") + " failed" +
                        (reason.empty() ? "" : ": " + reason),
-                   writable_ ? "check that the disk has room and the directory is writable"
-                             : "the file may be truncated or of another format",
-                   ""});
+                   writable_ ? kWriteHint : "the file may be truncated or of another format", ""});
 }
 
 hid_t File::check(hid_t id, const char* action, const std::string& name) const {
@@ -127,8 +127,7 @@ File File::create(const std::filesystem::path& path, Errc code) {
   if (file < 0) {
     const std::string reason = system_error();
     throw Exception({code, path.string(),
-                     "cannot be created" + (reason.empty() ? "" : ": " + reason),
-                     "check that the disk has room and the directory is writable", ""});
+                     "cannot be created" + (reason.empty() ? "" : ": " + reason), kWriteHint, ""});
   }
   return File(std::move(file), path, code, true);
 }

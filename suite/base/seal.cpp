@@ -1,5 +1,6 @@
 #include "suite/base/seal.hpp"
 
+#include "suite/base/durable.hpp"
 #include "suite/base/sha256.hpp"
 
 #include <algorithm>
@@ -46,8 +47,7 @@ void seal_file(const std::filesystem::path& path) {
   out << seal << std::flush;
   if (!out) {
     throw Exception({Errc::results, path.string(),
-                     std::string("writing failed: ") + std::strerror(errno),
-                     "check that the disk has room and the directory is writable", ""});
+                     std::string("writing failed: ") + std::strerror(errno), kWriteHint, ""});
   }
 }
 

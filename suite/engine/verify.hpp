@@ -2,7 +2,6 @@
 
 #include "suite/engine/run_files.hpp"
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>

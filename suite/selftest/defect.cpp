@@ -172,23 +172,16 @@ class Saboteur : public model::Executor {
   std::vector<Faults> planted_;  ///< what the trials of a call really run with
 };
 
-class DefectiveModel : public model::Model {
+class DefectiveModel : public ModelWrapper {
  public:
   DefectiveModel(Defect defect, std::shared_ptr<const model::Model> sound)
-      : defect_(defect), sound_(std::move(sound)) {}
-  const std::vector<faultgen::Site>& sites() const override { return sound_->sites(); }
-  const std::vector<model::Point>& points() const override { return sound_->points(); }
-  std::size_t classes() const override { return sound_->classes(); }
-  std::string sha256() const override { return sound_->sha256(); }
-  const std::vector<std::string>& notices() const override { return sound_->notices(); }
-  std::map<std::string, std::string> fingerprint() const override { return sound_->fingerprint(); }
+      : ModelWrapper(std::move(sound)), defect_(defect) {}
   std::unique_ptr<model::Executor> make_executor() const override {
     return std::make_unique<Saboteur>(defect_, *sound_);
   }
 
  private:
   Defect defect_;
-  std::shared_ptr<const model::Model> sound_;
 };
 
 }  // namespace

@@ -5,7 +5,11 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace bitquake::selftest {
 
@@ -49,6 +53,21 @@ inline constexpr std::array kDefects{
                   "an output within 1 % of the golden one counts as equal"},
     Named<Defect>{Defect::evidence_forged, "evidence_forged",
                   "the recorded bits are not those that were changed"},
+};
+
+/// A model that is another one in all but its executors.
+class ModelWrapper : public model::Model {
+ public:
+  explicit ModelWrapper(std::shared_ptr<const model::Model> sound) : sound_(std::move(sound)) {}
+  const std::vector<faultgen::Site>& sites() const override { return sound_->sites(); }
+  const std::vector<model::Point>& points() const override { return sound_->points(); }
+  std::size_t classes() const override { return sound_->classes(); }
+  std::string sha256() const override { return sound_->sha256(); }
+  const std::vector<std::string>& notices() const override { return sound_->notices(); }
+  std::map<std::string, std::string> fingerprint() const override { return sound_->fingerprint(); }
+
+ protected:
+  std::shared_ptr<const model::Model> sound_;
 };
 
 /// `model` with a defect in its executors.

@@ -16,16 +16,16 @@ namespace {
 
 /// The tiny campaign as files, and as values.
 struct Example {
-  tests::ScratchDirectory directory;
+  test::TempDirectory directory;
   fuzz::AnyFile segment, trials;
   std::string segment_bytes;
 
   Example() {
-    write_segment(directory / "segment.h5", tests::tiny_segment(0, 3));
-    write_trials(directory / "trials.h5", tests::tiny_trials());
+    write_segment(directory / "segment.h5", test::tiny_segment(0, 3));
+    write_trials(directory / "trials.h5", test::tiny_trials());
     segment = fuzz::read_any(directory / "segment.h5");
     trials = fuzz::read_any(directory / "trials.h5");
-    segment_bytes = tests::bytes_of(directory / "segment.h5");
+    segment_bytes = test::read_bytes(directory / "segment.h5");
   }
 };
 
@@ -95,7 +95,7 @@ void try_damaged(const Example& example, FuzzedDataProvider& bytes,
         static_cast<char>(bytes.ConsumeIntegralInRange<unsigned>(1, 255));
   }
   damaged += bytes.ConsumeRemainingBytesAsString();
-  tests::write_bytes(path, damaged);
+  test::write_bytes(path, damaged);
   require(read_segment(path).ok() == (damaged == example.segment_bytes),
           "a segment is read when its bytes are those that were written");
 }

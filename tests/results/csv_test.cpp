@@ -12,7 +12,7 @@
 
 using namespace bitquake;
 using namespace bitquake::results;
-using namespace bitquake::tests;
+using namespace bitquake::test;
 
 namespace {
 
@@ -76,7 +76,7 @@ void require_equal(const Column<Row>& column, const Row& row, const std::string&
 }  // namespace
 
 TEST_CASE("trials.csv has the values of trials.h5", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_trials(scratch / "trials.h5", tiny_trials());
   const auto all = read_trials(scratch / "trials.h5");
   REQUIRE(all);

@@ -8,14 +8,14 @@
 
 using namespace bitquake;
 using namespace bitquake::results;
-using namespace bitquake::tests;
+using namespace bitquake::test;
 
 namespace {
 
 using Paths = std::vector<std::filesystem::path>;
 
 /// Writes a segment per {first unit, units} and returns their paths.
-Paths write_segments(const ScratchDirectory& scratch,
+Paths write_segments(const TempDirectory& scratch,
                      const std::vector<std::pair<std::uint64_t, std::uint64_t>>& blocks) {
   Paths paths;
   for (const auto& [first, count] : blocks) {
@@ -34,7 +34,7 @@ Error refusal(const Paths& paths, std::uint64_t n_units = 3) {
 
 /// One unit's segment with something changed.
 template <class Change>
-std::filesystem::path changed(const ScratchDirectory& scratch, std::uint64_t unit, Change change) {
+std::filesystem::path changed(const TempDirectory& scratch, std::uint64_t unit, Change change) {
   Segment segment = tiny_segment(unit, 1);
   change(segment);
   const auto path = scratch / "changed.h5";
@@ -45,7 +45,7 @@ std::filesystem::path changed(const ScratchDirectory& scratch, std::uint64_t uni
 }  // namespace
 
 TEST_CASE("segments join to the whole campaign however units are grouped", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_trials(scratch / "expected.h5", tiny_trials());
   const std::vector<std::vector<std::pair<std::uint64_t, std::uint64_t>>> groupings{
       {{0, 3}}, {{0, 1}, {1, 1}, {2, 1}}, {{2, 1}, {0, 2}}, {{1, 2}, {0, 1}}};
@@ -53,12 +53,12 @@ TEST_CASE("segments join to the whole campaign however units are grouped", "[res
     const auto joined = join_segments(write_segments(scratch, blocks), tiny_header(), 3);
     REQUIRE(joined);
     write_trials(scratch / "joined.h5", *joined);
-    REQUIRE(bytes_of(scratch / "joined.h5") == bytes_of(scratch / "expected.h5"));
+    REQUIRE(read_bytes(scratch / "joined.h5") == read_bytes(scratch / "expected.h5"));
   }
 }
 
 TEST_CASE("messages are numbered by their first trial, whatever their dictionaries", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   Segment first = tiny_segment(0, 1);   // trials 2, 1, 0
   Segment second = tiny_segment(1, 2);  // trials 10 … 4
   first.messages = {"", "unused", "late", "early"};
@@ -78,7 +78,7 @@ TEST_CASE("messages are numbered by their first trial, whatever their dictionari
 }
 
 TEST_CASE("missing units are named", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   REQUIRE(refusal({}).what == "units 0 to 2 are missing");
   REQUIRE(refusal(write_segments(scratch, {{0, 1}, {2, 1}})).what == "unit 1 is missing");
   REQUIRE(refusal(write_segments(scratch, {{1, 2}})).what == "unit 0 is missing");
@@ -86,7 +86,7 @@ TEST_CASE("missing units are named", "[results]") {
 }
 
 TEST_CASE("units that are there twice are named with both files", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   const Paths overlap = write_segments(scratch, {{0, 2}, {1, 2}});
   REQUIRE(refusal(overlap).what == "unit 1 is also in " + overlap[0].string());
   REQUIRE(refusal(overlap).where == overlap[1].string());
@@ -97,19 +97,19 @@ TEST_CASE("units that are there twice are named with both files", "[results]") {
 }
 
 TEST_CASE("units beyond the campaign are refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   REQUIRE(refusal(write_segments(scratch, {{0, 3}}), 2).what ==
           "holds units 0 to 2, the campaign has 2");
 }
 
 TEST_CASE("a segment of another campaign is refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   const auto path = changed(scratch, 0, [](Segment& s) { s.campaign = "decaf"; });
   REQUIRE(refusal({path}).what == "belongs to another campaign (decaf)");
 }
 
 TEST_CASE("a segment of other numerics is refused with the difference", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   const auto path = changed(scratch, 0, [](Segment& s) { s.fingerprint = "batch=16\nblas=y"; });
   const Error error = refusal({path});
   REQUIRE(error.what == "was computed with other numerics: 'blas=y', wanted 'blas=x'");
@@ -119,13 +119,13 @@ TEST_CASE("a segment of other numerics is refused with the difference", "[result
 }
 
 TEST_CASE("a damaged segment is refused by name", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_bytes(scratch / "a.h5", "no HDF5");
   REQUIRE(refusal({scratch / "a.h5"}).where == (scratch / "a.h5").string());
 }
 
 TEST_CASE("rows that contradict each other are refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   const Paths rest = write_segments(scratch, {{0, 1}, {2, 1}});
   const auto defect = [&](auto change) {
     return refusal({rest[0], changed(scratch, 1, change), rest[1]}).what;

@@ -12,7 +12,7 @@
 
 using namespace bitquake;
 using namespace bitquake::results;
-using namespace bitquake::tests;
+using namespace bitquake::test;
 
 namespace {
 
@@ -63,7 +63,7 @@ std::string refusal(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE("a segment reads back as it was written", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   const Segment written = tiny_segment(1, 2);
   write_segment(scratch / "a.h5", written);
   const auto read = read_segment(scratch / "a.h5");
@@ -73,7 +73,7 @@ TEST_CASE("a segment reads back as it was written", "[results]") {
 }
 
 TEST_CASE("an empty segment is legal", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   Segment written;
   written.n_units = 1;
   write_segment(scratch / "a.h5", written);
@@ -81,20 +81,20 @@ TEST_CASE("an empty segment is legal", "[results]") {
 }
 
 TEST_CASE("equal segments are equal files", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_segment(scratch / "a.h5", tiny_segment(0, 3));
   write_segment(scratch / "b.h5", tiny_segment(0, 3));
-  REQUIRE(bytes_of(scratch / "a.h5") == bytes_of(scratch / "b.h5"));
+  REQUIRE(read_bytes(scratch / "a.h5") == read_bytes(scratch / "b.h5"));
 }
 
 TEST_CASE("writing a segment into a missing directory makes it", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_segment(scratch / "segments/a.h5", tiny_segment(0, 1));
   REQUIRE(read_segment(scratch / "segments/a.h5"));
 }
 
 TEST_CASE("a segment that cannot be written throws and leaves nothing", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   std::filesystem::create_directories(scratch / "a.h5/in the way");
   REQUIRE_THROWS_AS(write_segment(scratch / "a.h5", tiny_segment(0, 1)), Exception);
   REQUIRE_FALSE(std::filesystem::exists(scratch / "a.h5.tmp"));
@@ -105,9 +105,9 @@ TEST_CASE("a missing segment is an error", "[results]") {
 }
 
 TEST_CASE("a truncated segment is an error at every length", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_segment(scratch / "a.h5", tiny_segment(0, 3));
-  const std::string whole = bytes_of(scratch / "a.h5");
+  const std::string whole = read_bytes(scratch / "a.h5");
   for (std::size_t length = 0; length < whole.size(); length += 97) {
     write_bytes(scratch / "cut.h5", whole.substr(0, length));
     REQUIRE_FALSE(read_segment(scratch / "cut.h5"));
@@ -115,9 +115,9 @@ TEST_CASE("a truncated segment is an error at every length", "[results]") {
 }
 
 TEST_CASE("any damaged byte is noticed before HDF5 sees the file", "[results][property]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_segment(scratch / "a.h5", tiny_segment(0, 3));
-  const std::string whole = bytes_of(scratch / "a.h5");
+  const std::string whole = read_bytes(scratch / "a.h5");
   for (std::uint64_t run = 0; run < 300; ++run) {
     Draws draws(7, Stream::check_input, run);
     std::string damaged = whole;
@@ -129,7 +129,7 @@ TEST_CASE("any damaged byte is noticed before HDF5 sees the file", "[results][pr
 }
 
 TEST_CASE("HDF5 reads a sealed file", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_segment(scratch / "a.h5", tiny_segment(0, 3));
   const auto file = h5::File::open(scratch / "a.h5", Errc::results);
   REQUIRE(file);
@@ -137,7 +137,7 @@ TEST_CASE("HDF5 reads a sealed file", "[results]") {
 }
 
 TEST_CASE("a segment of another version or content is refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_raw(scratch / "a.h5", 2, tiny_segment(0, 1), [](Segment&) {});
   REQUIRE(refusal(scratch / "a.h5") == "has format version 2, this program reads 1");
   write_trials(scratch / "b.h5", tiny_trials());
@@ -145,7 +145,7 @@ TEST_CASE("a segment of another version or content is refused", "[results]") {
 }
 
 TEST_CASE("a segment without a column, or with one too long, is refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   h5::File file = bare(scratch / "a.h5");
   SECTION("nothing at all") {
     file.close();
@@ -168,7 +168,7 @@ TEST_CASE("a segment without a column, or with one too long, is refused", "[resu
 }
 
 TEST_CASE("a column of another type is refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   h5::File file = bare(scratch / "a.h5");
   for (const auto& column : kTrialColumns) {
     file.write_column<float>("trials/" + std::string(column.name), std::vector<float>{1}, {});
@@ -179,7 +179,7 @@ TEST_CASE("a column of another type is refused", "[results]") {
 }
 
 TEST_CASE("a code that its column does not have is refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   const auto path = scratch / "a.h5";
   const auto spoilt = [&](auto spoil) {
     write_raw(path, 1, tiny_segment(0, 3), spoil);
@@ -198,7 +198,7 @@ TEST_CASE("a code that its column does not have is refused", "[results]") {
 }
 
 TEST_CASE("a segment of no or of too many units is refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   Segment segment = tiny_segment(1, 1);
   segment.n_units = GENERATE(std::uint64_t{0}, std::numeric_limits<std::uint64_t>::max());
   write_segment(scratch / "a.h5", segment);

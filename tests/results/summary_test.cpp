@@ -11,7 +11,7 @@
 
 using namespace bitquake;
 using namespace bitquake::results;
-using namespace bitquake::tests;
+using namespace bitquake::test;
 using metrics::IntervalMethod;
 using metrics::Rate;
 
@@ -215,16 +215,16 @@ TEST_CASE("a summary needs the fault set of its trials", "[results]") {
 }
 
 TEST_CASE("the files of a summary agree with each other and with the tables", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   const Summary summary = tiny_summary();
   write_summary(scratch / "", summary);
-  const auto json = nlohmann::json::parse(bytes_of(scratch / "summary.json"));
+  const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
   REQUIRE(json.at("schema_version") == 1);
   REQUIRE(json.at("skipped_samples") == 1);
   REQUIRE(json.at("unreached_injections") == 1);
   const auto check = [&](const std::string& file, const std::vector<Rate>& rates,
                          const nlohmann::json& object) {
-    std::istringstream csv(bytes_of(scratch / file));
+    std::istringstream csv(read_bytes(scratch / file));
     std::string line;
     std::getline(csv, line);
     REQUIRE(line == "metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high");
@@ -251,23 +251,23 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
 }
 
 TEST_CASE("breakdown files list every site, bit and field, empty ones too", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_summary(scratch / "", tiny_summary());
   const auto lines = [&](const std::string& name) {
-    const std::string text = bytes_of(scratch / name);
+    const std::string text = read_bytes(scratch / name);
     return std::count(text.begin(), text.end(), '\n');
   };
   REQUIRE(lines("kpi/site.csv") == 1 + 3 * 7);
   REQUIRE(lines("kpi/bit.csv") == 1 + 32 * 7);
   REQUIRE(lines("kpi/bit_field.csv") == 1 + 3 * 7);
-  const std::string sites = bytes_of(scratch / "kpi/site.csv");
+  const std::string sites = read_bytes(scratch / "kpi/site.csv");
   REQUIRE_THAT(sites,
                Catch::StartsWith(
                    "site,metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high\n"));
   REQUIRE_THAT(sites, Catch::Contains("\nconv1,due,2,4,0.5,"));
   REQUIRE_THAT(sites, Catch::Contains("\nfc#1,sde,0,0,,,,trial,,,,\n"));
-  REQUIRE_THAT(bytes_of(scratch / "kpi/bit.csv"), Catch::Contains("\n30,due,2,3,0.66666"));
-  REQUIRE_THAT(bytes_of(scratch / "kpi/bit_field.csv"), Catch::StartsWith("field,metric,"));
+  REQUIRE_THAT(read_bytes(scratch / "kpi/bit.csv"), Catch::Contains("\n30,due,2,3,0.66666"));
+  REQUIRE_THAT(read_bytes(scratch / "kpi/bit_field.csv"), Catch::StartsWith("field,metric,"));
 }
 
 TEST_CASE("the console text of a tiny campaign is pinned", "[results][golden]") {
@@ -361,7 +361,7 @@ TEST_CASE("the console text is at most 100 columns wide", "[results]") {
 }
 
 TEST_CASE("shared faults show their groups in every file", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   // 15 batches of 2 samples in one pass: one group of 15 is all sde.
   const Summary summary = summary_of(shared_campaign({faultgen::Policy::per_batch, 2}, 1));
   REQUIRE(summary.options.clustering == metrics::Clustering::two_way);
@@ -371,10 +371,10 @@ TEST_CASE("shared faults show their groups in every file", "[results]") {
   REQUIRE(sde.method == "wilson 95 %, clustered by fault (15 groups)");
   REQUIRE(sde.groups == 15);
   write_summary(scratch / "", summary);
-  REQUIRE_THAT(bytes_of(scratch / "kpi/overall.csv"),
+  REQUIRE_THAT(read_bytes(scratch / "kpi/overall.csv"),
                Catch::Contains("\nsde,2,30,0.06666666666666667,") &&
                    Catch::Contains(",\"wilson 95 %, clustered by fault (15 groups)\",15,0,1\n"));
-  const auto json = nlohmann::json::parse(bytes_of(scratch / "summary.json"));
+  const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
   const auto& entry = json.at("overall").at("sde");
   REQUIRE(entry.at("groups") == 15);
   REQUIRE(entry.at("group_low") == 0);
@@ -383,7 +383,7 @@ TEST_CASE("shared faults show their groups in every file", "[results]") {
 }
 
 TEST_CASE("few shared faults show a range and no interval", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   // Batches of 15: 2 groups in each of 2 epochs, of which one is all sde.
   const Summary summary = summary_of(shared_campaign({faultgen::Policy::per_batch, 15}, 2));
   const std::string text = summary_text(summary);
@@ -392,10 +392,10 @@ TEST_CASE("few shared faults show a range and no interval", "[results]") {
       text, Catch::Contains("interval per trial: none: too few faults for an interval (4 groups)"));
   write_summary(scratch / "", summary);
   REQUIRE_THAT(
-      bytes_of(scratch / "kpi/overall.csv"),
+      read_bytes(scratch / "kpi/overall.csv"),
       Catch::Contains("\nsde,15,60,0.25,,,trial,none: too few faults for an interval (4 groups),"
                       "4,0,1\n"));
-  const auto json = nlohmann::json::parse(bytes_of(scratch / "summary.json"));
+  const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
   REQUIRE(json.at("overall").at("sde").at("low").is_null());
   REQUIRE(json.at("overall").at("sde").at("group_high") == 1);
 }
@@ -410,7 +410,7 @@ TEST_CASE("a permanent fault that is alone has neither interval nor range", "[re
 }
 
 TEST_CASE("accumulated faults are clustered by slot and shown by epoch", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   const Summary summary = summary_of(
       shared_campaign({faultgen::Policy::per_batch, 2}, 3, faultgen::RunType::accumulate));
   REQUIRE(summary.options.clustering == metrics::Clustering::by_fault);
@@ -424,7 +424,7 @@ TEST_CASE("accumulated faults are clustered by slot and shown by epoch", "[resul
   REQUIRE(counts_of(summary.epochs[0].rates) == outcome_counts(30, {0, 28, 0, 2, 0, 0, 0}));
   REQUIRE(counts_of(summary.epochs[2].rates) == outcome_counts(30, {0, 30, 0, 0, 0, 0, 0}));
   write_summary(scratch / "", summary);
-  const std::string csv = bytes_of(scratch / "kpi/epoch.csv");
+  const std::string csv = read_bytes(scratch / "kpi/epoch.csv");
   REQUIRE_THAT(csv, Catch::StartsWith("epoch,metric,k,n,rate,low,high,unit,interval,groups,"
                                       "group_low,group_high\n0,due,0,30,0,0,"));
   REQUIRE_THAT(csv, Catch::Contains("\n2,sde,0,30,0,0,"));

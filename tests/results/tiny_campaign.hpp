@@ -4,44 +4,16 @@
 #include "results/merge.hpp"
 #include "results/segment.hpp"
 #include "results/trials.hpp"
+#include "tests/base/temp_directory.hpp"
 
 #include <cstdint>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 /// A campaign small enough to count by hand: 11 samples, of which sample 3 is skipped, one bit flip
 /// per sample, 10 classes. Three sites, of which "fc" is never hit.
-namespace bitquake::tests {
-
-/// A directory that is removed at the end.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "bitquake_XXXXXX").string();
-    path_ = ::mkdtemp(name.data());
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  ~ScratchDirectory() { std::filesystem::remove_all(path_); }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
-inline std::string bytes_of(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-inline void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary) << bytes;
-}
+namespace bitquake::test {
 
 struct TinyTrial {
   std::uint64_t sample;
@@ -174,4 +146,4 @@ inline results::Segment tiny_segment(std::uint64_t first_unit, std::uint64_t n_u
   return segment;
 }
 
-}  // namespace bitquake::tests
+}  // namespace bitquake::test

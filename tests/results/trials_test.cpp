@@ -10,10 +10,10 @@
 
 using namespace bitquake;
 using namespace bitquake::results;
-using namespace bitquake::tests;
+using namespace bitquake::test;
 
 TEST_CASE("trials.h5 reads back as it was written", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_trials(scratch / "trials.h5", tiny_trials());
   auto read = read_trials(scratch / "trials.h5");
   REQUIRE(read);
@@ -27,7 +27,7 @@ TEST_CASE("trials.h5 reads back as it was written", "[results]") {
 }
 
 TEST_CASE("every column of trials.h5 carries its unit and meaning", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_trials(scratch / "trials.h5", tiny_trials());
   const auto file = h5::File::open(scratch / "trials.h5", Errc::results);
   REQUIRE(file);
@@ -55,7 +55,7 @@ TEST_CASE("injections are found by trial", "[results]") {
 }
 
 TEST_CASE("trials.h5 that contradicts itself is refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   Trials all = tiny_trials();
   std::swap(all.trials[0], all.trials[1]);
   write_trials(scratch / "trials.h5", all);
@@ -66,9 +66,9 @@ TEST_CASE("trials.h5 that contradicts itself is refused", "[results]") {
 }
 
 TEST_CASE("trials.h5 without a seal, or with another one, is refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_trials(scratch / "trials.h5", tiny_trials());
-  std::string bytes = bytes_of(scratch / "trials.h5");
+  std::string bytes = read_bytes(scratch / "trials.h5");
   const std::size_t seal = bytes.rfind("sha256:");
   REQUIRE(seal + 72 == bytes.size());
   bytes[seal + 7] = bytes[seal + 7] == '0' ? '1' : '0';
@@ -81,9 +81,9 @@ TEST_CASE("trials.h5 without a seal, or with another one, is refused", "[results
 }
 
 TEST_CASE("a truncated trials.h5 is refused", "[results]") {
-  const ScratchDirectory scratch;
+  const TempDirectory scratch;
   write_trials(scratch / "trials.h5", tiny_trials());
-  const std::string whole = bytes_of(scratch / "trials.h5");
+  const std::string whole = read_bytes(scratch / "trials.h5");
   for (std::size_t length = 0; length < whole.size(); length += 211) {
     write_bytes(scratch / "cut.h5", whole.substr(0, length));
     REQUIRE_FALSE(read_trials(scratch / "cut.h5"));

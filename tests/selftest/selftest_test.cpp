@@ -25,22 +25,16 @@ std::vector<Check> failed(const std::vector<CheckResult>& results) {
 }
 
 /// A model whose first executor is sound and whose others have a defect.
-class LaterDefective : public model::Model {
+class LaterDefective : public ModelWrapper {
  public:
   explicit LaterDefective(std::shared_ptr<const model::Model> sound)
-      : sound_(std::move(sound)), defective_(plant(Defect::wrong_element, sound_)) {}
-  const std::vector<faultgen::Site>& sites() const override { return sound_->sites(); }
-  const std::vector<model::Point>& points() const override { return sound_->points(); }
-  std::size_t classes() const override { return sound_->classes(); }
-  std::string sha256() const override { return sound_->sha256(); }
-  const std::vector<std::string>& notices() const override { return sound_->notices(); }
-  std::map<std::string, std::string> fingerprint() const override { return sound_->fingerprint(); }
+      : ModelWrapper(std::move(sound)), defective_(plant(Defect::wrong_element, sound_)) {}
   std::unique_ptr<model::Executor> make_executor() const override {
     return made_++ == 0 ? sound_->make_executor() : defective_->make_executor();
   }
 
  private:
-  std::shared_ptr<const model::Model> sound_, defective_;
+  std::shared_ptr<const model::Model> defective_;
   mutable std::atomic<unsigned> made_ = 0;
 };
 
