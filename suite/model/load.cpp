@@ -37,7 +37,7 @@ class TorchModel : public Model {
   std::string sha256() const override { return sha256_; }
   const std::vector<std::string>& notices() const override { return notices_; }
   std::map<std::string, std::string> fingerprint() const override { return fingerprint_; }
-  std::unique_ptr<Executor> make_executor() const override {
+  std::unique_ptr<Executor> make_executor(const ExecutionOptions&) const override {
     return std::make_unique<ReferenceExecutor>(prepared_);
   }
 

@@ -4,6 +4,7 @@
 #include "faultgen/fault_space.hpp"
 #include "suite/base/named.hpp"
 #include "suite/base/result.hpp"
+#include "suite/model/execution.hpp"
 
 #include <array>
 #include <cstdint>
@@ -121,6 +122,10 @@ class Executor {
                                           std::span<const Trial> trials) = 0;
   /// One trial again, watched at every site: slow, for people.
   virtual Trace trace(const GoldenBlock& block, const Trial& trial) = 0;
+  /// Multiply-adds of convolutions and linear layers since the executor was made; nullopt when it
+  /// does not count. Counting costs time: count_work() turns it on.
+  virtual std::optional<Work> work() const { return std::nullopt; }
+  virtual void count_work() {}
 };
 
 /// A loaded model: immutable, shared by all workers, all members thread-safe.
@@ -136,7 +141,15 @@ class Model {
   /// Everything that decides the last bit of a result besides the scenario: library versions,
   /// instruction sets, padded batch. Equal fingerprints mean comparable bytes.
   virtual std::map<std::string, std::string> fingerprint() const = 0;
-  virtual std::unique_ptr<Executor> make_executor() const = 0;
+  virtual std::unique_ptr<Executor> make_executor(const ExecutionOptions& options = {}) const = 0;
+  /// Most bytes of activations that a golden block of the executor keeps for each sample.
+  virtual std::uint64_t kept_bytes_per_sample(const ExecutionOptions& /*options*/ = {}) const {
+    return 0;
+  }
+  /// How the incremental executor treats each site: kernels are tried out, which takes a while.
+  virtual std::vector<SiteExecution> explain(const ExecutionOptions& /*options*/ = {}) const {
+    return {};
+  }
 };
 
 }  // namespace bitquake::model

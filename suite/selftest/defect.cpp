@@ -176,7 +176,7 @@ class DefectiveModel : public ModelWrapper {
  public:
   DefectiveModel(Defect defect, std::shared_ptr<const model::Model> sound)
       : ModelWrapper(std::move(sound)), defect_(defect) {}
-  std::unique_ptr<model::Executor> make_executor() const override {
+  std::unique_ptr<model::Executor> make_executor(const model::ExecutionOptions&) const override {
     return std::make_unique<Saboteur>(defect_, *sound_);
   }
 

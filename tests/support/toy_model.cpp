@@ -233,7 +233,7 @@ class ToyModel : public model::Model {
   std::string sha256() const override { return settings_.sha256; }
   const std::vector<std::string>& notices() const override { return notices_; }
   std::map<std::string, std::string> fingerprint() const override { return settings_.fingerprint; }
-  std::unique_ptr<model::Executor> make_executor() const override {
+  std::unique_ptr<model::Executor> make_executor(const model::ExecutionOptions&) const override {
     return std::make_unique<ToyExecutor>(settings_);
   }
 
