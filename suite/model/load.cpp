@@ -37,8 +37,10 @@ class TorchModel : public Model {
   std::string sha256() const override { return sha256_; }
   const std::vector<std::string>& notices() const override { return notices_; }
   std::map<std::string, std::string> fingerprint() const override { return fingerprint_; }
-  std::unique_ptr<Executor> make_executor(const ExecutionOptions&) const override {
-    return std::make_unique<ReferenceExecutor>(prepared_);
+  std::unique_ptr<Executor> make_executor(const ExecutionOptions& options) const override {
+    const bool reference = options.execution == Execution::reference;
+    return std::make_unique<ReferenceExecutor>(
+        prepared_, reference ? WeightTrials::alone : WeightTrials::same_faults);
   }
 
  private:

@@ -182,14 +182,16 @@ class FaultyRun : public Run {
  public:
   FaultyRun(const PreparedModel& model, const Block& block, std::span<const Trial> trials,
             std::span<TrialResult> results)
-      : Run(model), block_(block), trials_(trials), results_(results) {}
+      : Run(model), block_(block), trials_(trials), results_(results), seen_(trials.size()) {}
 
-  /// Puts a faulty copy of each weight a fault of the (only) trial names into the registers.
+  /// Puts a faulty copy of each weight a fault names into the registers, once for all rows.
+  /// @pre the trials have the same faults, if one of them has a weight fault
   void inject_weights(Registers& registers) {
-    const Trial& trial = trials_[0];
+    const std::span<const Fault> faults = trials_[0].faults;
+    TrialResult& result = results_[0];
     std::map<std::uint32_t, at::Tensor> copies;
-    for (std::size_t i = 0; i < trial.faults.size(); ++i) {
-      const Fault& fault = trial.faults[i];
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+      const Fault& fault = faults[i];
       if (fault.target != Target::weight) continue;
       c10::IValue& slot = registers[model_.weight_register[fault.site]];
       at::Tensor& copy = copies[model_.weight_register[fault.site]];
@@ -197,18 +199,21 @@ class FaultyRun : public Run {
         copy = slot.toTensor().clone();
         slot = copy;
       }
-      apply(fault, element_at(copy, fault.element), results_[0].injections[i]);
+      apply(fault, element_at(copy, fault.element), result.injections[i]);
     }
-    for (const Fault& fault : trial.faults) {
+    for (const Fault& fault : faults) {
       if (fault.target != Target::weight) continue;
       const at::Tensor& copy = copies[model_.weight_register[fault.site]];
       const std::uint32_t point = model_.parameter_point[fault.site];
       // The first in execution order, whatever the order of the faults.
       if (became_nonfinite(0, fault, *element_at(copy, fault.element))) {
-        parameter_ = std::min(parameter_.value_or(point), point);
+        result.first_nonfinite = std::min(result.first_nonfinite.value_or(point), point);
       }
     }
-    results_[0].first_nonfinite = parameter_;
+    for (TrialResult& other : results_.subspan(1)) {
+      other.injections = result.injections;
+      other.first_nonfinite = result.first_nonfinite;
+    }
   }
 
  protected:
@@ -233,9 +238,9 @@ class FaultyRun : public Run {
         }
       }
       for (const Fault& fault : trials_[row].faults) {
-        if (here(fault) && !results_[row].first_nonfinite &&
+        if (here(fault) &&
             became_nonfinite(row, fault, *element_at(tensor, first + fault.element))) {
-          results_[row].first_nonfinite = model_.site_point[site];
+          turned_nonfinite(row, model_.site_point[site]);
         }
       }
     }
@@ -268,27 +273,30 @@ class FaultyRun : public Run {
 
   void nonfinite(std::size_t row, std::uint32_t point, const Event& event,
                  const std::vector<std::span<const float>>& values) override {
-    TrialResult& result = results_[row];
-    result.any_nonfinite = true;
-    if (result.first_nonfinite) {
-      // A faulty weight is known before the inference, but counts where its site is.
-      const bool before_weight = result.first_nonfinite == parameter_ && point < *parameter_;
-      parameter_.reset();
-      if (!before_weight) return;
-    }
+    results_[row].any_nonfinite = true;
+    if (seen_[row]) return;
     const NonfiniteMasks& golden = block_.masks[trials_[row].golden_row];
     const auto mask = golden.find(event);
     if (mask == golden.end()) {
-      result.first_nonfinite = point;
+      turned_nonfinite(row, point);
       return;
     }
     const std::vector<bool> now = mask_of(values);
     for (std::size_t i = 0; i < now.size(); ++i) {
       if (now[i] && !(i < mask->second.size() && mask->second[i])) {
-        result.first_nonfinite = point;
+        turned_nonfinite(row, point);
         return;
       }
     }
+  }
+
+  /// The first time in an inference decides, except that a faulty weight, which is known before,
+  /// counts where its site is.
+  void turned_nonfinite(std::size_t row, std::uint32_t point) {
+    if (seen_[row]) return;
+    seen_[row] = true;
+    std::optional<std::uint32_t>& first = results_[row].first_nonfinite;
+    first = std::min(first.value_or(point), point);
   }
 
   std::size_t used_rows() const override { return trials_.size(); }
@@ -296,7 +304,7 @@ class FaultyRun : public Run {
   const Block& block_;
   std::span<const Trial> trials_;
   std::span<TrialResult> results_;
-  std::optional<std::uint32_t> parameter_;  ///< first_nonfinite, while it is a faulty weight
+  std::vector<bool> seen_;  ///< by row: something turned non-finite in the inference itself
 };
 
 bool has_weight_fault(const Trial& trial) {
@@ -330,7 +338,7 @@ void mark_failed(TrialResult& result, const std::exception& error) {
   result.failure = error_text(error);
 }
 
-/// Runs `trials` (at most `rows`, or one with weight faults) as one inference.
+/// Runs `trials` (at most `rows`; those with weight faults have the same faults) as one inference.
 void run_batch(const PreparedModel& model, const Block& block, std::span<const Trial> trials,
                std::span<TrialResult> results) {
   FaultyRun run(model, block, trials, results);
@@ -349,6 +357,19 @@ void run_batch(const PreparedModel& model, const Block& block, std::span<const T
     }
   }
 }
+
+/// Trials that will share an inference, and where their results go.
+struct Batch {
+  std::vector<Trial> trials;
+  std::vector<std::size_t> places;
+};
+
+/// Orders fault lists by what they hold, wherever that is kept.
+struct FaultsOrder {
+  bool operator()(std::span<const Fault> a, std::span<const Fault> b) const {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+  }
+};
 
 /// A run of one sample, with or without faults, that keeps what each site gave.
 template <class Base>
@@ -387,8 +408,9 @@ at::Tensor golden_output(const PreparedModel& model, const Block& block,
 
 }  // namespace
 
-ReferenceExecutor::ReferenceExecutor(std::shared_ptr<const PreparedModel> model)
-    : model_(std::move(model)) {}
+ReferenceExecutor::ReferenceExecutor(std::shared_ptr<const PreparedModel> model,
+                                     WeightTrials weight_trials)
+    : model_(std::move(model)), weight_trials_(weight_trials) {}
 
 std::unique_ptr<GoldenBlock> ReferenceExecutor::golden(std::span<const float> inputs) {
   const c10::InferenceMode inference;
@@ -418,26 +440,25 @@ std::vector<TrialResult> ReferenceExecutor::trials(const GoldenBlock& block,
   use_one_inner_thread();
   const auto& golden = dynamic_cast<const Block&>(block);
   std::vector<TrialResult> results(trials.size());
-  std::vector<Trial> batch;
-  std::vector<std::size_t> places;
-  const auto flush = [&] {
-    if (batch.empty()) return;
-    std::vector<TrialResult> done(batch.size());
-    run_batch(*model_, golden, batch, done);
-    for (std::size_t i = 0; i < done.size(); ++i) results[places[i]] = std::move(done[i]);
-    batch.clear();
-    places.clear();
+  const auto run = [&](Batch& batch) {
+    std::vector<TrialResult> done(batch.trials.size());
+    run_batch(*model_, golden, batch.trials, done);
+    for (std::size_t i = 0; i < done.size(); ++i) results[batch.places[i]] = std::move(done[i]);
+    batch = {};
   };
+  // Neuron trials share a batch whatever their faults are: the one without faults.
+  std::map<std::span<const Fault>, Batch, FaultsOrder> batches;
   for (std::size_t i = 0; i < trials.size(); ++i) {
-    if (has_weight_fault(trials[i])) {
-      run_batch(*model_, golden, trials.subspan(i, 1), std::span(results).subspan(i, 1));
-      continue;
-    }
-    batch.push_back(trials[i]);
-    places.push_back(i);
-    if (static_cast<std::int64_t>(batch.size()) == model_->rows) flush();
+    const bool weights = has_weight_fault(trials[i]);
+    Batch& batch = batches[weights ? trials[i].faults : std::span<const Fault>()];
+    batch.trials.push_back(trials[i]);
+    batch.places.push_back(i);
+    const bool alone = weights && weight_trials_ == WeightTrials::alone;
+    if (alone || static_cast<std::int64_t>(batch.trials.size()) == model_->rows) run(batch);
   }
-  flush();
+  for (auto& [faults, batch] : batches) {
+    if (!batch.trials.empty()) run(batch);
+  }
   return results;
 }
 

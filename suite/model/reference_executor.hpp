@@ -39,18 +39,26 @@ struct PreparedModel {
   std::uint32_t output_point = 0;
 };
 
+/// Which trials with weight faults share an inference.
+enum class WeightTrials : std::uint8_t {
+  alone,        ///< none: Execution::reference
+  same_faults,  ///< those whose faults are equal, one row each: Execution::batched
+};
+
 /// Runs the whole network for every trial and applies the fault in place: slow, obviously right;
 /// the oracle that other executors are compared with. Neuron trials share a batch, one trial per
-/// row; a trial with a weight fault has an inference to itself.
+/// row.
 class ReferenceExecutor : public Executor {
  public:
-  explicit ReferenceExecutor(std::shared_ptr<const PreparedModel> model);
+  explicit ReferenceExecutor(std::shared_ptr<const PreparedModel> model,
+                             WeightTrials weight_trials = WeightTrials::alone);
   std::unique_ptr<GoldenBlock> golden(std::span<const float> inputs) override;
   std::vector<TrialResult> trials(const GoldenBlock& block, std::span<const Trial> trials) override;
   Trace trace(const GoldenBlock& block, const Trial& trial) override;
 
  private:
   std::shared_ptr<const PreparedModel> model_;
+  WeightTrials weight_trials_;
 };
 
 }  // namespace bitquake::model

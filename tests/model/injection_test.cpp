@@ -1,4 +1,5 @@
 #include "faultgen/bits.hpp"
+#include "faultgen/fault_model.hpp"
 #include "suite/model/fingerprint.hpp"
 #include "suite/model/row_check.hpp"
 #include "tests/model/loaded.hpp"
@@ -525,6 +526,108 @@ TEST_CASE("tensors in tuples, lists and dictionaries are monitored; large double
   } else {
     REQUIRE(model->points().at(result.first_nonfinite.value()).path == "inner");
   }
+}
+
+TEST_CASE("batched execution gives the results of the reference, bit by bit", "[model][batched]") {
+  const c10::InferenceMode inference;
+  const auto [net, shape] =
+      GENERATE(std::pair{test::lenet(), std::vector<std::int64_t>{1, 28, 28}},
+               std::pair{test::residual_net(), std::vector<std::int64_t>{3, 16, 16}},
+               std::pair{test::concat_net(), std::vector<std::int64_t>{4, 12, 12}},
+               std::pair{test::scripted_net(), std::vector<std::int64_t>{3, 8, 8}});
+  const auto model = value_or_throw(test::save_and_load(net, shape, 4));
+  const auto input = model::check_input(shape, 7);
+  std::vector<std::vector<Fault>> groups;
+  for (std::uint32_t site = 0; site < model->sites().size(); ++site) {
+    const Fault neuron{site, Target::neuron, FaultModel::bit_flip, 1, 1U << 29};
+    groups.push_back({neuron});
+    if (faultgen::site_elements(model->sites()[site], Target::weight) == 0) continue;
+    for (const std::uint32_t mask : {1U << 20, 1U << 31, 0x7f800000U}) {
+      const Fault weight{site, Target::weight, FaultModel::stuck_at_1, 3, mask};
+      groups.push_back({weight});
+      groups.push_back({weight, neuron});
+      groups.push_back({neuron, weight, weight});
+    }
+  }
+  std::vector<model::Trial> trials;
+  for (std::size_t row = 0; row < 7; ++row) {
+    for (const auto& group : groups) trials.push_back({row, group});
+  }
+  const auto run = [&](model::Execution execution) {
+    const auto executor = model->make_executor({.execution = execution, .parts = {}});
+    return executor->trials(*executor->golden(test::values_of(input)), trials);
+  };
+  const auto expected = run(model::Execution::reference), batched = run(model::Execution::batched);
+  bool parameter_named = false;
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    INFO("trial " << i);
+    REQUIRE(expected[i].failure == "");
+    REQUIRE(batched[i].failure == "");
+    REQUIRE(same_bits(batched[i].output, expected[i].output));
+    REQUIRE((batched[i].injections == expected[i].injections));
+    REQUIRE((batched[i].first_nonfinite == expected[i].first_nonfinite));
+    REQUIRE(batched[i].any_nonfinite == expected[i].any_nonfinite);
+    for (const model::Injection& injection : batched[i].injections) REQUIRE(injection.reached);
+    parameter_named |=
+        batched[i].first_nonfinite &&
+        model->points()[*batched[i].first_nonfinite].kind == model::PointKind::parameter;
+  }
+  REQUIRE(parameter_named);
+}
+
+TEST_CASE("batched execution puts a faulty weight in place once for all samples of a batch",
+          "[model][batched]") {
+  static std::size_t applied;
+  const FaultModel counted = value_or_throw(faultgen::register_fault_model(
+      "counted_flip", "a bit flip that is counted", [](std::uint64_t mask, std::uint64_t bits) {
+        ++applied;
+        return bits ^ mask;
+      }));
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("head", 4, 3);
+  const auto model = value_or_throw(test::save_and_load(
+      b.finish("  return self.head.forward(torch.flatten(x, 1))\n"), {1, 2, 2}, 4));
+  const auto input = model::check_input({1, 2, 2}, 10);
+  const Fault first{0, Target::weight, counted, 0, 1U << 31};
+  const Fault second{0, Target::weight, counted, 5, 1U << 31};
+  const Fault copy = first;  // what counts is what the faults are, not where they are kept
+  std::vector<model::Trial> trials;
+  for (std::size_t row = 0; row < 10; ++row) {
+    trials.push_back({row, {row % 2 == 0 ? &first : &copy, 1}});
+    if (row < 4) trials.push_back({row, {&second, 1}});
+  }
+  const auto inferences = [&](model::Execution execution) {
+    const auto executor = model->make_executor({.execution = execution, .parts = {}});
+    const auto block = executor->golden(test::values_of(input));
+    applied = 0;
+    for (const model::TrialResult& result : executor->trials(*block, trials)) {
+      REQUIRE(result.injections.at(0).reached);
+    }
+    return applied;
+  };
+  REQUIRE(inferences(model::Execution::reference) == 14);
+  REQUIRE(inferences(model::Execution::batched) == 3 + 1);  // 10 and 4 samples, 4 at a time
+}
+
+TEST_CASE("a faulty weight does not hide that an earlier neuron turned non-finite", "[model]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("first", 4, 3);
+  b.linear("head", 3, 2);
+  const auto model = value_or_throw(test::save_and_load(
+      b.finish("  x = torch.clamp(self.first.forward(torch.flatten(x, 1)), -1.0, 1.0)\n"
+               "  return self.head.forward(x)\n"),
+      {1, 2, 2}, 16, model::Monitor::output));
+  const auto executor =
+      model->make_executor({.execution = model::Execution::reference, .parts = {}});
+  const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 1)));
+  const std::vector<Fault> group{{1, Target::weight, FaultModel::stuck_at_1, 0, 0x7f800000},
+                                 {0, Target::neuron, FaultModel::stuck_at_1, 0, 0x7f800000}};
+  const std::vector<model::Trial> trials{{0, group}};
+  const auto result = executor->trials(*block, trials).front();
+  REQUIRE((model->points().at(result.first_nonfinite.value()) ==
+           model::Point{"first", model::PointKind::site_output}));
 }
 
 TEST_CASE("a sample that fails without any fault is named", "[model][error]") {
