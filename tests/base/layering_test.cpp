@@ -52,8 +52,8 @@ const std::vector<Layer>& layers() {
 }
 
 /// Folders that may name Torch: its headers cost half a minute per file.
-constexpr std::array<std::string_view, 3> kTorchFolders{"suite/model", "suite/models",
-                                                        "tests/model"};
+constexpr std::array<std::string_view, 4> kTorchFolders{"suite/model", "suite/models",
+                                                        "tests/model", "tests/property"};
 
 bool inside(std::string_view file, std::string_view folder) {
   return file.size() > folder.size() && file.substr(0, folder.size()) == folder &&

@@ -17,7 +17,9 @@ class NetBuilder {
  public:
   using Parameters = std::vector<std::pair<std::string, std::vector<std::int64_t>>>;
 
-  explicit NetBuilder(const std::string& name = "Net") : net_(make(name)) {}
+  /// @param seed  of the parameters' values
+  explicit NetBuilder(const std::string& name = "Net", std::uint64_t seed = 7)
+      : net_(make(name)), seed_(seed) {}
 
   torch::jit::Module make(const std::string& type) {
     torch::jit::Module module("__torch__.test." + type, unit_, /*shouldMangle=*/true);
@@ -84,7 +86,7 @@ class NetBuilder {
 
   at::Tensor values(const std::vector<std::int64_t>& shape) {
     at::Tensor tensor = at::empty(shape, at::kFloat);
-    Draws draws(7, Stream::check_input, next_++);
+    Draws draws(seed_, Stream::check_input, next_++);
     // Fan-in scaling keeps activations near 1.
     const double scale =
         tensor.dim() > 1 ? 1.5 / std::sqrt(static_cast<double>(tensor.numel() / shape[0])) : 0.3;
@@ -99,6 +101,7 @@ class NetBuilder {
   std::shared_ptr<torch::jit::CompilationUnit> unit_ =
       std::make_shared<torch::jit::CompilationUnit>();
   torch::jit::Module net_;
+  std::uint64_t seed_;
   std::uint64_t next_ = 0;
 };
 

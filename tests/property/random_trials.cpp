@@ -1,0 +1,134 @@
+#include "tests/property/random_trials.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace bitquake::test {
+namespace {
+
+using faultgen::Fault;
+using faultgen::FaultModel;
+using faultgen::Site;
+using faultgen::Target;
+
+constexpr std::size_t kNeuronGroups = 32, kWeightGroups = 10, kMixedGroups = 8;
+
+bool chance(Draws& draws, std::uint64_t percent) { return draws.below(100) < percent; }
+
+/// Anywhere, or where windows are cut off: on corners and edges.
+std::uint64_t element_of(const std::vector<std::int64_t>& shape, Draws& draws) {
+  std::uint64_t element = 0;
+  const bool at_edge = chance(draws, 35);
+  for (const std::int64_t dimension : shape) {
+    const auto size = static_cast<std::uint64_t>(dimension);
+    std::uint64_t index = draws.below(size);
+    if (at_edge && chance(draws, 60)) index = chance(draws, 50) ? 0 : size - 1;
+    element = element * size + index;
+  }
+  return element;
+}
+
+std::uint64_t mask_of_bits(Draws& draws) {
+  switch (draws.below(6)) {
+    case 0:
+      return 1U << draws.below(23);  // mantissa
+    case 1:
+      return 1U << (23 + draws.below(8));  // exponent
+    case 2:
+      return 1U << 31;
+    case 3:
+      return draws.next32();
+    case 4:
+      return 0x7f800000U | (chance(draws, 50) ? 1U << draws.below(23) : 0);  // Inf or NaN
+    default:
+      return 1U << draws.below(32);
+  }
+}
+
+Fault random_fault(std::span<const Site> sites, Target target, Draws& draws) {
+  Fault fault;
+  fault.target = target;
+  do {
+    fault.site = static_cast<std::uint32_t>(draws.below(sites.size()));
+  } while (faultgen::site_elements(sites[fault.site], target) == 0);
+  fault.model = static_cast<FaultModel>(draws.below(5) % 3);
+  fault.element = element_of(faultgen::tensor_shape(sites[fault.site], target), draws);
+  fault.bit_mask = mask_of_bits(draws);
+  return fault;
+}
+
+bool has_elements(std::span<const Site> sites, Target target) {
+  return std::any_of(sites.begin(), sites.end(),
+                     [&](const Site& site) { return faultgen::site_elements(site, target) > 0; });
+}
+
+std::vector<Fault> random_group(std::span<const Site> sites, std::vector<Target> targets,
+                                Draws& draws) {
+  std::vector<Fault> group;
+  const std::uint64_t size = chance(draws, 60) ? 1 : 1 + draws.below(4);
+  while (group.size() < size) {
+    Fault fault = random_fault(sites, targets[draws.below(targets.size())], draws);
+    if (!group.empty() && chance(draws, 35)) {  // near another one, or on it
+      fault.site = group.back().site;
+      fault.target = group.back().target;
+      const auto& shape = faultgen::tensor_shape(sites[fault.site], fault.target);
+      fault.element = chance(draws, 40) ? group.back().element : element_of(shape, draws);
+    }
+    group.push_back(fault);
+  }
+  return group;
+}
+
+}  // namespace
+
+RandomTrials random_trials(std::span<const Site> sites, std::size_t samples, Draws& draws) {
+  RandomTrials made;
+  const auto add = [&](std::size_t count, const std::vector<Target>& targets,
+                       std::uint64_t most_samples) {
+    for (const Target target : targets) {
+      if (!has_elements(sites, target)) return;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      made.groups.push_back(random_group(sites, targets, draws));
+      const std::uint64_t times = 1 + draws.below(most_samples);
+      for (std::uint64_t time = 0; time < times; ++time) {
+        // Equal faults, kept in one place or in two.
+        if (time > 0 && chance(draws, 20)) {
+          made.groups.push_back(std::vector<Fault>(made.groups.back()));
+        }
+        made.trials.push_back({draws.below(samples), made.groups.back()});
+      }
+    }
+  };
+  add(kNeuronGroups, {Target::neuron}, 3);
+  add(kWeightGroups, {Target::weight}, 5);
+  add(kMixedGroups, {Target::neuron, Target::weight}, 3);
+  made.trials.push_back({draws.below(samples), {}});
+  for (std::size_t i = made.trials.size(); i > 1; --i) {
+    std::swap(made.trials[i - 1], made.trials[draws.below(i)]);
+  }
+  return made;
+}
+
+std::vector<float> random_samples(std::size_t samples, std::size_t elements, Draws& draws) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  std::vector<float> values;
+  for (std::size_t sample = 0; sample < samples; ++sample) {
+    const std::uint64_t kind = draws.below(20);
+    const double scale = kind == 0 ? 0.0 : kind == 1 ? 1e30 : kind == 2 ? 1e-39 : 2.0;
+    const std::size_t first = values.size();
+    for (std::size_t i = 0; i < elements; ++i) {
+      values.push_back(static_cast<float>((draws.uniform() * 2 - 1) * scale));
+    }
+    if (kind == 3)
+      std::fill(values.begin() + static_cast<std::ptrdiff_t>(first), values.end(), 1.0F);
+    float& one = values[first + draws.below(elements)];
+    if (kind == 4) one = 1e38F;
+    if (kind == 5) one = -kInf;
+    if (kind == 6 && chance(draws, 50)) one = std::numeric_limits<float>::quiet_NaN();
+  }
+  return values;
+}
+
+}  // namespace bitquake::test
