@@ -2,6 +2,7 @@
 
 #include "suite/base/sha256.hpp"
 #include "suite/model/fingerprint.hpp"
+#include "suite/model/incremental_executor.hpp"
 #include "suite/model/lowering.hpp"
 #include "suite/model/program.hpp"
 #include "suite/model/reference_executor.hpp"
@@ -13,6 +14,7 @@
 #include <torch/version.h>
 
 #include <map>
+#include <mutex>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -38,12 +40,35 @@ class TorchModel : public Model {
   const std::vector<std::string>& notices() const override { return notices_; }
   std::map<std::string, std::string> fingerprint() const override { return fingerprint_; }
   std::unique_ptr<Executor> make_executor(const ExecutionOptions& options) const override {
+    if (options.execution == Execution::incremental) {
+      return std::make_unique<IncrementalExecutor>(plan(), options.parts);
+    }
     const bool reference = options.execution == Execution::reference;
     return std::make_unique<ReferenceExecutor>(
         prepared_, reference ? WeightTrials::alone : WeightTrials::same_faults);
   }
+  std::uint64_t kept_bytes_per_sample(const ExecutionOptions& options) const override {
+    return options.execution == Execution::incremental ? plan()->kept_bytes() : 0;
+  }
+  std::vector<SiteExecution> explain(const ExecutionOptions& options) const override {
+    const c10::InferenceMode inference;
+    use_one_inner_thread();
+    return plan()->explain(options.parts);
+  }
 
  private:
+  /// Made when it is first wanted: it runs the network once.
+  std::shared_ptr<const IncrementalPlan> plan() const {
+    std::call_once(planned_, [&] {
+      const c10::InferenceMode inference;
+      use_one_inner_thread();
+      plan_ = std::make_shared<const IncrementalPlan>(prepared_);
+    });
+    return plan_;
+  }
+
+  mutable std::once_flag planned_;
+  mutable std::shared_ptr<const IncrementalPlan> plan_;
   std::shared_ptr<const PreparedModel> prepared_;
   std::string sha256_;
   std::vector<std::string> notices_;
