@@ -34,7 +34,7 @@ struct Provenance {
   std::string model_sha256;  ///< hash of the model file
   std::vector<std::int64_t> input_shape;
   Schedule schedule{};
-  std::string scenario;  ///< effective scenario text
+  std::string scenario;  ///< effective scenario text: the keys that decide results
 
   bool operator==(const Provenance&) const = default;
 };

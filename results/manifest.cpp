@@ -14,6 +14,15 @@
 
 namespace bitquake::results {
 
+namespace {
+
+nlohmann::ordered_json audit_json(const Manifest::Audit& audit) {
+  if (audit.state.empty()) return nullptr;
+  return {{"state", audit.state}, {"trials", audit.trials}, {"differing", audit.differing}};
+}
+
+}  // namespace
+
 void write_manifest(const std::filesystem::path& path, const Manifest& manifest) {
   using Json = nlohmann::ordered_json;
   Json inputs = Json::array();
@@ -44,6 +53,9 @@ void write_manifest(const std::filesystem::path& path, const Manifest& manifest)
       {"samples", manifest.samples},
       {"trials", manifest.trials},
       {"trials_done", manifest.trials_done},
+      {"memory_budget_bytes", manifest.memory_budget_bytes},
+      {"peak_memory_bytes", manifest.peak_memory_bytes},
+      {"audit", audit_json(manifest.audit)},
   };
   write_text_durably(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }

@@ -36,13 +36,21 @@ struct Manifest {
   std::vector<std::string> notices;
   std::uint64_t samples = 0, trials = 0, trials_done = 0;
   double seconds = 0;
+  std::uint64_t memory_budget_bytes = 0;  ///< for the work units that are live at once
+  std::uint64_t peak_memory_bytes = 0;    ///< of the process
+  /// Trials run again with the whole network, and how many of them came out otherwise.
+  struct Audit {
+    std::string state;  ///< of engine::kAuditStates; empty before
+    std::uint64_t trials = 0, differing = 0;
+  } audit;
 };
 
 /// Writes run.json durably. Throws Exception (results).
 void write_manifest(const std::filesystem::path& path, const Manifest& manifest);
 
-/// Reads what write_manifest wrote, except the program, the host and the notices, which are for
-/// people. Errc::results for a file that cannot be read, is no run.json, or has another version.
+/// Reads what write_manifest wrote, except the program, the host, the notices, memory and audit,
+/// which are for people. Errc::results for a file that cannot be read, is no run.json, or has
+/// another version.
 Result<Manifest> read_manifest(const std::filesystem::path& path);
 
 /// What the calling machine is: model name of the CPU, cores, operating system.

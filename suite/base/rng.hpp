@@ -14,6 +14,7 @@ enum class Stream : std::uint32_t {
   check_input = 4,     ///< inputs of the checks a model goes through at load; id = row
   training = 5,        ///< trainer of the shipped models; id = epoch or parameter
   verification = 6,    ///< trials that bitquake verify replays; id = 0
+  audit = 7,           ///< trials that the audit of a campaign runs again; id = 0
 };
 
 /// Philox4x32-10 block of 128 random bits, a pure function of its arguments.

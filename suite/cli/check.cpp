@@ -1,10 +1,13 @@
 #include "suite/base/text.hpp"
 #include "suite/cli/command.hpp"
+#include "suite/engine/execution.hpp"
 #include "suite/engine/expectation.hpp"
+#include "suite/engine/memory.hpp"
 #include "suite/engine/unit.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
@@ -21,9 +24,11 @@ struct CheckCommand {
 double estimated_seconds(const engine::Inputs& inputs, unsigned threads) {
   constexpr std::uint32_t kProbeSamples = 32;
   engine::Inputs probe = inputs;
-  probe.plan = engine::Plan(std::min<std::uint64_t>(kProbeSamples, inputs.plan.samples()), 1,
-                            inputs.plan.slots(), kProbeSamples, inputs.plan.schedule());
-  const auto executor = probe.model->make_executor();
+  const std::uint64_t samples =
+      std::min({std::uint64_t{kProbeSamples}, std::uint64_t{inputs.scenario.unit_samples},
+                inputs.plan.samples()});
+  probe.plan = engine::Plan(samples, 1, inputs.plan.slots(), kProbeSamples, inputs.plan.schedule());
+  const auto executor = probe.model->make_executor(engine::execution_options(inputs.scenario));
   const engine::UnitInput input = engine::decode_unit(probe, 0);
   engine::run_unit(probe, input, *executor);  // first runs are slower: caches, lazy set-up
   const auto start = std::chrono::steady_clock::now();
@@ -58,6 +63,9 @@ ExitCode check(const CheckCommand& command) {
   if (!threads) return report(threads.error());
   const auto inputs = engine::prepare(*scenario, torch_loader());
   if (!inputs) return report(inputs.error());
+  const engine::MemoryPlan memory = engine::plan_memory(*inputs, *threads);
+  const auto too_large = memory.error(std::filesystem::absolute(command.scenario.file).string());
+  if (too_large) return report(*too_large);
   // Damage anywhere in the data would end the campaign: throws what run would report.
   for (std::uint64_t unit = 0; unit < inputs->plan.units(); ++unit) {
     engine::decode_unit(*inputs, unit);
@@ -82,11 +90,13 @@ ExitCode check(const CheckCommand& command) {
                            counted(inputs->faults.groups.size(), "group"))
             << fmt::format("trials      {} ({})\n", with_commas(inputs->plan.trials()),
                            counted(inputs->plan.epochs(), "epoch"))
+            << fmt::format("memory      {}\n", memory.text())
             << fmt::format("estimate    {} on {}\n",
                            duration_text(estimated_seconds(*inputs, *threads)),
                            counted(*threads, "thread"));
   Notes notes;
   for (const std::string& notice : inputs->model->notices()) notes.notice(notice);
+  if (const auto notice = memory.notice()) notes.notice(*notice);
   const auto expected = engine::check_expectation(*inputs, *threads, false, notes);
   if (!expected) return report(expected.error());
   std::cout << "OK  next: bitquake run " << command.scenario.arguments() << "\n";

@@ -44,6 +44,11 @@ void ScenarioOptions::add_to(CLI::App& app) {
   app.add_option("--seed", seed, "campaign seed; same as --set seed=N")
       ->type_name("N")
       ->check(whole_number(0));
+  app.add_option("--execution", execution,
+                 "how trials are computed: incremental, batched or reference; results do not\n"
+                 "depend on it; same as --set execution=WORD")
+      ->type_name("WORD")
+      ->check(one_of(scenario::kExecutions));
   app.add_option("--set", set,
                  "set a key of the scenario, such as faults.epochs=4; repeat it for more keys\n"
                  "(bitquake list keys). Paths are relative to the scenario file")
@@ -63,6 +68,7 @@ Result<scenario::Scenario, ExitCode> ScenarioOptions::read() const {
   }
   if (samples) overrides.emplace_back("data.samples", std::to_string(*samples));
   if (seed) overrides.emplace_back("seed", std::to_string(*seed));
+  if (!execution.empty()) overrides.emplace_back("execution", execution);
   auto read = scenario::read_scenario(file, overrides);
   if (read) return std::move(*read);
   ExitCode code = ExitCode::scenario;
@@ -77,6 +83,7 @@ std::string ScenarioOptions::arguments() const {
   std::string text = shell_word(file);
   if (samples) text += " --samples " + std::to_string(*samples);
   if (seed) text += " --seed " + std::to_string(*seed);
+  if (!execution.empty()) text += " --execution " + execution;
   for (const std::string& assignment : set) text += " --set " + shell_word(assignment);
   return text;
 }

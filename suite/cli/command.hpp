@@ -6,7 +6,9 @@
 #include "suite/scenario/yaml_reader.hpp"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -41,6 +43,7 @@ struct ScenarioOptions {
   std::string file;
   std::vector<std::string> set;
   std::optional<std::uint64_t> seed, samples;
+  std::string execution;
 
   void add_to(CLI::App& app);
   /// The effective scenario. All mistakes are printed to stderr; then the result is an exit code.
@@ -69,6 +72,19 @@ struct BaseOption {
 /// Accepts whole decimal numbers from `low` to `high`. CLI11 alone takes -1 for the largest number.
 CLI::Validator whole_number(std::uint64_t low,
                             std::uint64_t high = std::numeric_limits<std::uint64_t>::max());
+
+/// Accepts the names of a registry.
+template <class Registry>
+CLI::Validator one_of(const Registry& registry) {
+  std::vector<std::string> names;
+  for (const auto& entry : registry) names.emplace_back(entry.name);
+  return CLI::Validator(
+      [names](const std::string& text) {
+        if (std::find(names.begin(), names.end(), text) != names.end()) return std::string();
+        return fmt::format("expected one of {}, got '{}'", fmt::join(names, ", "), text);
+      },
+      "");
+}
 
 /// Refuses an empty word: most often a shell variable that is not set.
 CLI::Validator not_empty();

@@ -130,8 +130,9 @@ int main(int argc, char** argv) {
   } catch (const Exception& exception) {
     return static_cast<int>(cli::report(exception.error()));
   } catch (const std::bad_alloc&) {
-    return static_cast<int>(cli::report(
-        {Errc::internal, "", "out of memory", "set a smaller padded_batch or unit_samples", ""}));
+    return static_cast<int>(
+        cli::report({Errc::internal, "", "out of memory",
+                     "set a smaller memory_budget_mib, padded_batch or unit_samples", ""}));
   } catch (const std::exception& exception) {
     return static_cast<int>(cli::report({Errc::internal, "", exception.what(),
                                          "this is a defect of Bitquake: please report it", ""}));

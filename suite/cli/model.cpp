@@ -1,5 +1,6 @@
 #include "suite/base/text.hpp"
 #include "suite/cli/command.hpp"
+#include "suite/engine/execution.hpp"
 #include "suite/model/load.hpp"
 
 #include <fmt/format.h>
@@ -14,7 +15,7 @@ namespace {
 struct ModelCommand {
   std::string file, input;
   std::uint32_t batch = 16;
-  bool json = false;
+  bool json = false, execution = false;
 };
 
 struct Totals {
@@ -48,8 +49,20 @@ std::string as_table(const model::Model& model) {
   return aligned_table(rows);
 }
 
-std::string as_json(const model::Model& model) {
-  using Json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;
+
+Json execution_json(const model::Model& model) {
+  Json sites = Json::array();
+  for (const model::SiteExecution& how : model.explain()) {
+    sites.push_back({{"site", faultgen::site_name(model.sites()[how.site])},
+                     {"neuron_fault", how.neuron_fault},
+                     {"weight_fault", how.weight_fault},
+                     {"reason", how.reason}});
+  }
+  return sites;
+}
+
+std::string as_json(const model::Model& model, bool execution) {
   Json sites = Json::array();
   for (const faultgen::Site& site : model.sites()) {
     sites.push_back({{"path", site.path},
@@ -67,13 +80,14 @@ std::string as_json(const model::Model& model) {
       points.push_back(point.path);
     }
   }
-  const Json json = {{"sha256", model.sha256()},
-                     {"classes", model.classes()},
-                     {"sites", sites},
-                     {"totals", {{"neurons", totals.neurons}, {"weights", totals.weights}}},
-                     {"monitored_points", points},
-                     {"numeric_fingerprint", model.fingerprint()},
-                     {"notices", model.notices()}};
+  Json json = {{"sha256", model.sha256()},
+               {"classes", model.classes()},
+               {"sites", sites},
+               {"totals", {{"neurons", totals.neurons}, {"weights", totals.weights}}},
+               {"monitored_points", points},
+               {"numeric_fingerprint", model.fingerprint()},
+               {"notices", model.notices()}};
+  if (execution) json["execution"] = execution_json(model);
   return json.dump(2) + "\n";
 }
 
@@ -86,13 +100,16 @@ ExitCode info(const ModelCommand& command) {
                                   .monitor = model::Monitor::all});
   if (!model) return report(model.error());
   if (command.json) {
-    std::cout << as_json(**model);
+    std::cout << as_json(**model, command.execution);
     return ExitCode::ok;
   }
   std::cout << as_table(**model)
             << fmt::format("\ninput {}, {} classes, {} samples per inference\nsha256 {}\n",
                            shape_text(*shape), (*model)->classes(),
                            (*model)->fingerprint().at("rows_per_inference"), (*model)->sha256());
+  if (command.execution) {
+    std::cout << "\n" << engine::execution_text(**model, (*model)->explain());
+  }
   for (const std::string& notice : (*model)->notices()) std::cout << "note: " << notice << "\n";
   return ExitCode::ok;
 }
@@ -116,6 +133,9 @@ void add_model(CLI::App& app, Action& action) {
       ->type_name("N")
       ->check(whole_number(1, 4096))
       ->capture_default_str();
+  sub->add_flag("--execution", command->execution,
+                "say how incremental execution treats each site, and why;\n"
+                "it tries out kernels, which takes a while");
   sub->add_flag("--json", command->json, "print JSON");
   sub->callback([command, &action] { action = [command] { return info(*command); }; });
 }

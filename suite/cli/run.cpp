@@ -44,13 +44,19 @@ const metrics::Rate* find_rate(const std::vector<metrics::Rate>& rates, const ch
 }
 
 /// The last line for people: whether the numbers can be used, the headline, and what to do next.
-std::string verdict(const results::Summary& summary, const std::filesystem::path& directory) {
+std::string verdict(const engine::CampaignResult& result, const std::filesystem::path& directory) {
+  const results::Summary& summary = result.summary;
   const std::string next =
       fmt::format("tables: {}   trials: bitquake export {}", (directory / "kpi").string(),
                   shell_word(directory.string()));
   if (summary.trials == 0) {
     return "INVALID  no trials: every sample's golden output is non-finite; see " +
            (directory / "skipped.csv").string();
+  }
+  if (result.audit.state == engine::AuditState::failed) {
+    return fmt::format("INVALID  {} of {} came out otherwise in the audit   {}",
+                       with_commas(result.audit.differing.size()),
+                       counted(result.audit.audited, "trial"), next);
   }
   if (summary.failed > 0) {
     return fmt::format("INVALID  the inference of {} of {} trials failed (counted as DUE)   {}",
@@ -81,7 +87,9 @@ ExitCode failed(const Error& error, const std::filesystem::path& directory, Prog
   const ExitCode code = report(error);
   // A directory that is not ours to write to gets no log either, nor is one made for it.
   std::error_code missing;
-  if (error.code == Errc::usage || !std::filesystem::exists(directory, missing)) return code;
+  if (error.code == Errc::usage || error.code == Errc::scenario ||
+      !std::filesystem::exists(directory, missing))
+    return code;
   bar.log(to_string(error));
   if (std::filesystem::exists(directory / "segments", missing)) {
     std::cerr << fmt::format(
@@ -89,6 +97,28 @@ ExitCode failed(const Error& error, const std::filesystem::path& directory, Prog
         directory.string());
   }
   return code;
+}
+
+/// Tables, audit and verdict of a campaign that came to its end.
+ExitCode conclude(const RunCommand& command, const engine::CampaignResult& result,
+                  const std::filesystem::path& directory, ProgressBar& bar) {
+  const std::string audited = engine::audit_text(result.audit);
+  const std::string line = verdict(result, directory);
+  bar.log(audited);
+  bar.log(line);
+  if (command.json) {
+    std::cout << results::summary_json(result.summary);
+  } else {
+    std::cout << results::summary_text(result.summary) << "\n" << audited << "\n" << line << "\n";
+  }
+  if (result.audit.state == engine::AuditState::failed) {
+    const Error error = engine::audit_error(result.audit, directory);
+    bar.log(to_string(error));
+    report(error);
+    return ExitCode::audit_failed;
+  }
+  if (result.summary.trials == 0) return ExitCode::model_or_data;
+  return result.summary.failed > 0 ? ExitCode::trials_crashed : ExitCode::ok;
 }
 
 ExitCode run(const RunCommand& command) {
@@ -122,15 +152,7 @@ ExitCode run(const RunCommand& command) {
         directory.string(), command.scenario.arguments(), shell_word(directory.string()));
     return ExitCode::interrupted;
   }
-  const std::string line = verdict(result->summary, directory);
-  bar.log(line);
-  if (command.json) {
-    std::cout << results::summary_json(result->summary);
-  } else {
-    std::cout << results::summary_text(result->summary) << "\n" << line << "\n";
-  }
-  if (result->summary.trials == 0) return ExitCode::model_or_data;
-  return result->summary.failed > 0 ? ExitCode::trials_crashed : ExitCode::ok;
+  return conclude(command, *result, directory, bar);
 }
 
 }  // namespace

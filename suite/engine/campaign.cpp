@@ -5,11 +5,13 @@
 #include "results/merge.hpp"
 #include "suite/base/build_info.hpp"
 #include "suite/base/durable.hpp"
+#include "suite/base/memory.hpp"
 #include "suite/base/sha256.hpp"
 #include "suite/base/text.hpp"
 #include "suite/engine/checkpoint.hpp"
 #include "suite/engine/expectation.hpp"
 #include "suite/engine/identity.hpp"
+#include "suite/engine/memory.hpp"
 #include "suite/engine/pipeline.hpp"
 #include "suite/scenario/yaml_writer.hpp"
 
@@ -31,16 +33,21 @@ double seconds_since(Clock::time_point start) {
 
 /// Time of each stage, summed over workers.
 struct Timings {
-  double golden_s = 0, faulty_s = 0, store_s = 0, inference_wall_s = 0, summary_s = 0;
+  double golden_s = 0, faulty_s = 0, store_s = 0, inference_wall_s = 0, summary_s = 0, audit_s = 0;
 };
 
 class CampaignRun {
  public:
   CampaignRun(const Inputs& inputs, const RunOptions& options, const std::atomic<bool>& stop,
               Observer& observer)
-      : inputs_(inputs), options_(options), stop_(stop), observer_(observer) {}
+      : inputs_(inputs),
+        options_(options),
+        stop_(stop),
+        observer_(observer),
+        memory_(plan_memory(inputs, options.threads)) {}
 
   Result<CampaignResult> run() {
+    if (auto failed = memory_.error(options_.scenario_file.string())) return *failed;
     if (!holds_segments()) {
       auto met = check_expectation(inputs_, options_.threads, stop_, observer_);
       if (!met) return met.error();
@@ -58,9 +65,13 @@ class CampaignRun {
     run_units(*directory, remaining(finished->units));
     result.interrupted = stop_.load() && progress_.trials_done < planned_trials();
     if (!result.interrupted) {
-      auto summary = conclude(*directory);
+      auto trials = join(*directory);
+      if (!trials) return trials.error();
+      auto summary = summarise(*trials);
       if (!summary) return summary.error();
       result.summary = std::move(*summary);
+      result.audit = audit(*trials);
+      result.interrupted = result.audit.state == AuditState::interrupted;
     }
     end(result.interrupted ? "interrupted" : "complete");
     result.progress = progress_;
@@ -111,6 +122,7 @@ class CampaignRun {
     manifest_.notices = inputs_.model->notices();
     manifest_.samples = inputs_.plan.samples();
     manifest_.trials = inputs_.plan.trials();
+    manifest_.memory_budget_bytes = memory_.budget_bytes;
     manifest_.started_utc = results::now_utc();
 
     const auto faults = sha256_file(file("faults.h5"), Errc::results);
@@ -132,6 +144,7 @@ class CampaignRun {
 
   void begin(const Finished& finished) {
     for (const std::string& text : inputs_.model->notices()) observer_.notice(text);
+    if (const auto text = memory_.notice()) observer_.notice(*text);
     progress_.trials_total = inputs_.plan.trials();
     progress_.independent =
         inputs_.plan.epochs() == 1 &&
@@ -159,14 +172,15 @@ class CampaignRun {
                          inputs_.plan.units_per_segment());
     const Clock::time_point start = Clock::now();
     try {
-      run_pipeline(inputs_, units, options_.threads, run_unit, stop_, [&](UnitRows rows) {
-        const Clock::time_point store = Clock::now();
+      const auto store = [&](UnitRows rows) {
+        const Clock::time_point begin = Clock::now();
         count(rows);
         writer.add(rows.unit, std::move(rows.trials), rows.injections, rows.golden, rows.messages);
-        timings_.store_s += seconds_since(store);
+        timings_.store_s += seconds_since(begin);
         progress_.seconds = seconds_since(start_);
         observer_.progress(progress_);
-      });
+      };
+      run_pipeline(inputs_, units, {.threads = options_.threads}, run_unit, stop_, store);
     } catch (const Exception& exception) {
       // A sample that cannot be used stops the campaign, but what is done stays done. When the disk
       // is what failed, trying once more would only hide the first reason.
@@ -190,24 +204,41 @@ class CampaignRun {
     }
   }
 
-  Result<results::Summary> conclude(const RunDirectory& directory) {
+  /// All rows, from the segments into trials.h5.
+  Result<results::Trials> join(const RunDirectory& directory) {
     const Clock::time_point start = Clock::now();
     auto finished = directory.finished(manifest_.campaign, fingerprint_text(manifest_.fingerprint));
     if (!finished) return finished.error();
     const results::Campaign campaign =
         describe_rows(inputs_.scenario, *inputs_.model, manifest_.campaign);
-    const auto trials = results::join_segments(finished->segments, campaign, inputs_.plan.units());
-    if (!trials) return trials.error();
+    auto trials = results::join_segments(finished->segments, campaign, inputs_.plan.units());
+    if (!trials) return trials;
     results::write_trials(file("trials.h5"), *trials);
-    auto summary = results::summarise(*trials, inputs_.faults, inputs_.scenario.statistics.interval,
+    timings_.summary_s = seconds_since(start);
+    return trials;
+  }
+
+  /// The tables.
+  Result<results::Summary> summarise(const results::Trials& trials) {
+    const Clock::time_point start = Clock::now();
+    auto summary = results::summarise(trials, inputs_.faults, inputs_.scenario.statistics.interval,
                                       inputs_.scenario.statistics.confidence);
     if (!summary) return summary;
     results::write_summary(options_.directory, *summary);
     std::ostringstream skipped;
-    results::write_skipped_csv(*trials, skipped);
+    results::write_skipped_csv(trials, skipped);
     write_text_durably(file("skipped.csv"), skipped.str());
-    timings_.summary_s = seconds_since(start);
+    timings_.summary_s += seconds_since(start);
     return summary;
+  }
+
+  Audit audit(const results::Trials& trials) {
+    const Clock::time_point start = Clock::now();
+    Audit audit = audit_campaign(inputs_, trials, options_.threads, stop_);
+    manifest_.audit = {std::string(name_of(kAuditStates, audit.state)), audit.audited,
+                       audit.differing.size()};
+    timings_.audit_s = seconds_since(start);
+    return audit;
   }
 
   void end(const std::string& status) {
@@ -216,7 +247,12 @@ class CampaignRun {
     manifest_.ended_utc = results::now_utc();
     manifest_.trials_done = progress_.trials_done;
     manifest_.seconds = progress_.seconds;
+    manifest_.peak_memory_bytes = peak_memory_bytes();
     results::write_manifest(file("run.json"), manifest_);
+    write_timings();
+  }
+
+  void write_timings() const {
     const auto computed = progress_.trials_done - progress_.trials_resumed;
     std::string csv = csv_record({"stage", "value", "unit", "doc"}) + "\n";
     const auto row = [&](const char* stage, double value, const char* unit, const char* doc) {
@@ -228,6 +264,9 @@ class CampaignRun {
     row("faulty", timings_.faulty_s, "s", "faulty runs, summed over workers");
     row("store", timings_.store_s, "s", "writing segments");
     row("summary", timings_.summary_s, "s", "joining segments and making the tables");
+    row("audit", timings_.audit_s, "s", "running some trials again with the whole network");
+    row("peak_memory", static_cast<double>(manifest_.peak_memory_bytes) / kMebibyte, "MiB",
+        "most main memory of the process at once");
     row("trials", static_cast<double>(computed), "1", "trials computed in this run");
     if (timings_.inference_wall_s > 0) {
       row("throughput", static_cast<double>(computed) / timings_.inference_wall_s, "trial/s",
@@ -240,6 +279,7 @@ class CampaignRun {
   const RunOptions& options_;
   const std::atomic<bool>& stop_;
   Observer& observer_;
+  const MemoryPlan memory_;
   const Clock::time_point start_ = Clock::now();
   results::Manifest manifest_;
   Progress progress_;

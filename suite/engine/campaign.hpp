@@ -2,6 +2,7 @@
 
 #include "results/summary.hpp"
 #include "suite/base/result.hpp"
+#include "suite/engine/audit.hpp"
 #include "suite/engine/prepare.hpp"
 
 #include <array>
@@ -34,25 +35,29 @@ class Observer {
 struct RunOptions {
   std::filesystem::path directory;        ///< run directory; continued when it holds this campaign
   unsigned threads = 1;                   ///< workers; results do not depend on it
-  std::filesystem::path scenario_file{};  ///< for the manifest, absolute
+  std::filesystem::path scenario_file{};  ///< for the manifest and messages, absolute
   unsigned inner_threads = 1;             ///< for the manifest: intra-op threads of each worker
 };
 
 struct CampaignResult {
-  bool interrupted = false;  ///< stopped early; finished segments are kept and `summary` is empty
+  /// Stopped early: finished segments are kept, and `summary` is empty unless it was the audit.
+  bool interrupted = false;
   results::Summary summary;
+  Audit audit;  ///< what the run is worth: a failed one keeps every file
   Progress progress;
 };
 
 /// Runs the campaign into its directory (layout: results/README.md): fault set first, then
-/// segments, at the end trials.h5, kpi/*.csv, summary.json, skipped.csv, timings.csv. The same
-/// campaign in the same directory goes on where it stopped. Every file but run.json, timings.csv
-/// and log.txt depends on `inputs` alone.
+/// segments, at the end trials.h5, kpi/*.csv, summary.json, skipped.csv, timings.csv; then the
+/// audit (suite/engine/audit.hpp). The same campaign in the same directory goes on where it
+/// stopped; the audit is done again. Every file but run.json, timings.csv and log.txt depends on
+/// `inputs` alone.
 /// @param inputs    what prepare() gave
 /// @param options   where to, and how many workers
 /// @param stop      set it (a signal handler may) to end early without losing finished units
 /// @param observer  hears notices and progress
-/// @return Errc::usage for an unusable directory or one of another scenario, Errc::results for
+/// @return Errc::scenario when the memory budget does not hold one work unit;
+///         Errc::usage for an unusable directory or one of another scenario, Errc::results for
 ///         a fault set or segments that do not belong here, Errc::expectation before anything is
 ///         written when the golden runs are not what the scenario expects
 /// Throws Exception: Errc::data for a sample that cannot be read or does not fit the model,

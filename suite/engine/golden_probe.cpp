@@ -46,7 +46,7 @@ GoldenProbe probe_golden(const Inputs& inputs, unsigned threads, const std::atom
     all.all_distributions = all.all_distributions && unit.all_distributions;
     return UnitRows{};
   };
-  run_pipeline(inputs, units, threads, work, stop, [](const UnitRows&) {});
+  run_pipeline(inputs, units, {.threads = threads}, work, stop, [](const UnitRows&) {});
   return all;
 }
 

@@ -21,7 +21,7 @@ std::vector<results::Manifest::Input> input_hashes(const Inputs& inputs,
 
 std::string campaign_identity(const scenario::Scenario& scenario,
                               const std::vector<results::Manifest::Input>& inputs) {
-  std::string text = scenario::to_yaml(scenario);
+  std::string text = scenario::results_yaml(scenario);
   for (const auto& input : inputs) text += input.role + " " + input.sha256 + "\n";
   return sha256_hex(text);
 }

@@ -15,8 +15,8 @@ namespace bitquake::engine {
 std::vector<results::Manifest::Input> input_hashes(const Inputs& inputs,
                                                    const std::string& faults_sha256);
 
-/// Hash of all that decides a campaign's rows besides the numeric fingerprint: effective scenario
-/// and inputs.
+/// Hash of all that decides a campaign's rows besides the numeric fingerprint: the keys of the
+/// scenario that decide results, and inputs.
 std::string campaign_identity(const scenario::Scenario& scenario,
                               const std::vector<results::Manifest::Input>& inputs);
 

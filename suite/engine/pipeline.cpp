@@ -1,5 +1,8 @@
 #include "suite/engine/pipeline.hpp"
 
+#include "suite/engine/execution.hpp"
+#include "suite/engine/memory.hpp"
+
 #include <oneapi/tbb/enumerable_thread_specific.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_pipeline.h>
@@ -39,15 +42,16 @@ class Ordered {
 
 }  // namespace
 
-void run_pipeline(const Inputs& inputs, const std::vector<std::uint64_t>& units, unsigned threads,
-                  const Work& work, const std::atomic<bool>& stop,
+void run_pipeline(const Inputs& inputs, const std::vector<std::uint64_t>& units,
+                  const PipelineOptions& options, const Work& work, const std::atomic<bool>& stop,
                   const std::function<void(UnitRows)>& write, const Decode& decode_input) {
   namespace tbb = oneapi::tbb;
+  const unsigned threads = options.threads;
+  const auto execution = options.execution.value_or(execution_options(inputs.scenario));
   tbb::enumerable_thread_specific<std::unique_ptr<model::Executor>> executors(
-      [&] { return inputs.model->make_executor(); });
-  // Twice as many units as workers are live, so that one unit's end does not wait for another's.
-  // They end in order: when a slot's turn comes again, its last unit has been written.
-  std::vector<Slot> slots(2 * std::size_t{threads});
+      [&] { return inputs.model->make_executor(execution); });
+  // Units end in order: when a slot's turn comes again, its last unit has been written.
+  std::vector<Slot> slots(plan_memory(inputs, threads, execution).live_units());
   std::size_t next = 0;
   const Ordered whole;
 
@@ -69,6 +73,7 @@ void run_pipeline(const Inputs& inputs, const std::vector<std::uint64_t>& units,
   const auto infer = [&](Slot* slot) {
     const Ordered stage;
     slot->rows = work(inputs, slot->input, *executors.local());
+    slot->input = {};
     return slot;
   };
   const auto store = [&](Slot* slot) {

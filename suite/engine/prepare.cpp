@@ -38,7 +38,7 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
   if (!set) return set;
   set->provenance = {scenario.seed,     "bitquake " + std::string(build_info().version),
                      model.sha256(),    scenario.model.input,
-                     wanted.schedule(), scenario::to_yaml(scenario)};
+                     wanted.schedule(), scenario::results_yaml(scenario)};
   return set;
 }
 

@@ -2,6 +2,7 @@
 
 #include "results/columns.hpp"
 #include "suite/base/text.hpp"
+#include "suite/engine/execution.hpp"
 #include "suite/engine/identity.hpp"
 
 #include <fmt/format.h>
@@ -90,7 +91,8 @@ Result<Replay> replay_trial(const RunFiles& run, const Inputs& inputs, const res
   replay.stored_numerics = rows.campaign.fingerprint;
   replay.numerics = fingerprint_text(inputs.model->fingerprint());
   const auto epoch = static_cast<std::uint32_t>(trial / plan.samples());
-  replay.again = trace_trial(inputs, replay.input, epoch, *inputs.model->make_executor());
+  const auto executor = inputs.model->make_executor(execution_options(inputs.scenario));
+  replay.again = trace_trial(inputs, replay.input, epoch, *executor);
   const TrialRows stored = stored_rows(rows, *row, *golden);
   if (const auto computed = computed_rows(replay.again.rows, trial)) {
     replay.differences = differences(stored, *computed);

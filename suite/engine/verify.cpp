@@ -2,15 +2,14 @@
 
 #include "results/csv.hpp"
 #include "results/merge.hpp"
+#include "results/row_difference.hpp"
 #include "results/segment.hpp"
 #include "results/summary.hpp"
 #include "suite/base/durable.hpp"
-#include "suite/base/rng.hpp"
 #include "suite/base/sha256.hpp"
 #include "suite/base/text.hpp"
+#include "suite/engine/audit.hpp"
 #include "suite/engine/identity.hpp"
-#include "suite/engine/pipeline.hpp"
-#include "suite/engine/replay.hpp"
 #include "suite/engine/row_checks.hpp"
 #include "suite/scenario/yaml_writer.hpp"
 
@@ -292,7 +291,8 @@ class Verifier {
     const std::uint64_t count =
         std::min(total, std::max(kFewestReplays, static_cast<std::uint64_t>(wanted)));
     std::vector<const results::TrialRow*> chosen;
-    for (const std::uint64_t i : choose(total, count, seed)) chosen.push_back(candidates[i]);
+    for (const std::uint64_t i : choose(total, count, seed, Stream::verification))
+      chosen.push_back(candidates[i]);
     const RowFindings findings = replay(chosen);
     const std::string which =
         fmt::format("of {} trials, chosen by seed {}", with_commas(total), seed);
@@ -303,56 +303,16 @@ class Verifier {
 
   RowFindings replay(std::vector<const results::TrialRow*> chosen) const {
     const Inputs inputs{run_.scenario, data_, model_, *faults_, *plan_};
-    // Trials of one sample share its golden run, and samples share batches.
-    std::stable_sort(chosen.begin(), chosen.end(),
-                     [](const auto* a, const auto* b) { return a->sample < b->sample; });
-    const std::size_t size = run_.scenario.unit_samples;
-    const auto batch = [&](std::uint64_t number) {
-      return std::span(chosen).subspan(number * size,
-                                       std::min(size, chosen.size() - number * size));
-    };
-    const auto decode = [&](const Inputs&, std::uint64_t number) {
-      std::vector<std::uint64_t> positions;
-      for (const auto* row : batch(number)) {
-        if (positions.empty() || positions.back() != row->sample) positions.push_back(row->sample);
-      }
-      UnitInput input = decode_samples(inputs, std::move(positions));
-      input.unit = number;
-      return input;
-    };
-    const auto work = [&](const Inputs&, const UnitInput& input, model::Executor& executor) {
-      std::vector<ChosenTrial> trials;
-      for (const auto* row : batch(input.unit)) {
-        const auto at =
-            std::lower_bound(input.positions.begin(), input.positions.end(), row->sample);
-        trials.push_back({static_cast<std::size_t>(at - input.positions.begin()), row->epoch});
-      }
-      return run_chosen(inputs, input, trials, executor);
-    };
-    RowFindings findings;
-    const auto compare = [&](const UnitRows& rows) {
-      for (const auto* row : batch(rows.unit)) compare_trial(*row, rows, findings);
-      if (options_.progress) options_.progress(findings.checked, chosen.size());
-    };
-    std::vector<std::uint64_t> batches((chosen.size() + size - 1) / size);
-    for (std::size_t i = 0; i < batches.size(); ++i) batches[i] = i;
-    run_pipeline(inputs, batches, options_.threads, work, false, compare, decode);
-    return findings;
-  }
-
-  void compare_trial(const results::TrialRow& row, const UnitRows& again,
-                     RowFindings& findings) const {
-    ++findings.checked;
-    const auto computed = computed_rows(again, row.trial);
-    std::string first = fmt::format("trial {}: the golden output is not finite here", row.trial);
-    if (computed) {
-      const auto found =
-          differences(stored_rows(*rows_, row, *find_golden(*rows_, row.sample)), *computed);
-      if (found.empty()) return;
-      first = fmt::format("trial {}: {} is {}, replayed {}", row.trial, found.front().column,
-                          found.front().stored, found.front().computed);
+    const Comparison again =
+        run_again(inputs, *rows_, std::move(chosen),
+                  {.threads = options_.threads, .progress = options_.progress}, false);
+    RowFindings findings{again.compared, again.differing.size(), ""};
+    if (findings.wrong > 0) {
+      const TrialDifference& first = again.differing.front();
+      findings.first = fmt::format("trial {}: {} is {}, replayed {}", first.trial, first.column,
+                                   first.stored, first.computed);
     }
-    if (findings.wrong++ == 0) findings.first = first;
+    return findings;
   }
 
   const RunFiles& run_;
@@ -375,17 +335,6 @@ std::uint64_t Verification::count(CheckState state) const {
   return static_cast<std::uint64_t>(
       std::count_if(checks.begin(), checks.end(),
                     [&](const VerifyCheck& check) { return check.state == state; }));
-}
-
-// Floyd's algorithm: Bentley, Floyd, "Programming pearls: a sample of brilliance", CACM 30(9),
-// 1987.
-std::vector<std::uint64_t> choose(std::uint64_t total, std::uint64_t count, std::uint64_t seed) {
-  Draws draws(seed, Stream::verification, 0);
-  std::set<std::uint64_t> chosen;
-  for (std::uint64_t last = total - count; last < total; ++last) {
-    if (!chosen.insert(draws.below(last + 1)).second) chosen.insert(last);
-  }
-  return {chosen.begin(), chosen.end()};
 }
 
 Verification verify_run(const RunFiles& run, const ModelLoader& load_model,

@@ -44,10 +44,6 @@ inline constexpr std::uint64_t kFewestReplays = 20;
 Verification verify_run(const RunFiles& run, const ModelLoader& load_model,
                         const VerifyOptions& options);
 
-/// `count` different numbers below `total` (count <= total), ascending: a pure function of its
-/// arguments.
-std::vector<std::uint64_t> choose(std::uint64_t total, std::uint64_t count, std::uint64_t seed);
-
 /// A table of the checks and a verdict, for people.
 std::string verification_text(const Verification& verification);
 

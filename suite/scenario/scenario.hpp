@@ -13,13 +13,14 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace bitquake::scenario {
 
 enum class DataFormat : std::uint8_t { idx };
 enum class Device : std::uint8_t { cpu };
-enum class Execution : std::uint8_t { reference };
+enum class Execution : std::uint8_t { incremental, batched, reference };
 enum class MonitorScope : std::uint8_t { all, output };
 
 inline constexpr std::array kDataFormats{
@@ -34,7 +35,16 @@ inline constexpr std::array kOrders{
                            "drawn by the seed without replacement, in drawn order"},
 };
 inline constexpr std::array kExecutions{
-    Named<Execution>{Execution::reference, "reference", "the whole network is run for each trial"},
+    Named<Execution>{Execution::incremental, "incremental",
+                     "only what a fault changes is computed"},
+    Named<Execution>{Execution::batched, "batched",
+                     "the whole network; trials that share a weight fault in one batch"},
+    Named<Execution>{Execution::reference, "reference",
+                     "the whole network, a weight fault to itself: slow, obviously right"},
+};
+inline constexpr std::array kSwitches{
+    Named<bool>{true, "on", "it is done"},
+    Named<bool>{false, "off", "it is left out"},
 };
 inline constexpr std::array kMonitorScopes{
     Named<MonitorScope>{MonitorScope::all, "all",
@@ -85,9 +95,23 @@ struct Scenario {
   } faults;
 
   faultgen::RunType run_type = faultgen::RunType::single;
-  Execution execution = Execution::reference;
+  Execution execution = Execution::incremental;
+
+  /// Parts of incremental execution: each saves work, none changes a result.
+  struct Incremental {
+    bool prefix = true;
+    bool masked_stop = true;
+    bool noop = true;
+    bool region = true;
+    bool channel = true;
+    bool prepared_weights = true;
+    bool operator==(const Incremental&) const = default;
+  } incremental;
+
   std::uint32_t padded_batch = 16;
   std::uint32_t unit_samples = 64;
+  std::optional<std::uint64_t> memory_budget_mib;  ///< none: a quarter of the machine's memory
+  bool audit = true;
   MonitorScope monitor = MonitorScope::all;
 
   struct Statistics {
@@ -107,6 +131,31 @@ struct Scenario {
   std::filesystem::path resolve(const std::string& written) const;
 
   bool operator==(const Scenario&) const = default;
+};
+
+/// A part of incremental execution: its key in section `incremental` and what it does.
+struct IncrementalPart {
+  std::string_view key, doc;
+  bool Scenario::Incremental::*member;
+};
+inline constexpr std::array kIncrementalParts{
+    IncrementalPart{"incremental.prefix",
+                    "start at the fault's site, from the activations of the golden run",
+                    &Scenario::Incremental::prefix},
+    IncrementalPart{"incremental.masked_stop",
+                    "end a trial when all its live values equal the golden run",
+                    &Scenario::Incremental::masked_stop},
+    IncrementalPart{"incremental.noop", "do not run a fault that changes no bit",
+                    &Scenario::Incremental::noop},
+    IncrementalPart{"incremental.region",
+                    "compute only the region that differs from the golden run",
+                    &Scenario::Incremental::region},
+    IncrementalPart{"incremental.channel",
+                    "of a weight fault compute only the output channel it reaches",
+                    &Scenario::Incremental::channel},
+    IncrementalPart{"incremental.prepared_weights",
+                    "keep weights in the order that oneDNN computes with",
+                    &Scenario::Incremental::prepared_weights},
 };
 
 }  // namespace bitquake::scenario

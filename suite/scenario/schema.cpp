@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <stdexcept>
 #include <type_traits>
 
 namespace bitquake::scenario {
@@ -107,6 +108,26 @@ std::vector<Word> words(const Registry& registry) {
 
 using S = Scenario;
 using Preprocess = datasets::Preprocess;
+
+/// The entry of a part of incremental execution.
+constexpr const IncrementalPart& part_of(bool S::Incremental::*member) {
+  for (const IncrementalPart& part : kIncrementalParts) {
+    if (part.member == member) return part;
+  }
+  throw std::logic_error("no such part");
+}
+
+template <auto Member>
+Key part_key() {
+  constexpr const IncrementalPart& kPart = part_of(Member);
+  return {.name = kPart.key,
+          .kind = Kind::choice,
+          .default_text = "on",
+          .choices = words(kSwitches),
+          .doc = kPart.doc,
+          .decides_results = false,
+          .member = choice<kSwitches, &S::incremental, Member>()};
+}
 
 // clang-format off
 std::vector<Key> make_keys() {
@@ -209,10 +230,17 @@ std::vector<Key> make_keys() {
      .choices = words(faultgen::kRunTypes),
      .doc = "which faults are present together in a trial",
      .member = choice<faultgen::kRunTypes, &S::run_type>()},
-    {.name = "execution", .kind = Kind::choice, .default_text = "reference",
+    {.name = "execution", .kind = Kind::choice, .default_text = "incremental",
      .choices = words(kExecutions),
-     .doc = "how trials are computed",
+     .doc = "how trials are computed; does not change results",
+     .decides_results = false,
      .member = choice<kExecutions, &S::execution>()},
+    part_key<&S::Incremental::prefix>(),
+    part_key<&S::Incremental::masked_stop>(),
+    part_key<&S::Incremental::noop>(),
+    part_key<&S::Incremental::region>(),
+    part_key<&S::Incremental::channel>(),
+    part_key<&S::Incremental::prepared_weights>(),
     {.name = "padded_batch", .kind = Kind::integer, .default_text = "16",
      .integer_range = {1, 4096},
      .doc = "rows of every inference; part of the numbers, so fixed for a campaign",
@@ -220,7 +248,17 @@ std::vector<Key> make_keys() {
     {.name = "unit_samples", .kind = Kind::integer, .default_text = "64",
      .integer_range = {1, 1'000'000},
      .doc = "samples of one unit of work; does not change results",
+     .decides_results = false,
      .member = member<&S::unit_samples>()},
+    {.name = "memory_budget_mib", .kind = Kind::integer, .integer_range = {1, 1'000'000'000},
+     .doc = "memory for the units at work at once, in MiB; a quarter of the machine's when not given",
+     .decides_results = false,
+     .member = member<&S::memory_budget_mib>()},
+    {.name = "audit", .kind = Kind::choice, .default_text = "on",
+     .choices = words(kSwitches),
+     .doc = "at the end run some trials again with the whole network and compare (exit code 8)",
+     .decides_results = false,
+     .member = choice<kSwitches, &S::audit>()},
     {.name = "monitor", .kind = Kind::choice, .default_text = "all",
      .choices = words(kMonitorScopes),
      .doc = "tensors watched for NaN and Inf",
@@ -251,6 +289,20 @@ std::string channel_mismatch(const Scenario& s, const std::vector<double>& list,
   if (list.size() == channels) return "";
   return fmt::format("{}: {} numbers for {} channel{} of model.input", name, list.size(), channels,
                      channels == 1 ? "" : "s");
+}
+
+/// A part can be left out only where there are parts.
+template <auto Member>
+Rule part_rule() {
+  constexpr const IncrementalPart& kPart = part_of(Member);
+  return {kPart.key,
+          [](const Scenario& s) {
+            if (s.incremental.*Member || s.execution == Execution::incremental)
+              return std::string();
+            return fmt::format("{}: off does not apply to execution {}", kPart.key,
+                               name_of(kExecutions, s.execution));
+          },
+          "remove it, or set execution: incremental"};
 }
 
 }  // namespace
@@ -306,6 +358,12 @@ const std::vector<Rule>& rules() {
                     : std::string();
        },
        "remove it, or set faults.policy: per_batch"},
+      part_rule<&S::Incremental::prefix>(),
+      part_rule<&S::Incremental::masked_stop>(),
+      part_rule<&S::Incremental::noop>(),
+      part_rule<&S::Incremental::region>(),
+      part_rule<&S::Incremental::channel>(),
+      part_rule<&S::Incremental::prepared_weights>(),
       {"expect.golden_top1",
        [](const Scenario& s) {
          return s.expect.golden_top1 && !s.data.labels

@@ -76,6 +76,7 @@ struct Key {
   std::string_view none{};          ///< what the word `none` means; empty: it is no word
   std::string_view doc;
   bool excludes_section = false;  ///< when given, no other key of its section may be
+  bool decides_results = true;    ///< false: says how results are computed, never what they are
   Member member;
 
   std::string_view section() const;  ///< "faults"; empty at the top level

@@ -60,12 +60,16 @@ std::string value_text(const Key& key, const Value& value) {
   return "";
 }
 
-std::string to_yaml(const Scenario& scenario) {
+namespace {
+
+/// The keys that `wanted` says, with their values.
+template <class Wanted>
+std::string yaml_of(const Scenario& scenario, Wanted wanted) {
   std::string text;
   std::string_view section;
   for (const Key& key : keys()) {
     const std::optional<Value> value = key.member.get(scenario);
-    if (!value || replaced(key, scenario)) continue;
+    if (!value || !wanted(key) || replaced(key, scenario)) continue;
     if (key.section() != section) {
       section = key.section();
       if (!section.empty()) text += fmt::format("{}:\n", section);
@@ -74,6 +78,16 @@ std::string to_yaml(const Scenario& scenario) {
         fmt::format("{}{}: {}\n", section.empty() ? "" : "  ", key.leaf(), value_text(key, *value));
   }
   return text;
+}
+
+}  // namespace
+
+std::string to_yaml(const Scenario& scenario) {
+  return yaml_of(scenario, [](const Key&) { return true; });
+}
+
+std::string results_yaml(const Scenario& scenario) {
+  return yaml_of(scenario, [](const Key& key) { return key.decides_results; });
 }
 
 }  // namespace bitquake::scenario

@@ -11,6 +11,10 @@ namespace bitquake::scenario {
 /// left out: absent optional ones, and those that an existing fault set replaces.
 std::string to_yaml(const Scenario& scenario);
 
+/// The same without the keys that say only how results are computed (Key::decides_results): equal
+/// texts give equal results. Reads back as a scenario with defaults in their places.
+std::string results_yaml(const Scenario& scenario);
+
 /// The value of `key` as YAML on one line.
 std::string value_text(const Key& key, const Value& value);
 

@@ -3,6 +3,7 @@
 #include "faultgen/bits.hpp"
 #include "suite/base/sha256.hpp"
 #include "suite/engine/campaign.hpp"
+#include "suite/engine/execution.hpp"
 #include "suite/selftest/evidence.hpp"
 #include "suite/selftest/integer_net.hpp"
 
@@ -173,7 +174,7 @@ std::vector<CheckResult> check_state(const engine::Inputs& inputs) {
   for (const faultgen::FaultGroup& group : inputs.faults.groups) {
     trials.push_back({static_cast<std::size_t>(group.slot), inputs.faults.faults_of(group)});
   }
-  const auto executor = inputs.model->make_executor();
+  const auto executor = inputs.model->make_executor(engine::execution_options(inputs.scenario));
   const auto block = executor->golden(images);
   const auto before = outputs_of(*block);
   const auto forwards = executor->trials(*block, trials);

@@ -44,8 +44,8 @@ bool nearly_equal(const std::vector<float>& a, const std::vector<float>& b) {
 
 class Saboteur : public model::Executor {
  public:
-  Saboteur(Defect defect, const model::Model& model)
-      : defect_(defect), model_(model), sound_(model.make_executor()) {}
+  Saboteur(Defect defect, const model::Model& model, const model::ExecutionOptions& options)
+      : defect_(defect), model_(model), sound_(model.make_executor(options)) {}
 
   std::unique_ptr<model::GoldenBlock> golden(std::span<const float> inputs) override {
     auto block = std::make_unique<Block>(sound_->golden(inputs));
@@ -176,8 +176,9 @@ class DefectiveModel : public ModelWrapper {
  public:
   DefectiveModel(Defect defect, std::shared_ptr<const model::Model> sound)
       : ModelWrapper(std::move(sound)), defect_(defect) {}
-  std::unique_ptr<model::Executor> make_executor(const model::ExecutionOptions&) const override {
-    return std::make_unique<Saboteur>(defect_, *sound_);
+  std::unique_ptr<model::Executor> make_executor(
+      const model::ExecutionOptions& options) const override {
+    return std::make_unique<Saboteur>(defect_, *sound_, options);
   }
 
  private:

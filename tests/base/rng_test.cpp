@@ -52,6 +52,8 @@ TEST_CASE("the numbers of the streams are part of the formats", "[base][rng]") {
   REQUIRE(static_cast<std::uint32_t>(Stream::subset) == 3);
   REQUIRE(static_cast<std::uint32_t>(Stream::check_input) == 4);
   REQUIRE(static_cast<std::uint32_t>(Stream::training) == 5);
+  REQUIRE(static_cast<std::uint32_t>(Stream::verification) == 6);
+  REQUIRE(static_cast<std::uint32_t>(Stream::audit) == 7);
 }
 
 TEST_CASE("first draws are pinned", "[base][rng]") {

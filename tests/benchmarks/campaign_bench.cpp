@@ -1,6 +1,7 @@
 // The campaign of suite/scenarios/quickstart.yaml: LeNet-5 on the 10,000 test images of
 // Fashion-MNIST.
 #include "suite/engine/campaign.hpp"
+#include "suite/engine/execution.hpp"
 #include "suite/engine/torch_loader.hpp"
 #include "suite/engine/unit.hpp"
 #include "suite/model/fingerprint.hpp"
@@ -65,7 +66,7 @@ void golden(benchmark::State& state) {
   model::use_one_inner_thread();
   const auto inputs = quickstart("neurons");
   if (!inputs) return state.SkipWithError(to_string(inputs.error()).c_str());
-  const auto executor = inputs->model->make_executor();
+  const auto executor = inputs->model->make_executor(engine::execution_options(inputs->scenario));
   const engine::UnitInput unit = engine::decode_unit(*inputs, 0);
   for (auto _ : state) benchmark::DoNotOptimize(executor->golden(unit.values));
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(unit.samples.size()));

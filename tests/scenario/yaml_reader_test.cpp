@@ -63,6 +63,8 @@ TEST_CASE("every key of a file reaches its member", "[scenario]") {
       "execution: reference\n"
       "padded_batch: 4096\n"
       "unit_samples: 7\n"
+      "memory_budget_mib: 512\n"
+      "audit: off\n"
       "monitor: output\n"
       "statistics:\n"
       "  interval: clopper_pearson\n"
@@ -92,6 +94,8 @@ TEST_CASE("every key of a file reaches its member", "[scenario]") {
   REQUIRE(s.execution == Execution::reference);
   REQUIRE(s.padded_batch == 4096);
   REQUIRE(s.unit_samples == 7);
+  REQUIRE(s.memory_budget_mib == 512);
+  REQUIRE_FALSE(s.audit);
   REQUIRE(s.monitor == MonitorScope::output);
   REQUIRE(s.statistics.interval == metrics::IntervalMethod::clopper_pearson);
   REQUIRE(s.statistics.confidence == 0.9999);
@@ -274,8 +278,16 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       {"faults.epochs", no_integer("0", "1000000001")},
       {"run_type", no_word},
       {"execution", no_word},
+      {"incremental.prefix", no_word},
+      {"incremental.masked_stop", no_word},
+      {"incremental.noop", no_word},
+      {"incremental.region", no_word},
+      {"incremental.channel", no_word},
+      {"incremental.prepared_weights", no_word},
       {"padded_batch", no_integer("0", "4097")},
       {"unit_samples", no_integer("0", "1000001")},
+      {"memory_budget_mib", no_integer("0", "1000000001")},
+      {"audit", no_word},
       {"monitor", no_word},
       {"statistics.interval", no_word},
       {"statistics.confidence", {"", "x", "0.49", "1", "0.99991", "95", "'0.9'"}},
@@ -305,6 +317,8 @@ TEST_CASE("the ends of a range are in it", "[scenario]") {
                                                 {"padded_batch", "1"},
                                                 {"padded_batch", "4096"},
                                                 {"unit_samples", "1000000"},
+                                                {"memory_budget_mib", "1"},
+                                                {"memory_budget_mib", "1000000000"},
                                                 {"statistics.confidence", "0.5"},
                                                 {"statistics.confidence", "0.9999"},
                                                 {"faults.bits", "[0, 31]"},
@@ -312,6 +326,35 @@ TEST_CASE("the ends of a range are in it", "[scenario]") {
                                                 {"model.input", "[1, 65536, 1]"},
                                                 {"preprocess.divide_by", "1e-300"}}));
   REQUIRE(mistakes(kShortest, {{key, value}}).empty());
+}
+
+TEST_CASE("each part of incremental execution is switched on its own", "[scenario]") {
+  using Incremental = Scenario::Incremental;
+  for (const IncrementalPart& part : kIncrementalParts) {
+    CAPTURE(part.key);
+    Incremental expected;
+    expected.*part.member = false;
+    const std::string word(part.key.substr(part.key.find('.') + 1));
+    REQUIRE(parsed(kShortest + "incremental: {" + word + ": off}").incremental == expected);
+    REQUIRE(parsed(kShortest + "incremental: {" + word + ": on}").incremental == Incremental{});
+  }
+}
+
+TEST_CASE("a part of incremental execution cannot be left out of another execution",
+          "[scenario][golden]") {
+  REQUIRE(mistake("execution: batched\nincremental: {noop: off}") ==
+          "a.yaml:6:21: error: incremental.noop: off does not apply to execution batched\n"
+          "incremental: {noop: off}\n"
+          "                    ^\n"
+          "hint: remove it, or set execution: incremental\n");
+  for (const IncrementalPart& part : kIncrementalParts) {
+    const std::string key(part.key);
+    REQUIRE(mistakes(kShortest, {{"execution", "reference"}, {key, "off"}})
+                .starts_with("--set " + key + "=off: error: " + key +
+                             ": off does not apply to execution reference\n"));
+    REQUIRE(mistakes(kShortest, {{"execution", "reference"}, {key, "on"}}).empty());
+    REQUIRE(mistakes(kShortest, {{"execution", "incremental"}, {key, "off"}}).empty());
+  }
 }
 
 TEST_CASE("a value of the wrong form is described", "[scenario]") {

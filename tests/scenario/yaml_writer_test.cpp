@@ -38,9 +38,17 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
           "  per_group: 1\n"
           "  epochs: 1\n"
           "run_type: single\n"
-          "execution: reference\n"
+          "execution: incremental\n"
+          "incremental:\n"
+          "  prefix: on\n"
+          "  masked_stop: on\n"
+          "  noop: on\n"
+          "  region: on\n"
+          "  channel: on\n"
+          "  prepared_weights: on\n"
           "padded_batch: 16\n"
           "unit_samples: 64\n"
+          "audit: on\n"
           "monitor: all\n"
           "statistics:\n"
           "  interval: wilson\n"
@@ -52,6 +60,25 @@ TEST_CASE("keys that an existing fault set replaces are left out", "[scenario]")
   const std::string text = to_yaml(s);
   REQUIRE(text.find("faults:\n  file: \"set.h5\"\nrun_type:") != std::string::npos);
   REQUIRE(parsed(text) == s);
+}
+
+TEST_CASE("keys that say only how results are computed are left out of what decides them",
+          "[scenario]") {
+  const Scenario s = parsed(kShortest);
+  const std::string text = results_yaml(s);
+  REQUIRE(text.find("run_type: single\npadded_batch: 16\nmonitor: all\n") != std::string::npos);
+  REQUIRE(parsed(text) == s);
+  const Scenario other = parsed(kShortest, {{"execution", "incremental"},
+                                            {"incremental.region", "off"},
+                                            {"unit_samples", "3"},
+                                            {"memory_budget_mib", "100"},
+                                            {"audit", "off"}});
+  REQUIRE(results_yaml(other) == text);
+  REQUIRE(to_yaml(other) != to_yaml(s));
+  REQUIRE(results_yaml(parsed(kShortest, {{"execution", "batched"}})) == text);
+  for (const char* key : {"seed", "padded_batch", "faults.epochs"}) {
+    REQUIRE(results_yaml(parsed(kShortest, {{key, "2"}})) != text);
+  }
 }
 
 TEST_CASE("any text survives writing and reading", "[scenario]") {
@@ -92,6 +119,12 @@ TEST_CASE("random scenarios survive writing and reading", "[scenario][property]"
     s.padded_batch = static_cast<std::uint32_t>(count(4096));
     s.unit_samples = static_cast<std::uint32_t>(count(1'000'000));
     s.monitor = pick(kMonitorScopes);
+    if (draws.below(2) == 0) s.memory_budget_mib = count(1'000'000'000);
+    s.audit = pick(kSwitches);
+    s.execution = pick(kExecutions);
+    for (const IncrementalPart& part : kIncrementalParts) {
+      if (s.execution == Execution::incremental) s.incremental.*part.member = pick(kSwitches);
+    }
     s.statistics.interval = pick(metrics::kIntervalMethods);
     s.statistics.confidence = 0.5 + draws.uniform() * 0.4999;
     REQUIRE(parsed(to_yaml(s)) == s);

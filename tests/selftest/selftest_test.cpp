@@ -29,7 +29,8 @@ class LaterDefective : public ModelWrapper {
  public:
   explicit LaterDefective(std::shared_ptr<const model::Model> sound)
       : ModelWrapper(std::move(sound)), defective_(plant(Defect::wrong_element, sound_)) {}
-  std::unique_ptr<model::Executor> make_executor(const model::ExecutionOptions& options) const override {
+  std::unique_ptr<model::Executor> make_executor(
+      const model::ExecutionOptions& options) const override {
     return made_++ == 0 ? sound_->make_executor(options) : defective_->make_executor(options);
   }
 

@@ -157,7 +157,8 @@ class ToyRun {
 
 class ToyExecutor : public model::Executor {
  public:
-  explicit ToyExecutor(const ToySettings& settings) : settings_(settings) {}
+  ToyExecutor(const ToySettings& settings, const model::ExecutionOptions& options)
+      : settings_(settings), reference_(options.execution == model::Execution::reference) {}
 
   std::unique_ptr<model::GoldenBlock> golden(std::span<const float> inputs) override {
     auto block = std::make_unique<ToyBlock>();
@@ -203,6 +204,10 @@ class ToyExecutor : public model::Executor {
     try {
       if (settings_.before_inference) settings_.before_inference(trial.faults);
       model::TrialResult result = run.run(golden.input(sample), golden.runs[sample]);
+      if (!reference_ && settings_.wrong_unless_reference &&
+          settings_.wrong_unless_reference(trial.faults)) {
+        result.output[0] = faultgen::from_bits(faultgen::to_bits(result.output[0]) ^ 1U);
+      }
       if (settings_.defect == Defect::golden_polluted) {
         golden.rows[trial.golden_row].output = result.output;
         std::replace_if(
@@ -220,6 +225,7 @@ class ToyExecutor : public model::Executor {
   }
 
   const ToySettings& settings_;
+  bool reference_;
   std::vector<Fault> left_behind_;
 };
 
@@ -233,8 +239,16 @@ class ToyModel : public model::Model {
   std::string sha256() const override { return settings_.sha256; }
   const std::vector<std::string>& notices() const override { return notices_; }
   std::map<std::string, std::string> fingerprint() const override { return settings_.fingerprint; }
-  std::unique_ptr<model::Executor> make_executor(const model::ExecutionOptions&) const override {
-    return std::make_unique<ToyExecutor>(settings_);
+  std::unique_ptr<model::Executor> make_executor(
+      const model::ExecutionOptions& options) const override {
+    if (settings_.on_executor) settings_.on_executor(options);
+    return std::make_unique<ToyExecutor>(settings_, options);
+  }
+  std::uint64_t kept_bytes_per_sample(const model::ExecutionOptions&) const override {
+    return settings_.kept_bytes;
+  }
+  std::vector<model::SiteExecution> explain(const model::ExecutionOptions&) const override {
+    return settings_.explanation;
   }
 
  private:

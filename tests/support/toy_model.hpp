@@ -62,6 +62,12 @@ struct ToySettings {
   Defect defect = Defect::none;
   /// Called in the worker before each faulty inference: may sleep; what it throws fails the trial.
   std::function<void(std::span<const faultgen::Fault>)> before_inference;
+  /// Trials whose output has a wrong last bit in every execution but reference.
+  std::function<bool(std::span<const faultgen::Fault>)> wrong_unless_reference;
+  /// Called for each executor that is made.
+  std::function<void(const model::ExecutionOptions&)> on_executor;
+  std::uint64_t kept_bytes = 0;  ///< that golden blocks claim to keep of a sample
+  std::vector<model::SiteExecution> explanation;
 };
 
 std::shared_ptr<const model::Model> make_toy_model(ToySettings settings = {});
