@@ -1,7 +1,6 @@
 #include "suite/bench/ablation.hpp"
 
 #include "metrics/outcome.hpp"
-#include "results/trials.hpp"
 #include "suite/base/sha256.hpp"
 #include "suite/base/temp_directory.hpp"
 #include "suite/bench/fixed_execution.hpp"
@@ -92,19 +91,28 @@ class Campaign {
   TempDirectory directory_;
 };
 
+/// NaN, the probability where there is none, equals NaN here.
+bool same_number(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+bool same_row(results::TrialRow a, results::TrialRow b) {
+  const bool same = same_number(a.golden_probability, b.golden_probability) &&
+                    same_number(a.faulty_probability, b.faulty_probability);
+  a.golden_probability = b.golden_probability = a.faulty_probability = b.faulty_probability = 0;
+  return same && a == b;
+}
+
+bool same_row(results::GoldenRow a, results::GoldenRow b) {
+  const bool same = same_number(a.top1_probability, b.top1_probability);
+  a.top1_probability = b.top1_probability = 0;
+  return same && a == b;
+}
+
+bool same_row(const results::InjectionRow& a, const results::InjectionRow& b) { return a == b; }
+
 /// The rows that every way must leave.
 struct Expected {
   results::Trials rows;
   std::string sha256;  ///< of the whole campaign's trials.h5
-
-  /// Whether `rows` are the beginning of these, or all of them.
-  bool begins_with(const results::Trials& other) const {
-    const auto same = [](const auto& whole, const auto& part) {
-      return part.size() <= whole.size() && std::equal(part.begin(), part.end(), whole.begin());
-    };
-    return same(rows.trials, other.trials) && same(rows.injections, other.injections) &&
-           same(rows.golden, other.golden);
-  }
 };
 
 /// One way on one case, ready to run.
@@ -254,7 +262,7 @@ class CaseRun {
   bool agrees(const Job& job, const std::filesystem::path& rows) const {
     if (job.whole) return value_or_throw(sha256_file(rows, Errc::results)) == expected_.sha256;
     const auto read = results::read_trials(rows);
-    return read && expected_.begins_with(*read);
+    return read && begins_with(expected_.rows, *read);
   }
 
   const Network& network_;
@@ -365,6 +373,16 @@ const Measurement* CaseReport::find(std::string_view step, unsigned threads, boo
 Result<AblationReport> run_ablation(const AblationOptions& options, std::ostream* json,
                                     const std::function<void(const std::string&)>& say) {
   return Ablation(options, json, say).run();
+}
+
+bool begins_with(const results::Trials& whole, const results::Trials& part) {
+  const auto begins = [](const auto& all, const auto& first) {
+    return first.size() <= all.size() &&
+           std::equal(first.begin(), first.end(), all.begin(),
+                      [](const auto& a, const auto& b) { return same_row(a, b); });
+  };
+  return begins(whole.trials, part.trials) && begins(whole.injections, part.injections) &&
+         begins(whole.golden, part.golden);
 }
 
 std::optional<double> limit_of(const std::optional<model::Work>& work) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "results/trials.hpp"
 #include "suite/base/result.hpp"
 #include "suite/bench/workload.hpp"
 #include "suite/model/execution.hpp"
@@ -82,6 +83,10 @@ Result<AblationReport> run_ablation(const AblationOptions& options, std::ostream
 /// Largest speed-up over `batched` that arithmetic allows with these faults: multiply-adds of
 /// golden and whole faulty runs over those of golden runs and of what differs from them.
 std::optional<double> limit_of(const std::optional<model::Work>& work);
+
+/// Whether the rows of `part` are the first of `whole`, or all of them; the campaigns' identities
+/// may differ.
+bool begins_with(const results::Trials& whole, const results::Trials& part);
 
 /// Tables in Markdown, one for each workload: ratios to `batched` on as many threads, medians.
 std::string ablation_markdown(const AblationReport& report);

@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <sstream>
+#include <cmath>
 
 using namespace bitquake;
 using bench::Size;
@@ -121,6 +121,28 @@ TEST_CASE("the limit is golden and full work over golden and unavoidable work",
   REQUIRE(*bench::limit_of(model::Work{10, 110, 5}) == 8.0);
   REQUIRE(!bench::limit_of(std::nullopt));
   REQUIRE(!bench::limit_of(model::Work{}));
+}
+
+TEST_CASE("rows begin with their first ones, NaN included, and with no others",
+          "[bench][ablation]") {
+  results::Trials whole;
+  whole.trials = {{.trial = 0}, {.trial = 1}, {.trial = 2}};
+  whole.trials[1].faulty_probability = std::nan("");
+  whole.injections = {{.trial = 0, .fault = 4}, {.trial = 1, .fault = 5}};
+  whole.golden = {{.sample = 0}, {.sample = 1}};
+  whole.golden[0].top1_probability = std::nan("");
+  results::Trials part = whole;
+  REQUIRE(bench::begins_with(whole, part));
+  part.trials.pop_back();
+  part.golden.pop_back();
+  part.campaign.identity = "other";
+  REQUIRE(bench::begins_with(whole, part));
+  REQUIRE(!bench::begins_with(part, whole));
+  SECTION("another hash") { part.trials[1].output_hash = 1; }
+  SECTION("another probability") { part.trials[1].faulty_probability = 0.5; }
+  SECTION("another injection") { part.injections[1].corrupted_bits = 1; }
+  SECTION("another golden run") { part.golden[0].top1 = 3; }
+  REQUIRE(!bench::begins_with(whole, part));
 }
 
 TEST_CASE("trials per second are those of the median repetition", "[bench][ablation]") {
