@@ -318,7 +318,7 @@ class Ablation {
 
   Result<std::monostate> run_case(CaseRun& run, const Effort& effort) {
     const unsigned repetitions = options_.repetitions.value_or(effort.repetitions);
-    say_(fmt::format("{}: {} repetitions", run.name(), repetitions));
+    say_(fmt::format("{}: {} repetition{}", run.name(), repetitions, repetitions == 1 ? "" : "s"));
     if (auto done = run.prepare(options_.threads); !done) return done;
     current_ = &run;
     if (auto done = run.measure(reporter_, repetitions); !done) return done;

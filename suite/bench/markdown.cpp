@@ -50,9 +50,9 @@ std::string row(const CaseReport& report, unsigned threads) {
   const Measurement* batched = report.find("batched", threads);
   const Measurement* all = report.find("all", threads);
   const double baseline = rate(batched);
-  std::vector<std::string> texts{std::string(report.network), std::string(report.target),
-                                 std::to_string(threads), trials_text(report, threads),
-                                 number(baseline)};
+  std::vector<std::string> texts{std::string(report.network),  std::string(report.target),
+                                 std::to_string(threads),      std::to_string(report.padded_batch),
+                                 trials_text(report, threads), number(baseline)};
   for (const Step& step : steps()) {
     if (step.name != "batched") texts.push_back(ratio(report.find(step.name, threads), baseline));
   }
@@ -73,13 +73,15 @@ std::set<unsigned> threads_of(const CaseReport& report) {
 }
 
 constexpr std::string_view kHead =
-    "| network | faults | threads | trials | batched, trial/s | reference | + prefix | + masked "
+    "| network | faults | threads | rows | trials | batched, trial/s | reference | + prefix | + "
+    "masked "
     "stop | + region, channel | all | all, audited | limit | of limit | masked | SDE | MB, batched "
     "/ all |\n"
-    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
 
 constexpr std::string_view kLegend =
-    "Speed-ups over `batched` on as many threads; medians over repetitions that alternate. `(n)`: "
+    "Speed-ups over `batched` on as many threads; medians over repetitions that alternate. Rows: "
+    "of the padded batch. `(n)`: "
     "the reference executor ran the first n trials only. Limit: multiply-adds of golden and whole "
     "faulty runs over those of golden runs and of what differs from them, counted for these very "
     "faults. MB: most resident memory of the process.\n";

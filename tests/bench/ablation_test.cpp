@@ -175,9 +175,9 @@ TEST_CASE("the table has ratios to batched, the limit and what was reached of it
   report.cases.push_back(example_case());
   const std::string table = bench::ablation_markdown(report);
   // Medians: reference 64 trials in 2 s, batched 128 in 2 s, all 128 in 0.5 s, audited in 1 s.
-  REQUIRE(
-      table.find("| net | weights | 1 | 128 (64) | 64.0 | 0.50 | - | - | - | 4.00 | 2.00 | 8.00 "
-                 "| 50.0 % | 25.0 % | 12.5 % | 3 / 3 |\n") != std::string::npos);
+  REQUIRE(table.find(
+              "| net | weights | 1 | 16 | 128 (64) | 64.0 | 0.50 | - | - | - | 4.00 | 2.00 | 8.00 "
+              "| 50.0 % | 25.0 % | 12.5 % | 3 / 3 |\n") != std::string::npos);
   REQUIRE(table.find("### sweep: ") != std::string::npos);
   REQUIRE(table.find("### quickstart: ") == std::string::npos);
 }

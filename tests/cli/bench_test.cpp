@@ -22,7 +22,7 @@ TEST_CASE("bench measures every way of execution, and all leave the same rows", 
                    "weights", "-j", "2", "--repetitions", "2", "-o", json, "--markdown", markdown});
   CAPTURE(got.err);
   REQUIRE(got.exit_code == 0);
-  REQUIRE(holds(got.out, "| lenet5 | weights | 2 | 32 (16) | "));
+  REQUIRE(holds(got.out, "| lenet5 | weights | 2 | 16 | 32 (16) | "));
   REQUIRE(!holds(got.out, "neurons"));
   REQUIRE(read_bytes(markdown) == got.out);
   REQUIRE(holds(got.err, "bench: lenet5/weights/sweep: 2 repetitions\n"));
