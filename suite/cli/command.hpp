@@ -36,6 +36,7 @@ void add_replay(CLI::App& app, Action& action);
 void add_verify(CLI::App& app, Action& action);
 void add_list(CLI::App& app, Action& action);
 void add_selftest(CLI::App& app, Action& action);
+void add_bench(CLI::App& app, Action& action);
 
 /// A scenario on the command line with the options that change it; the same words mean the same in
 /// every subcommand.

@@ -104,6 +104,7 @@ ExitCode run(int argc, char** argv) {
   cli::add_replay(app, action);
   cli::add_verify(app, action);
   cli::add_selftest(app, action);
+  cli::add_bench(app, action);
   cli::add_list(app, action);
   if (argc == 1) {
     std::cout << app.help();

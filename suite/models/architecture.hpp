@@ -28,8 +28,8 @@ struct Architecture {
   std::string_view doc;
   std::vector<std::int64_t> input_shape;  ///< [channels, height, width]
   Recipe recipe;
-  /// Makes the module in train mode: parameters are zero and want gradients; `forward` maps
-  /// [n, input_shape] to logits [n, classes].
+  /// Makes the module as builder.hpp leaves it; `forward` maps [n, input_shape] to logits
+  /// [n, classes].
   torch::jit::Module (*build)();
 };
 

@@ -8,6 +8,7 @@
 #include "suite/base/rng.hpp"
 #include "suite/base/sha256.hpp"
 #include "suite/models/architecture.hpp"
+#include "suite/models/builder.hpp"
 
 #include <ATen/Parallel.h>
 #include <CLI/CLI.hpp>
@@ -87,22 +88,6 @@ std::pair<Samples, Samples> split(const Samples& all, std::int64_t last) {
   const auto n = all.labels.size(0);
   return {{all.images.slice(0, 0, n - last), all.labels.slice(0, 0, n - last)},
           {all.images.slice(0, n - last, n), all.labels.slice(0, n - last, n)}};
-}
-
-/// Weights uniform in ±sqrt(6 / fan-in), biases 0.
-/// Source: He et al., "Delving deep into rectifiers", ICCV 2015, equation 10, as a uniform law.
-void initialise(const torch::jit::Module& module, std::uint64_t seed) {
-  const torch::NoGradGuard no_grad;
-  std::uint64_t id = 0;
-  for (const torch::Tensor& parameter : module.parameters()) {
-    Draws draws(seed, Stream::training, id++);
-    if (parameter.dim() < 2) continue;
-    const std::int64_t fan_in = parameter.numel() / parameter.size(0);
-    const double bound = std::sqrt(6.0 / static_cast<double>(fan_in));
-    const std::span<float> values(parameter.data_ptr<float>(),
-                                  static_cast<std::size_t>(parameter.numel()));
-    for (float& value : values) value = static_cast<float>(bound * (2.0 * draws.uniform() - 1.0));
-  }
 }
 
 std::vector<std::int64_t> shuffled(std::int64_t n, Draws& draws) {
@@ -224,7 +209,7 @@ std::int64_t count_correct(torch::jit::Module& module, const Samples& samples) {
 /// The TorchScript archive, in eval mode and without gradients. Made in memory, because an archive
 /// saved to a file carries the file's name.
 std::string archive_of(torch::jit::Module& module) {
-  module.eval();
+  module.eval();  // batch norm uses the running statistics from here on
   for (const torch::Tensor& parameter : module.parameters()) parameter.set_requires_grad(false);
   std::ostringstream out;
   module.save(out);

@@ -38,21 +38,24 @@ const std::vector<Layer>& layers() {
       {"suite/selftest",
        {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
         "suite/model", "suite/engine"}},
+      {"suite/bench",
+       {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
+        "suite/model", "suite/engine", "suite/selftest", "suite/models"}},
       {"suite/cli",
        {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
-        "suite/model", "suite/engine", "suite/selftest"}},
+        "suite/model", "suite/engine", "suite/selftest", "suite/bench"}},
       {"suite/models",
        {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
         "suite/model", "suite/engine"}},
       {"tests",
        {"suite/base", "datasets", "augment", "faultgen", "metrics", "results", "suite/scenario",
-        "suite/model", "suite/engine", "suite/selftest", "suite/cli"}},
+        "suite/model", "suite/engine", "suite/selftest", "suite/bench", "suite/cli"}},
   };
   return kLayers;
 }
 
 /// Folders that may name Torch: its headers cost half a minute per file.
-constexpr std::array<std::string_view, 4> kTorchFolders{"suite/model", "suite/models",
+constexpr std::array<std::string_view, 5> kTorchFolders{"suite/model", "suite/models", "suite/bench",
                                                         "tests/model", "tests/property"};
 
 bool inside(std::string_view file, std::string_view folder) {
@@ -145,6 +148,7 @@ TEST_CASE("the layering check sees forbidden arrows", "[base][layering]") {
   REQUIRE(complaints("suite/engine/a.cpp", "#include <torch/torch.h>\n").size() == 1);
   REQUIRE(complaints("suite/engine/a.cpp", "#include \"ATen/ATen.h\"\n").size() == 1);
   REQUIRE(complaints("tests/engine/a.cpp", "#include <c10/util/Half.h>\n").size() == 1);
+  REQUIRE(complaints("suite/engine/a.cpp", "#include \"suite/bench/ablation.hpp\"\n").size() == 1);
 }
 
 TEST_CASE("the layering check lets allowed arrows pass", "[base][layering]") {
@@ -158,6 +162,8 @@ TEST_CASE("the layering check lets allowed arrows pass", "[base][layering]") {
   REQUIRE(complaints("suite/models/a.cpp", "#include <torch/torch.h>\n").empty());
   REQUIRE(complaints("tests/model/a.cpp", "#include <torch/torch.h>\n").empty());
   REQUIRE(complaints("suite/cli/a.cpp", "#include \"suite/engine/plan.hpp\"\n").empty());
+  REQUIRE(complaints("suite/cli/a.cpp", "#include \"suite/bench/ablation.hpp\"\n").empty());
+  REQUIRE(complaints("suite/bench/a.cpp", "#include <torch/script.h>\n").empty());
 }
 
 TEST_CASE("no file of the repository includes what its folder may not", "[base][layering]") {

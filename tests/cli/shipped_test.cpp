@@ -54,6 +54,27 @@ TEST_CASE("every shipped scenario runs on a small sample", "[cli][scenarios]") {
   }
 }
 
+TEST_CASE("the shipped ResNet-8 meets its expectation, in eval mode, and not a higher one",
+          "[cli][models]") {
+  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist")) {
+    WARN("skipped: the package dataset-fashion-mnist is not installed");
+    return;
+  }
+  const TempDirectory directory;
+  const auto run = [&](const std::string& top1, const std::string& output) {
+    return run_command(kSource,
+                       {"run", "suite/scenarios/resnet8.yaml", "--samples", "500", "--set",
+                        "expect.golden_top1=" + top1, "-q", "-o", (directory / output).string()});
+  };
+  const Finished met = run("0.9", "met");
+  CAPTURE(met.err);
+  REQUIRE(met.exit_code == 0);
+  REQUIRE(met.err.empty());  // a model saved in train mode would be a notice
+  const Finished missed = run("0.99", "missed");
+  REQUIRE(missed.exit_code == 5);
+  REQUIRE(holds(missed.err, "expect.golden_top1: error: golden top-1 is 0.9"));
+}
+
 TEST_CASE("a model card states the size and SHA-256 of its file", "[cli][models]") {
   const auto models = files_of("suite/models", ".pt");
   REQUIRE(!models.empty());

@@ -47,6 +47,7 @@ TEST_CASE("help goes to stdout, says how to call and gives an example", "[cli]")
            "replay out/quickstart 17"},
       Case{"verify --help", "Usage: bitquake verify [OPTIONS] DIR", "verify out/quickstart --frac"},
       Case{"selftest --help", "Usage: bitquake selftest [OPTIONS]", "bitquake selftest -o"},
+      Case{"bench --help", "Usage: bitquake bench [OPTIONS]", "bitquake bench --quick"},
       Case{"list --help", "Usage: bitquake list [OPTIONS] [WHAT]", "bitquake list keys"}};
   const std::vector<Finished> results = run_cases(cases);
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -89,7 +90,7 @@ TEST_CASE("a mistake on the command line is named with its remedy and exits with
       Case{"zzz",
            "bitquake: error: unknown command 'zzz'\n"
            "hint: one of: init, run, check, faults, model, scenario, export, "
-           "replay, verify, selftest, list\n"},
+           "replay, verify, selftest, bench, list\n"},
       Case{"--verison",
            "bitquake: error: unknown option '--verison'\n"
            "hint: did you mean '--version'? see bitquake --help\n"},
