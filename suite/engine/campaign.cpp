@@ -207,11 +207,9 @@ class CampaignRun {
   /// All rows, from the segments into trials.h5.
   Result<results::Trials> join(const RunDirectory& directory) {
     const Clock::time_point start = Clock::now();
-    auto finished = directory.finished(manifest_.campaign, fingerprint_text(manifest_.fingerprint));
-    if (!finished) return finished.error();
     const results::Campaign campaign =
         describe_rows(inputs_.scenario, *inputs_.model, manifest_.campaign);
-    auto trials = results::join_segments(finished->segments, campaign, inputs_.plan.units());
+    auto trials = results::join_segments(directory.segments(), campaign, inputs_.plan.units());
     if (!trials) return trials;
     results::write_trials(file("trials.h5"), *trials);
     timings_.summary_s = seconds_since(start);

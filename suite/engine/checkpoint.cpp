@@ -60,13 +60,19 @@ std::filesystem::path RunDirectory::segment_path(std::uint64_t first_unit) const
   return path_ / "segments" / fmt::format("{:08}.h5", first_unit);
 }
 
+std::vector<std::filesystem::path> RunDirectory::segments() const {
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(path_ / "segments")) {
+    if (entry.path().extension() == ".h5") paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
 Result<Finished> RunDirectory::finished(const std::string& campaign,
                                         const std::string& fingerprint) const {
   Finished found;
-  for (const auto& entry : std::filesystem::directory_iterator(path_ / "segments")) {
-    if (entry.path().extension() == ".h5") found.segments.push_back(entry.path());
-  }
-  std::sort(found.segments.begin(), found.segments.end());
+  found.segments = segments();
   for (const auto& path : found.segments) {
     const auto segment = results::read_segment(path);
     if (!segment) return segment.error();

@@ -30,6 +30,9 @@ class RunDirectory {
 
   const std::filesystem::path& path() const { return path_; }
 
+  /// Files of finished segments, in the order of their units.
+  std::vector<std::filesystem::path> segments() const;
+
   /// Finished segments, checked: Errc::results for a damaged one, or one that belongs to another
   /// campaign, was computed under another numeric fingerprint or is not named after its first unit.
   Result<Finished> finished(const std::string& campaign, const std::string& fingerprint) const;

@@ -1146,6 +1146,8 @@ class GoldenWave {
     map_tensors(value, [&](const at::Tensor& tensor) {
       const std::int64_t rows = plan_.model().rows;
       if (!tensor.is_floating_point() || !has_rows(tensor, rows)) return tensor;
+      const bool flat = tensor.scalar_type() == at::kFloat && tensor.is_contiguous();
+      if (flat && loops::all_finite(tensor.data_ptr<float>(), tensor.numel())) return tensor;
       for (std::size_t i = 0; i < used; ++i) {
         const at::Tensor row = one_row(tensor, rows, static_cast<std::int64_t>(i));
         const bool plain = row.scalar_type() == at::kFloat && row.is_contiguous();

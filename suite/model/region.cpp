@@ -24,16 +24,26 @@ void copy_box(const Patch& from, const Box& wanted, float* to) {
 }
 
 void paste_box(const Patch& values, const Box& box, float* target, const Box& target_box) {
-  const auto run = static_cast<std::size_t>(box.x.size());
-  const std::int64_t width = target_box.x.size(), height = target_box.y.size();
-  for (std::int64_t c = box.c.low; c < box.c.high; ++c) {
-    for (std::int64_t y = box.y.low; y < box.y.high; ++y) {
-      float* out = target +
-                   ((c - target_box.c.low) * height + (y - target_box.y.low)) * width +
-                   (box.x.low - target_box.x.low);
-      const float* in = values.at(c, y, box.x.low);
-      for (std::size_t i = 0; i < run; ++i) out[i] = in[i];
+  const Patch into{target_box, target};
+  const auto copy = [&](std::int64_t c, std::int64_t y, std::int64_t count) {
+    const float* in = values.at(c, y, box.x.low);
+    auto* out = const_cast<float*>(into.at(c, y, box.x.low));
+    if (count < 16) {  // a call costs more than the copy
+      for (std::int64_t i = 0; i < count; ++i) out[i] = in[i];
+    } else {
+      std::memcpy(out, in, static_cast<std::size_t>(count) * sizeof(float));
     }
+  };
+  // Lines, planes or all at once, where both sides hold them without gaps.
+  const bool lines = box.x == values.stored.x && box.x == target_box.x;
+  const bool planes = lines && box.y == values.stored.y && box.y == target_box.y;
+  if (planes) return copy(box.c.low, box.y.low, box.elements());
+  for (std::int64_t c = box.c.low; c < box.c.high; ++c) {
+    if (lines) {
+      copy(c, box.y.low, box.y.size() * box.x.size());
+      continue;
+    }
+    for (std::int64_t y = box.y.low; y < box.y.high; ++y) copy(c, y, box.x.size());
   }
 }
 
