@@ -211,8 +211,7 @@ class Wave {
 
   const std::vector<Filter>* filters_of(const Row& row, std::uint32_t number) const {
     const WaveStep& step = plan_.steps()[number];
-    const std::uint32_t weight = step.linear ? step.linear->weight : step.convolution->weight;
-    const auto found = row.filters.find(weight);
+    const auto found = row.filters.find(step.layer().weight);
     return found == row.filters.end() || found->second.empty() ? nullptr : &found->second;
   }
 
@@ -372,7 +371,7 @@ class Wave {
     for (const std::uint32_t index : step.instruction->outputs) {
       Change* change = row.find(index);
       if (change == nullptr) continue;
-      if (!compare(row, step, *change)) {
+      if (!compare(row, *change)) {
         row.drop(index);
         continue;
       }
@@ -381,7 +380,7 @@ class Wave {
   }
 
   /// Shrinks the box to what differs; false when nothing does.
-  bool compare(Row& row, const WaveStep&, Change& change) {
+  bool compare(const Row& row, Change& change) const {
     const RegisterInfo& info = plan_.info(change.index);
     const bool before_fault = !parts_.prefix && row.next_event < row.events.size();
     if (!parts_.masked_stop || !info.kept || before_fault) return true;
@@ -617,13 +616,10 @@ class Wave {
   }
 
   /// Outputs that a changed input reaches.
-  Box reached(const Row& row, const WaveStep& step, const Change& change) const {
-    const RowShape out = *plan_.info(step.instruction->outputs[0]).shape;
-    (void)row;
+  static Box reached(const WaveStep& step, const Change& change) {
     if (!step.convolution) return change.box;
     const Convolution& c = *step.convolution;
-    const Range channels = {0, out.c};
-    return {channels, c.y.reached(change.box.y), c.x.reached(change.box.x)};
+    return {{0, c.out.c}, c.y.reached(change.box.y), c.x.reached(change.box.x)};
   }
 
   void enqueue(std::unique_ptr<Row> row) {
@@ -632,7 +628,7 @@ class Wave {
     Key key{number, Key::Way::dense, 0};
     if (step.kind == WaveStep::Kind::region) {
       const Change& change = *row->find(step.operands[0]);
-      const Box box = reached(*row, step, change);
+      const Box box = reached(step, change);
       if (work_) count_change(*row, step, change);
       if (box.empty()) {  // a stride steps over it
         after(*row);
@@ -668,8 +664,7 @@ class Wave {
     const WaveStep& step = step_of(*row);
     if (work_) {
       const std::vector<Filter>* filters = filters_of(*row, number);
-      const std::uint64_t channels = step.linear ? static_cast<std::uint64_t>(step.linear->out)
-                                                 : static_cast<std::uint64_t>(step.convolution->out.c);
+      const auto channels = static_cast<std::uint64_t>(step.output_channels());
       work_->unavoidable +=
           changed ? step.multiply_adds
                   : step.multiply_adds / channels * (filters == nullptr ? 0 : filters->size());
@@ -772,10 +767,9 @@ class Wave {
     std::vector<Box> stored, boxes;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const Change& change = *rows[i]->find(in_index);
-      boxes.push_back(reached(*rows[i], step, change));
+      boxes.push_back(reached(step, change));
       const Range y = place(boxes[i].y, wy, out.h), x = place(boxes[i].x, wx, out.w);
       stored.push_back({{0, out.c}, y, x});
-      if (!step.convolution) stored[i].c = {0, out.c};
       const Box read{{0, in.c}, sy.reads(y), sx.reads(x)};
       const Box inside = intersect(read, in.whole());
       float* window = windows.data_ptr<float>() + static_cast<std::int64_t>(i) * elements;
@@ -792,8 +786,7 @@ class Wave {
     const auto result = std::make_shared<at::Tensor>(
         plan_.run_window(key.step, windows, prepared).contiguous());
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      Box box = boxes[i];
-      take(*rows[i], out_index, result, static_cast<std::int64_t>(i), stored[i], box);
+      take(*rows[i], out_index, result, static_cast<std::int64_t>(i), stored[i], boxes[i]);
     }
   }
 
@@ -856,7 +849,7 @@ class Wave {
         for (std::size_t i = 0; i < rows.size(); ++i) {
           Box box = info.shape->whole();
           if (step.kind == WaveStep::Kind::region && parts_.region) {
-            box = reached(*rows[i], step, *rows[i]->find(step.operands[0]));
+            box = reached(step, *rows[i]->find(step.operands[0]));
           }
           take(*rows[i], index, batch, static_cast<std::int64_t>(i), info.shape->whole(), box);
         }
@@ -872,20 +865,11 @@ class Wave {
 
   // --- weight faults ---
 
-  struct Layer {
-    std::uint32_t input, weight;
-    std::optional<std::uint32_t> bias;
-  };
-  static Layer layer_of(const WaveStep& step) {
-    if (step.linear) return {step.linear->input, step.linear->weight, step.linear->bias};
-    return {step.convolution->input, step.convolution->weight, step.convolution->bias};
-  }
-
   /// Faulty filters on the golden inputs of a batch of samples: one call for as many trials as
   /// share at most `block` filters.
   void run_channels(const Key& key, Rows& rows) {
     const WaveStep& step = plan_.steps()[key.step];
-    const Layer layer = layer_of(step);
+    const Layer& layer = step.layer();
     const auto block = plan_.channel_block(key.step);
     const at::Tensor& input =
         block_.batches[static_cast<std::size_t>(key.number)][layer.input].toTensor();
@@ -968,7 +952,7 @@ class Wave {
   /// inputs differ has it to itself.
   void run_layers(const Key& key, Rows& rows) {
     const WaveStep& step = plan_.steps()[key.step];
-    const Layer layer = layer_of(step);
+    const Layer& layer = step.layer();
     std::size_t first = 0;
     while (first < rows.size()) {
       std::map<std::int64_t, const Filter*> channels;

@@ -99,7 +99,8 @@ IncrementalPlan::IncrementalPlan(std::shared_ptr<const PreparedModel> model)
     for (const std::uint32_t index : step.outputs) constants_[index] = after[index];
   }
   registers_.resize(after.size());
-  registers_[program.input_register()] = {true, row_shape(input, model_->rows), true, {}};
+  registers_[program.input_register()] = {true, row_shape(input, model_->rows), true,
+                                          model_->input_elements * sizeof(float), {}};
   if (!registers_[program.input_register()].shape) obstacle_ = "the input is no image or vector";
   example_.resize(after.size());
   classify(after);
@@ -158,10 +159,15 @@ void IncrementalPlan::classify(const Registers& after) {
       const auto point = model_->point_of.find(index);
       if (point != model_->point_of.end()) info.point = point->second;
       if (!info.data) example_[index] = after[index];
+      if (info.data) {
+        map_tensors(after[index], [&](const at::Tensor& tensor) {
+          info.row_bytes += tensor.nbytes() / static_cast<std::uint64_t>(model_->rows);
+          return tensor;
+        });
+      }
       if (info.data && !info.shape) {
         map_tensors(after[index], [&](const at::Tensor& tensor) {
           if (!tensor.is_non_overlapping_and_dense() && tensor.numel() > 0) {
-            const at::Tensor flat = at::empty_strided(tensor.sizes(), tensor.strides());
             for (std::int64_t d = 0; d < tensor.dim(); ++d) {
               if (tensor.size(d) > 1 && tensor.stride(d) == 0) {
                 obstacle_ = fmt::format("{} repeats values in memory", name_of(instruction));
@@ -344,10 +350,8 @@ void IncrementalPlan::find_kept() {
   registers_[model_->program.output_register()].kept = true;
   for (std::uint32_t i = 0; i < registers_.size(); ++i) {
     const RegisterInfo& info = registers_[i];
-    if (!info.data || !info.kept) continue;
     // Those that share memory count twice: an upper bound.
-    kept_bytes_ += info.shape ? static_cast<std::uint64_t>(info.shape->elements()) * sizeof(float)
-                              : 0;
+    if (info.data && info.kept) kept_bytes_ += info.row_bytes;
   }
 }
 
@@ -474,7 +478,7 @@ std::int64_t IncrementalPlan::channel_block(std::uint32_t number) const {
   const WaveStep& step = steps_[number];
   if (step.instruction->row_by_row || (!step.linear && !step.convolution)) return 0;
   if (step.convolution && step.convolution->groups != 1) return 0;
-  const std::int64_t channels = step.linear ? step.linear->out : step.convolution->out.c;
+  const std::int64_t channels = step.output_channels();
   Tried& tried = *tried_[number];
   const std::lock_guard lock(tried.mutex);
   if (!tried.channels) {
@@ -493,10 +497,9 @@ std::int64_t IncrementalPlan::channel_block(std::uint32_t number) const {
 
 bool IncrementalPlan::try_channels(std::uint32_t number, std::int64_t block) const {
   const WaveStep& step = steps_[number];
-  const std::uint32_t weight_register = step.linear ? step.linear->weight : step.convolution->weight;
-  const auto bias_register = step.linear ? step.linear->bias : step.convolution->bias;
-  const at::Tensor& weight = constants_[weight_register].toTensor();
-  const at::Tensor bias = bias_register ? constants_[*bias_register].toTensor() : at::Tensor();
+  const Layer& layer = step.layer();
+  const at::Tensor& weight = constants_[layer.weight].toTensor();
+  const at::Tensor bias = layer.bias ? constants_[*layer.bias].toTensor() : at::Tensor();
   std::vector<std::int64_t> shape{model_->rows};
   const RowShape in = *registers_[step.operands[0]].shape;
   if (step.linear) {

@@ -15,20 +15,22 @@
 
 namespace bitquake::model {
 
-/// A two-dimensional convolution with constant parameters of its own.
-struct Convolution {
-  std::uint32_t input = 0, weight = 0;  ///< registers
+/// Registers of a convolution or linear layer whose parameters are constant.
+struct Layer {
+  std::uint32_t input = 0, weight = 0;
   std::optional<std::uint32_t> bias;
+};
+
+/// A two-dimensional convolution.
+struct Convolution : Layer {
   std::vector<std::int64_t> stride, padding, dilation;
   std::int64_t groups = 1;
   Slide y, x;
   RowShape in, out;
 };
 
-/// A linear layer, likewise.
-struct Linear {
-  std::uint32_t input = 0, weight = 0;
-  std::optional<std::uint32_t> bias;
+/// A linear layer on vectors.
+struct Linear : Layer {
   std::int64_t in = 0, out = 0;
 };
 
@@ -53,9 +55,11 @@ struct WaveStep {
   std::uint64_t multiply_adds = 0;  ///< of one inference
   std::string reason;               ///< why dense
 
-  const Convolution* window_convolution() const {
-    return kind == Kind::region && convolution ? &*convolution : nullptr;
+  /// The layer, when the step is one: convolution or linear must be there.
+  const Layer& layer() const {
+    return linear ? static_cast<const Layer&>(*linear) : *convolution;
   }
+  std::int64_t output_channels() const { return linear ? linear->out : convolution->out.c; }
 };
 
 /// What is known of a register that depends on the batch.
@@ -63,6 +67,7 @@ struct RegisterInfo {
   bool data = false;
   std::optional<RowShape> shape;        ///< of a plain tensor; none: lists, other types or layouts
   bool kept = false;                    ///< the golden run keeps it
+  std::uint64_t row_bytes = 0;          ///< of one row, all its tensors
   std::optional<std::uint32_t> point;   ///< monitored point
 };
 
