@@ -26,9 +26,9 @@ class Block : public GoldenBlock {
   std::size_t size() const override { return rows.size(); }
   const GoldenRow& row(std::size_t index) const override { return rows[index]; }
 
-  std::vector<float> inputs;          ///< [n, input elements]
+  std::vector<float> inputs;  ///< [n, input elements]
   std::vector<GoldenRow> rows;
-  std::vector<Registers> batches;     ///< kept registers, of samples [i * B, (i + 1) * B)
+  std::vector<Registers> batches;       ///< kept registers, of samples [i * B, (i + 1) * B)
   std::vector<bool> left_to_reference;  ///< by sample: something is not finite without any fault
   mutable std::unique_ptr<GoldenBlock> reference;  ///< made when a trial needs it
 };
@@ -39,8 +39,8 @@ struct Change {
   Patch values;             ///< of a plain register
   Box box;                  ///< differs nowhere outside; inside values.stored
   std::shared_ptr<const void> owner;
-  bool finite = false;      ///< known to hold no NaN or Inf
-  c10::IValue other;        ///< of other registers: the whole row
+  bool finite = false;  ///< known to hold no NaN or Inf
+  c10::IValue other;    ///< of other registers: the whole row
 };
 
 /// Faults of a trial that take effect at one step.
@@ -78,9 +78,7 @@ struct Row {
   void drop(std::uint32_t index) {
     std::erase_if(changes, [&](const Change& change) { return change.index == index; });
   }
-  bool event_here() const {
-    return next_event < events.size() && events[next_event].step == step;
-  }
+  bool event_here() const { return next_event < events.size() && events[next_event].step == step; }
 };
 
 std::shared_ptr<float[]> make_values(std::int64_t count) {
@@ -242,8 +240,8 @@ class Wave {
     for (const Fault& fault : faults) {
       if (fault.target != Target::weight) continue;
       const std::uint32_t index = model.weight_register[fault.site];
-      const std::int64_t length = plan_.constants()[index].toTensor().numel() /
-                                  plan_.constants()[index].toTensor().size(0);
+      const std::int64_t length =
+          plan_.constants()[index].toTensor().numel() / plan_.constants()[index].toTensor().size(0);
       const auto element = static_cast<std::int64_t>(fault.element);
       for (const Filter& filter : row.filters[index]) {
         if (filter.channel != element / length) continue;
@@ -290,7 +288,8 @@ class Wave {
   void start_from_input(Row& row) {
     const std::uint32_t index = plan_.model().program.input_register();
     const RowShape shape = *plan_.info(index).shape;
-    Change change{index, {shape.whole(), golden(index, row.sample)}, shape.whole(), nullptr, true, {}};
+    Change change{index, {shape.whole(), golden(index, row.sample)}, shape.whole(), nullptr, true,
+                  {}};
     row.changes.push_back(std::move(change));
   }
 
@@ -330,7 +329,8 @@ class Wave {
       const WaveStep& step = step_of(*row);
       const bool event = row->event_here();
       const bool changed = step.kind != WaveStep::Kind::skip && has_changed(*row, step);
-      if (event && row->events[row->next_event].weights) return enqueue_weights(std::move(row), changed);
+      if (event && row->events[row->next_event].weights)
+        return enqueue_weights(std::move(row), changed);
       if (changed) {
         switch (step.kind) {
           case WaveStep::Kind::row:
@@ -386,8 +386,8 @@ class Wave {
     if (!parts_.masked_stop || !info.kept || before_fault) return true;
     if (!info.shape) {
       const c10::IValue& batch = block_.batches[row.sample / batch_size()][change.index];
-      return !same_value(change.other,
-                         row_of(batch, rows_, static_cast<std::int64_t>(row.sample % batch_size())));
+      return !same_value(
+          change.other, row_of(batch, rows_, static_cast<std::int64_t>(row.sample % batch_size())));
     }
     const Box box =
         tighten(change.values, *info.shape, golden(change.index, row.sample), change.box);
@@ -783,8 +783,8 @@ class Wave {
     repeat_first(windows, rows.size());
     const bool prepared = parts_.prepared_weights && step.convolution &&
                           plan_.window_works(key.step, key.number, true);
-    const auto result = std::make_shared<at::Tensor>(
-        plan_.run_window(key.step, windows, prepared).contiguous());
+    const auto result =
+        std::make_shared<at::Tensor>(plan_.run_window(key.step, windows, prepared).contiguous());
     for (std::size_t i = 0; i < rows.size(); ++i) {
       take(*rows[i], out_index, result, static_cast<std::int64_t>(i), stored[i], boxes[i]);
     }
@@ -807,11 +807,10 @@ class Wave {
       std::vector<c10::IValue> values;
       for (const auto& row : rows) {
         const Change* change = row->find(index);
-        values.push_back(
-            change != nullptr
-                ? change->other
-                : row_of(block_.batches[row->sample / batch_size()][index], rows_,
-                         static_cast<std::int64_t>(row->sample % batch_size())));
+        values.push_back(change != nullptr
+                             ? change->other
+                             : row_of(block_.batches[row->sample / batch_size()][index], rows_,
+                                      static_cast<std::int64_t>(row->sample % batch_size())));
       }
       return join_rows(like, values, rows_);
     }
@@ -959,11 +958,11 @@ class Wave {
       std::size_t last = first;
       for (; last < rows.size(); ++last) {
         const std::vector<Filter>* filters = filters_of(*rows[last], key.step);
-        const bool clash =
-            filters != nullptr && std::any_of(filters->begin(), filters->end(), [&](const Filter& f) {
-              const auto found = channels.find(f.channel);
-              return found != channels.end() && !same_filter(*found->second, f);
-            });
+        const bool clash = filters != nullptr &&
+                           std::any_of(filters->begin(), filters->end(), [&](const Filter& f) {
+                             const auto found = channels.find(f.channel);
+                             return found != channels.end() && !same_filter(*found->second, f);
+                           });
         if (clash) break;
         if (filters != nullptr) {
           for (const Filter& f : *filters) channels.emplace(f.channel, &f);
@@ -1007,7 +1006,8 @@ class Wave {
         take(*rows[i], index, batch, static_cast<std::int64_t>(i), shape.whole(), shape.whole());
         continue;
       }
-      const float* values = batch->data_ptr<float>() + static_cast<std::int64_t>(i) * shape.elements();
+      const float* values =
+          batch->data_ptr<float>() + static_cast<std::int64_t>(i) * shape.elements();
       const std::vector<Filter>* filters = filters_of(*rows[i], key.step);
       if (filters == nullptr) continue;
       for (const Filter& filter : *filters) {
@@ -1027,8 +1027,7 @@ class Wave {
     const std::int64_t group_in = c.in.c / c.groups, group_out = c.out.c / c.groups;
     const Patch sound{c.in.whole(), golden(c.input, row.sample)};
     for (std::int64_t group = 0; group < c.groups; ++group) {
-      const Range channels =
-          intersect(change.box.c, {group * group_in, (group + 1) * group_in});
+      const Range channels = intersect(change.box.c, {group * group_in, (group + 1) * group_in});
       if (channels.empty()) continue;
       std::vector<bool> out(static_cast<std::size_t>(c.out.h * c.out.w));
       for (std::int64_t y = change.box.y.low; y < change.box.y.high; ++y) {
@@ -1042,8 +1041,8 @@ class Wave {
         }
       }
       const auto positions = static_cast<std::uint64_t>(std::count(out.begin(), out.end(), true));
-      work_->unavoidable += positions * static_cast<std::uint64_t>(group_out * group_in *
-                                                                   c.y.kernel * c.x.kernel);
+      work_->unavoidable +=
+          positions * static_cast<std::uint64_t>(group_out * group_in * c.y.kernel * c.x.kernel);
     }
   }
 
@@ -1135,8 +1134,8 @@ class GoldenWave {
       for (std::size_t i = 0; i < used; ++i) {
         const at::Tensor row = one_row(tensor, rows, static_cast<std::int64_t>(i));
         const bool plain = row.scalar_type() == at::kFloat && row.is_contiguous();
-        const bool finite = plain ? loops::all_finite(row.data_ptr<float>(), row.numel())
-                                  : !any_nonfinite(row);
+        const bool finite =
+            plain ? loops::all_finite(row.data_ptr<float>(), row.numel()) : !any_nonfinite(row);
         if (!finite) block_.left_to_reference[start + i] = true;
       }
       return tensor;

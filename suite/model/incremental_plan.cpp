@@ -31,8 +31,8 @@ bool holds_tensor(const c10::IValue& value) {
 /// Operators whose result has the values of its input in the same order.
 bool keeps_order(const std::string& name) {
   static const std::set<std::string> kNames{
-      "aten::flatten", "aten::view",    "aten::reshape",    "aten::dropout", "aten::contiguous",
-      "aten::squeeze", "aten::detach",  "aten::unsqueeze",  "aten::alias",   "aten::feature_dropout"};
+      "aten::flatten", "aten::view",   "aten::reshape",   "aten::dropout", "aten::contiguous",
+      "aten::squeeze", "aten::detach", "aten::unsqueeze", "aten::alias",   "aten::feature_dropout"};
   return kNames.count(name) > 0;
 }
 
@@ -99,8 +99,8 @@ IncrementalPlan::IncrementalPlan(std::shared_ptr<const PreparedModel> model)
     for (const std::uint32_t index : step.outputs) constants_[index] = after[index];
   }
   registers_.resize(after.size());
-  registers_[program.input_register()] = {true, row_shape(input, model_->rows), true,
-                                          model_->input_elements * sizeof(float), {}};
+  registers_[program.input_register()] = {
+      true, row_shape(input, model_->rows), true, model_->input_elements * sizeof(float), {}};
   if (!registers_[program.input_register()].shape) obstacle_ = "the input is no image or vector";
   example_.resize(after.size());
   classify(after);
@@ -372,7 +372,7 @@ at::Tensor IncrementalPlan::run_window(std::uint32_t number, const at::Tensor& w
   if (!step.convolution) {
     torch::jit::Stack stack;
     for (const std::uint32_t index : step.instruction->inputs) {
-      stack.push_back(registers_[index].data ? c10::IValue(windows)
+      stack.push_back(registers_[index].data       ? c10::IValue(windows)
                       : constants_[index].isNone() ? example_[index]
                                                    : constants_[index]);
     }
@@ -429,7 +429,7 @@ bool IncrementalPlan::try_window(std::uint32_t number, std::int64_t size, bool p
     if (round == 1) make_odd_rows_extreme(input);
     torch::jit::Stack stack;
     for (const std::uint32_t index : instruction.inputs) {
-      stack.push_back(registers_[index].data ? c10::IValue(input)
+      stack.push_back(registers_[index].data       ? c10::IValue(input)
                       : constants_[index].isNone() ? example_[index]
                                                    : constants_[index]);
     }
@@ -465,8 +465,7 @@ bool IncrementalPlan::try_window(std::uint32_t number, std::int64_t size, bool p
 }
 
 at::Tensor IncrementalPlan::run_filters(std::uint32_t number, const at::Tensor& input,
-                                        const at::Tensor& weight,
-                                        const at::Tensor& bias) const {
+                                        const at::Tensor& weight, const at::Tensor& bias) const {
   const WaveStep& step = steps_[number];
   if (step.linear) return at::linear(input, weight, bias);
   const Convolution& c = *step.convolution;
@@ -515,8 +514,8 @@ bool IncrementalPlan::try_channels(std::uint32_t number, std::int64_t block) con
     Draws draws(0, Stream::check_input, (std::uint64_t{1} << 40) + number * 8 + round);
     std::vector<std::int64_t> picks;
     for (std::int64_t i = 0; i < block; ++i) {
-      picks.push_back(static_cast<std::int64_t>(
-          draws.below(static_cast<std::uint64_t>(weight.size(0)))));
+      picks.push_back(
+          static_cast<std::int64_t>(draws.below(static_cast<std::uint64_t>(weight.size(0)))));
     }
     const at::Tensor chosen = at::tensor(picks, at::kLong);
     const at::Tensor biases = bias.defined() ? bias.index_select(0, chosen) : at::Tensor();
@@ -551,7 +550,9 @@ std::vector<SiteExecution> IncrementalPlan::explain(const IncrementalParts& part
           }
           widest = size;
         }
-        if (widest > 0) entry.neuron_fault = fmt::format("region to {}x{} of {}x{}", widest, widest, out.h, out.w);
+        if (widest > 0)
+          entry.neuron_fault =
+              fmt::format("region to {}x{} of {}x{}", widest, widest, out.h, out.w);
       }
       if (weighted && !steps_of_weight(model_->weight_register[site]).empty()) {
         const std::int64_t block = parts.channel ? channel_block(*number) : 0;

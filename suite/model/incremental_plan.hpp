@@ -56,19 +56,17 @@ struct WaveStep {
   std::string reason;               ///< why dense
 
   /// The layer, when the step is one: convolution or linear must be there.
-  const Layer& layer() const {
-    return linear ? static_cast<const Layer&>(*linear) : *convolution;
-  }
+  const Layer& layer() const { return linear ? static_cast<const Layer&>(*linear) : *convolution; }
   std::int64_t output_channels() const { return linear ? linear->out : convolution->out.c; }
 };
 
 /// What is known of a register that depends on the batch.
 struct RegisterInfo {
   bool data = false;
-  std::optional<RowShape> shape;        ///< of a plain tensor; none: lists, other types or layouts
-  bool kept = false;                    ///< the golden run keeps it
-  std::uint64_t row_bytes = 0;          ///< of one row, all its tensors
-  std::optional<std::uint32_t> point;   ///< monitored point
+  std::optional<RowShape> shape;       ///< of a plain tensor; none: lists, other types or layouts
+  bool kept = false;                   ///< the golden run keeps it
+  std::uint64_t row_bytes = 0;         ///< of one row, all its tensors
+  std::optional<std::uint32_t> point;  ///< monitored point
 };
 
 /// A Program prepared for incremental execution: what each step does to a difference, and which

@@ -87,9 +87,8 @@ Range Slide::reached(const Range& inputs) const {
 }
 
 std::int64_t window_size(std::int64_t size, std::int64_t limit) {
-  static constexpr std::array<std::int64_t, 24> kSizes{1,  2,  3,  4,  5,  6,  7,  8,
-                                                       10, 12, 14, 16, 20, 24, 28, 32,
-                                                       40, 48, 56, 64, 80, 96, 112, 160};
+  static constexpr std::array<std::int64_t, 24> kSizes{
+      1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 160};
   const auto found = std::lower_bound(kSizes.begin(), kSizes.end(), size);
   return found == kSizes.end() ? limit : std::min(*found, limit);
 }

@@ -258,7 +258,8 @@ class Finder {
         loops::relu(in[0], out, n);
       });
     }
-    if (name == "aten::hardtanh" || name == "aten::clamp" || name == "aten::relu6") return clamp(name);
+    if (name == "aten::hardtanh" || name == "aten::clamp" || name == "aten::relu6")
+      return clamp(name);
     if (name == "aten::leaky_relu") {
       const auto slope = static_cast<float>(arguments_.number(1));
       return elementwise(false, [=](const float* const* in, float* out, std::int64_t n) {
@@ -286,8 +287,8 @@ class Finder {
   Candidates binary(const std::string& name) {
     using Loop = void (*)(const float*, const float*, float*, std::int64_t);
     Loop loop = nullptr;
-    const bool plain = arguments_.count() < 3 ||
-                       (arguments_.is_number(2) && arguments_.number(2) == 1);
+    const bool plain =
+        arguments_.count() < 3 || (arguments_.is_number(2) && arguments_.number(2) == 1);
     if (name == "aten::add" && plain) loop = loops::add;
     if (name == "aten::sub" && plain) loop = loops::subtract;
     if (name == "aten::mul") loop = loops::multiply;
@@ -300,7 +301,8 @@ class Finder {
 
   Candidates with_number(const std::string& name) {
     if (!step_.data_inputs[0] || !arguments_.is_number(1)) return {};
-    if (arguments_.count() > 2 && !(arguments_.is_number(2) && arguments_.number(2) == 1)) return {};
+    if (arguments_.count() > 2 && !(arguments_.is_number(2) && arguments_.number(2) == 1))
+      return {};
     auto number = static_cast<float>(arguments_.number(1));
     const bool sum = name == "aten::add" || name == "aten::sub";
     if (name == "aten::sub") number = -number;
@@ -351,7 +353,8 @@ class Finder {
     const auto kernel = both(arguments_.ints(1)), padding = both(arguments_.ints(3));
     const auto strides = arguments_.ints(2);
     const auto stride = strides.empty() ? kernel : both(strides);
-    if (dilation_argument > 0 && both(arguments_.ints(dilation_argument)) != std::pair<std::int64_t, std::int64_t>{1, 1}) {
+    if (dilation_argument > 0 &&
+        both(arguments_.ints(dilation_argument)) != std::pair<std::int64_t, std::int64_t>{1, 1}) {
       return std::nullopt;
     }
     return std::pair{
@@ -405,9 +408,8 @@ class Finder {
     Candidates list;
     list.push_back(std::make_unique<AveragePool>(
         Axis(ys, in_.h), Axis(xs, in_.w), [=](std::int64_t oy, std::int64_t ox) {
-          return AveragePool::Divisor{
-              static_cast<float>(ys[static_cast<std::size_t>(oy)].size()),
-              static_cast<float>(xs[static_cast<std::size_t>(ox)].size())};
+          return AveragePool::Divisor{static_cast<float>(ys[static_cast<std::size_t>(oy)].size()),
+                                      static_cast<float>(xs[static_cast<std::size_t>(ox)].size())};
         }));
     return list;
   }
@@ -437,10 +439,9 @@ class Finder {
       return Axis::sliding({.padding = before, .in = in, .out = out});
     };
     Candidates list;
-    list.push_back(std::make_unique<Move>(moved(in_.h, out_.h, pads.size() == 4 ? pads[2] : 0),
-                                          moved(in_.w, out_.w, pads[0]),
-                                          fill.isNone() ? 0.0F
-                                                        : static_cast<float>(fill.toScalar().toDouble())));
+    list.push_back(std::make_unique<Move>(
+        moved(in_.h, out_.h, pads.size() == 4 ? pads[2] : 0), moved(in_.w, out_.w, pads[0]),
+        fill.isNone() ? 0.0F : static_cast<float>(fill.toScalar().toDouble())));
     return list;
   }
 

@@ -55,8 +55,8 @@ const std::vector<Layer>& layers() {
 }
 
 /// Folders that may name Torch: its headers cost half a minute per file.
-constexpr std::array<std::string_view, 5> kTorchFolders{"suite/model", "suite/models", "suite/bench",
-                                                        "tests/model", "tests/property"};
+constexpr std::array<std::string_view, 5> kTorchFolders{
+    "suite/model", "suite/models", "suite/bench", "tests/model", "tests/property"};
 
 bool inside(std::string_view file, std::string_view folder) {
   return file.size() > folder.size() && file.substr(0, folder.size()) == folder &&

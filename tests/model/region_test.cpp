@@ -53,8 +53,9 @@ TEST_CASE("the outputs a change reaches hold all that read it", "[model][propert
     if (span < 1) continue;
     slide.out = (span - 1) / slide.stride + 1;
     const auto low = static_cast<std::int64_t>(draws.below(static_cast<std::uint64_t>(slide.in)));
-    const Range in{low, low + 1 + static_cast<std::int64_t>(draws.below(
-                                      static_cast<std::uint64_t>(slide.in - low)))};
+    const Range in{low, low + 1 +
+                            static_cast<std::int64_t>(
+                                draws.below(static_cast<std::uint64_t>(slide.in - low)))};
     const Range found = slide.reached(in), wanted = reached_by_hand(slide, in);
     if (!wanted.empty()) REQUIRE(found.contains(wanted));
     // Without gaps between the taps it is exact.
