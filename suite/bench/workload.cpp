@@ -53,14 +53,14 @@ Effort effort_of(const Network& network, bool quick) {
        {.sweep = {64, 64}, .quickstart = {1000, 1}, .reference_trials = 512, .repetitions = 5}},
       {"resnet20", {.sweep = {64, 16}, .quickstart = {256, 1}, .reference_trials = 64}},
       {"mobilenet_v2",
-       {.sweep = {16, 8}, .quickstart = {32, 1}, .reference_trials = 8, .padded_batch = 8}},
+       {.sweep = {16, 16}, .quickstart = {32, 1}, .reference_trials = 8, .padded_batch = 8}},
       {"resnet50",
-       {.sweep = {4, 4}, .quickstart = {8, 1}, .reference_trials = 2, .padded_batch = 4}},
+       {.sweep = {8, 8}, .quickstart = {8, 1}, .reference_trials = 4, .padded_batch = 4}},
       {"vgg16",
-       {.sweep = {4, 2},
-        .quickstart = {4, 1},
-        .reference_trials = 1,
-        .padded_batch = 2,
+       {.sweep = {8, 8},
+        .quickstart = {8, 1},
+        .reference_trials = 2,
+        .padded_batch = 4,
         .repetitions = 1}}};
   Effort effort = kEfforts.at(network.name);
   if (!quick) return effort;
