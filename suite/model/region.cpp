@@ -6,8 +6,40 @@
 namespace bitquake::model {
 namespace {
 
-bool same(const float* a, const float* b, std::int64_t n) {
-  return std::memcmp(a, b, static_cast<std::size_t>(n) * sizeof(float)) == 0;
+/// Equal bits. Of short runs two integers at a time: most are shorter than a call takes.
+inline bool same(const float* a, const float* b, std::int64_t n) {
+  if (n > 24) return std::memcmp(a, b, static_cast<std::size_t>(n) * sizeof(float)) == 0;
+  std::uint64_t differs = 0;
+  std::int64_t i = 0;
+  for (; i + 2 <= n; i += 2) {
+    std::uint64_t x = 0, y = 0;
+    std::memcpy(&x, a + i, sizeof x);
+    std::memcpy(&y, b + i, sizeof y);
+    differs |= x ^ y;
+  }
+  if (i < n) {
+    std::uint32_t x = 0, y = 0;
+    std::memcpy(&x, a + i, sizeof x);
+    std::memcpy(&y, b + i, sizeof y);
+    differs |= x ^ y;
+  }
+  return differs == 0;
+}
+
+/// Short runs by two overlapping moves of fixed size: most are shorter than a call takes.
+inline void copy_run(const float* in, float* out, std::int64_t n) {
+  constexpr std::size_t kFour = 4 * sizeof(float), kEight = 8 * sizeof(float);
+  if (n > 16) {
+    std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(float));
+  } else if (n >= 8) {
+    std::memcpy(out, in, kEight);
+    std::memcpy(out + n - 8, in + n - 8, kEight);
+  } else if (n >= 4) {
+    std::memcpy(out, in, kFour);
+    std::memcpy(out + n - 4, in + n - 4, kFour);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = in[i];
+  }
 }
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
@@ -25,25 +57,22 @@ void copy_box(const Patch& from, const Box& wanted, float* to) {
 
 void paste_box(const Patch& values, const Box& box, float* target, const Box& target_box) {
   const Patch into{target_box, target};
-  const auto copy = [&](std::int64_t c, std::int64_t y, std::int64_t count) {
-    const float* in = values.at(c, y, box.x.low);
-    auto* out = const_cast<float*>(into.at(c, y, box.x.low));
-    if (count < 16) {  // a call costs more than the copy
-      for (std::int64_t i = 0; i < count; ++i) out[i] = in[i];
-    } else {
-      std::memcpy(out, in, static_cast<std::size_t>(count) * sizeof(float));
-    }
-  };
+  const float* in = values.at(box.c.low, box.y.low, box.x.low);
+  auto* out = const_cast<float*>(into.at(box.c.low, box.y.low, box.x.low));
   // Lines, planes or all at once, where both sides hold them without gaps.
   const bool lines = box.x == values.stored.x && box.x == target_box.x;
-  const bool planes = lines && box.y == values.stored.y && box.y == target_box.y;
-  if (planes) return copy(box.c.low, box.y.low, box.elements());
-  for (std::int64_t c = box.c.low; c < box.c.high; ++c) {
-    if (lines) {
-      copy(c, box.y.low, box.y.size() * box.x.size());
-      continue;
+  if (lines && box.y == values.stored.y && box.y == target_box.y) {
+    return copy_run(in, out, box.elements());
+  }
+  const std::int64_t in_line = values.stored.x.size(), out_line = target_box.x.size();
+  const std::int64_t in_plane = in_line * values.stored.y.size(),
+                     out_plane = out_line * target_box.y.size();
+  const std::int64_t height = lines ? 1 : box.y.size();
+  const std::int64_t run = lines ? box.y.size() * box.x.size() : box.x.size();
+  for (std::int64_t c = box.c.low; c < box.c.high; ++c, in += in_plane, out += out_plane) {
+    for (std::int64_t y = 0; y < height; ++y) {
+      copy_run(in + y * in_line, out + y * out_line, run);
     }
-    for (std::int64_t y = box.y.low; y < box.y.high; ++y) copy(c, y, box.x.size());
   }
 }
 
