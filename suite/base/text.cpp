@@ -56,7 +56,7 @@ std::size_t width(std::string_view text) {
 
 }  // namespace
 
-std::string aligned_table(const std::vector<std::vector<std::string>>& rows) {
+std::string aligned_table(const std::vector<std::vector<std::string>>& rows, Align align) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
@@ -68,7 +68,7 @@ std::string aligned_table(const std::vector<std::vector<std::string>>& rows) {
     for (std::size_t i = 0; i < rows[r].size(); ++i) {
       const std::string padding(widths[i] - width(rows[r][i]), ' ');
       if (i > 0) line += "  ";
-      line += i == 0 ? rows[r][i] + padding : padding + rows[r][i];
+      line += i == 0 || align == Align::left ? rows[r][i] + padding : padding + rows[r][i];
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";

@@ -19,8 +19,11 @@ std::string with_commas(std::uint64_t value);
 /// Dimensions for people: {6, 1, 5, 5} -> "6x1x5x5"; empty for a scalar.
 std::string shape_text(const std::vector<std::int64_t>& shape);
 
-/// Columns padded to equal width, two spaces between; the first column left-aligned, the others
-/// right-aligned; a rule under the header (first row). No trailing blanks; ends with a newline.
-std::string aligned_table(const std::vector<std::vector<std::string>>& rows);
+enum class Align { left, right };
+
+/// Columns padded to equal width, two spaces between; the first column left-aligned, the others as
+/// `align` says; a rule under the header (first row). No trailing blanks; ends with a newline.
+std::string aligned_table(const std::vector<std::vector<std::string>>& rows,
+                          Align align = Align::right);
 
 }  // namespace bitquake

@@ -1,8 +1,7 @@
 #include "suite/engine/execution.hpp"
 
-#include <fmt/format.h>
+#include "suite/base/text.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <vector>
@@ -34,23 +33,6 @@ model::Execution execution_of(scenario::Execution execution) {
   return model::Execution::reference;
 }
 
-/// Left-aligned columns, for text; two spaces between, nothing padded behind the last word.
-std::string text_columns(const std::vector<std::array<std::string, 5>>& rows) {
-  std::array<std::size_t, 5> widths{};
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-    if (&row == &rows.front()) text += std::string(line.size(), '-') + "\n";
-  }
-  return text;
-}
-
 }  // namespace
 
 model::ExecutionOptions execution_options(const scenario::Scenario& scenario) {
@@ -65,14 +47,14 @@ model::ExecutionOptions execution_options(const scenario::Scenario& scenario) {
 
 std::string execution_text(const model::Model& model, std::span<const model::SiteExecution> sites) {
   if (sites.empty()) return "every inference runs the whole network (execution: reference)\n";
-  std::vector<std::array<std::string, 5>> rows{
+  std::vector<std::vector<std::string>> rows{
       {"site", "kind", "neuron fault", "weight fault", "reason"}};
   for (const model::SiteExecution& how : sites) {
     const faultgen::Site& site = model.sites()[how.site];
     rows.push_back({faultgen::site_name(site), std::string(faultgen::to_string(site.kind)),
                     how.neuron_fault, how.weight_fault, how.reason});
   }
-  return text_columns(rows);
+  return aligned_table(rows, Align::left);
 }
 
 }  // namespace bitquake::engine

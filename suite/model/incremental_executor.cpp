@@ -1,6 +1,7 @@
 #include "suite/model/incremental_executor.hpp"
 
 #include "faultgen/bits.hpp"
+#include "suite/model/evidence.hpp"
 #include "suite/model/fingerprint.hpp"
 #include "suite/model/row_loops.hpp"
 
@@ -234,8 +235,8 @@ class Wave {
         filters.push_back({element / length, {data, data + length}});
         found = filters.end() - 1;
       }
-      apply(fault, &found->values[static_cast<std::size_t>(element % length)],
-            result.injections[i]);
+      model::inject(fault, &found->values[static_cast<std::size_t>(element % length)],
+                    result.injections[i]);
     }
     for (const Fault& fault : faults) {
       if (fault.target != Target::weight) continue;
@@ -262,26 +263,8 @@ class Wave {
     }
   }
 
-  static void apply(const Fault& fault, float* value, Injection& injection) {
-    const std::uint32_t before = faultgen::to_bits(*value);
-    const auto after =
-        static_cast<std::uint32_t>(faultgen::apply(fault.model, fault.bit_mask, before));
-    std::memcpy(value, &after, sizeof after);
-    injection = {true, before, after};
-  }
-
-  /// See ReferenceExecutor: finite before any fault of the group touched it.
   bool became_nonfinite(std::size_t trial, const Fault& fault, float value) const {
-    if (std::isfinite(value)) return false;
-    for (std::size_t i = 0; i < trials_[trial].faults.size(); ++i) {
-      const Fault& first = trials_[trial].faults[i];
-      if (first.site == fault.site && first.target == fault.target &&
-          first.element == fault.element) {
-        return std::isfinite(faultgen::from_bits(
-            static_cast<std::uint32_t>(results_[trial].injections[i].original_bits)));
-      }
-    }
-    return false;
+    return model::became_nonfinite(trials_[trial].faults, results_[trial].injections, fault, value);
   }
 
   /// Without prefix reuse the whole network runs, from a copy of the input.
@@ -450,7 +433,7 @@ class Wave {
     bool differs = known != nullptr || !parts_.noop;
     for (std::size_t i = 0; i < faults.size(); ++i) {
       if (!here(faults[i])) continue;
-      apply(faults[i], at(faults[i]), result.injections[i]);
+      model::inject(faults[i], at(faults[i]), result.injections[i]);
       differs |= result.injections[i].original_bits != result.injections[i].corrupted_bits;
     }
     for (const Fault& fault : faults) {

@@ -1,6 +1,7 @@
 #include "suite/model/reference_executor.hpp"
 
 #include "faultgen/bits.hpp"
+#include "suite/model/evidence.hpp"
 #include "suite/model/fingerprint.hpp"
 #include "suite/model/trace.hpp"
 
@@ -199,7 +200,7 @@ class FaultyRun : public Run {
         copy = slot.toTensor().clone();
         slot = copy;
       }
-      apply(fault, element_at(copy, fault.element), result.injections[i]);
+      model::inject(fault, element_at(copy, fault.element), result.injections[i]);
     }
     for (const Fault& fault : faults) {
       if (fault.target != Target::weight) continue;
@@ -234,7 +235,8 @@ class FaultyRun : public Run {
       for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
         const Fault& fault = trials_[row].faults[i];
         if (here(fault)) {
-          apply(fault, element_at(tensor, first + fault.element), results_[row].injections[i]);
+          model::inject(fault, element_at(tensor, first + fault.element),
+                        results_[row].injections[i]);
         }
       }
       for (const Fault& fault : trials_[row].faults) {
@@ -247,28 +249,8 @@ class FaultyRun : public Run {
   }
 
  private:
-  static void apply(const Fault& fault, float* value, Injection& injection) {
-    const std::uint32_t before = faultgen::to_bits(*value);
-    const auto after =
-        static_cast<std::uint32_t>(faultgen::apply(fault.model, fault.bit_mask, before));
-    std::memcpy(value, &after, sizeof after);
-    injection = {true, before, after};
-  }
-
-  /// The value a fault leaves behind counts as a monitored point of its own. It was finite before
-  /// any fault of the group touched it unless the first of them found it otherwise.
   bool became_nonfinite(std::size_t row, const Fault& fault, float value) const {
-    if (std::isfinite(value)) return false;
-    for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
-      const Fault& first = trials_[row].faults[i];
-      if (first.site != fault.site || first.target != fault.target ||
-          first.element != fault.element) {
-        continue;
-      }
-      const auto original = static_cast<std::uint32_t>(results_[row].injections[i].original_bits);
-      return std::isfinite(faultgen::from_bits(original));
-    }
-    return false;
+    return model::became_nonfinite(trials_[row].faults, results_[row].injections, fault, value);
   }
 
   void nonfinite(std::size_t row, std::uint32_t point, const Event& event,

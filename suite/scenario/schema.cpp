@@ -415,7 +415,7 @@ std::string range_text(const Key& key) {
 }
 
 std::string keys_table() {
-  using Row = std::array<std::string, 5>;
+  using Row = std::vector<std::string>;
   std::vector<Row> rows{{"key", "type", "default", "range", "meaning"}};
   for (const Key& key : keys()) {
     std::string standard(key.mandatory ? "(mandatory)" : key.default_text);
@@ -426,19 +426,7 @@ std::string keys_table() {
     }
     if (!key.none.empty()) rows.push_back({"  none", "", "", "", std::string(key.none)});
   }
-  std::array<std::size_t, 5> widths{};
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-    if (&row == &rows.front()) text += std::string(line.size(), '-') + "\n";
-  }
-  return text;
+  return aligned_table(rows, Align::left);
 }
 
 }  // namespace bitquake::scenario
