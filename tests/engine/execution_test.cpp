@@ -117,9 +117,9 @@ TEST_CASE("how sites are executed is a table for people", "[engine][execution][g
   settings.explanation = {{0, "region from 3x3", "channel", ""},
                           {1, "dense", "layer", "a column computed alone has other bits"}};
   const auto explained = make_toy_model(settings);
-  REQUIRE(engine::execution_text(*explained, explained->explain()) ==
-          "site  kind    neuron fault     weight fault  reason\n"
-          "---------------------------------------------------\n"
-          "fc1   linear  region from 3x3  channel\n"
+  REQUIRE(
+      engine::execution_text(*explained, explained->explain()) ==
+      "site  kind    neuron fault     weight fault  reason\n" + std::string(83, '-') +
+          "\nfc1   linear  region from 3x3  channel\n"
           "fc2   linear  dense            layer         a column computed alone has other bits\n");
 }
