@@ -259,7 +259,9 @@ class Generator {
                                                "torch.feature_dropout(@, 0.5, False)",
                                                "torch.where(@ > 0.1, @, @ * 0.5)",
                                                "@ * @"};
-    return apply("Activation", one_of(chance(45) ? kCommon : kAll), x);
+    const Value y = apply("Activation", one_of(chance(45) ? kCommon : kAll), x);
+    // Sums lose the sign of a zero: here it decides a value.
+    return chance(10) ? apply("Signed", "@ + torch.copysign(torch.full_like(@, 0.5), @)", y) : y;
   }
 
   Value pool(const Value& x) {

@@ -30,7 +30,7 @@ std::uint64_t element_of(const std::vector<std::int64_t>& shape, Draws& draws) {
 }
 
 std::uint64_t mask_of_bits(Draws& draws) {
-  switch (draws.below(6)) {
+  switch (draws.below(7)) {
     case 0:
       return 1U << draws.below(23);  // mantissa
     case 1:
@@ -40,6 +40,8 @@ std::uint64_t mask_of_bits(Draws& draws) {
     case 3:
       return draws.next32();
     case 4:
+      return 0x7fffffffU;  // all but the sign: stuck at 0 gives zeros of both signs
+    case 5:
       return 0x7f800000U | (chance(draws, 50) ? 1U << draws.below(23) : 0);  // Inf or NaN
     default:
       return 1U << draws.below(32);
