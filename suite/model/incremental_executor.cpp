@@ -8,11 +8,8 @@
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <deque>
 #include <new>
-#include <set>
 #include <utility>
 
 namespace bitquake::model {

@@ -366,18 +366,22 @@ const std::vector<std::uint32_t>& IncrementalPlan::steps_of_weight(std::uint32_t
   return found == steps_of_weight_.end() ? kNone : found->second;
 }
 
+at::Tensor IncrementalPlan::run_on(const Instruction& instruction, const at::Tensor& batch) const {
+  torch::jit::Stack stack;
+  for (const std::uint32_t index : instruction.inputs) {
+    stack.push_back(registers_[index].data       ? c10::IValue(batch)
+                    : constants_[index].isNone() ? example_[index]
+                                                 : constants_[index]);
+  }
+  instruction.operation(stack);
+  return stack[0].toTensor();
+}
+
 at::Tensor IncrementalPlan::run_window(std::uint32_t number, const at::Tensor& windows,
                                        bool prepared) const {
   const WaveStep& step = steps_[number];
   if (!step.convolution) {
-    torch::jit::Stack stack;
-    for (const std::uint32_t index : step.instruction->inputs) {
-      stack.push_back(registers_[index].data       ? c10::IValue(windows)
-                      : constants_[index].isNone() ? example_[index]
-                                                   : constants_[index]);
-    }
-    step.instruction->operation(stack);
-    return stack[0].toTensor();
+    return run_on(*step.instruction, windows);
   }
   const Convolution& c = *step.convolution;
   const at::Tensor bias = c.bias ? constants_[*c.bias].toTensor() : at::Tensor();
@@ -434,14 +438,7 @@ bool IncrementalPlan::try_window(std::uint32_t number, std::int64_t size, bool p
   for (std::uint32_t round = 0; round < 2; ++round) {
     fill_test_values(input, number * 64 + round);
     if (round == 1) make_odd_rows_extreme(input);
-    torch::jit::Stack stack;
-    for (const std::uint32_t index : instruction.inputs) {
-      stack.push_back(registers_[index].data       ? c10::IValue(input)
-                      : constants_[index].isNone() ? example_[index]
-                                                   : constants_[index]);
-    }
-    instruction.operation(stack);
-    const at::Tensor whole = stack[0].toTensor();
+    const at::Tensor whole = run_on(instruction, input);
     // Corners, edges and inside: each row another place.
     for (std::int64_t shift = 0; shift < (rows < 9 ? 9 : 1); shift += rows) {
       std::vector<at::Tensor> windows, wanted;

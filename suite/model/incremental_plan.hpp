@@ -112,6 +112,8 @@ class IncrementalPlan {
   void choose_kind(WaveStep& step, const Registers& after);
   void find_dead();
   void find_kept();
+  /// The operator of an instruction with one batch operand, on other values of it.
+  at::Tensor run_on(const Instruction& instruction, const at::Tensor& batch) const;
   bool try_window(std::uint32_t step, std::int64_t size, bool prepared) const;
   bool try_channels(std::uint32_t step, std::int64_t block) const;
 
