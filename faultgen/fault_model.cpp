@@ -1,7 +1,10 @@
 #include "faultgen/fault_model.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <deque>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -38,6 +41,39 @@ bool one_line(std::string_view doc) {
 }
 
 }  // namespace
+
+namespace detail {
+
+std::uint64_t replaced(const Storage& storage, std::uint32_t value, std::uint64_t /*bits*/) {
+  return encode(storage, std::bit_cast<float>(value));
+}
+
+std::uint64_t zeroed(const Storage& storage, std::uint32_t /*value*/, std::uint64_t /*bits*/) {
+  return encode(storage, 0.0F);
+}
+
+std::uint64_t negated(const Storage& storage, std::uint32_t /*value*/, std::uint64_t bits) {
+  const bool has_sign_bit =
+      storage.format != NumberFormat::int8 && storage.format != NumberFormat::fixed;
+  if (has_sign_bit) return bits ^ (std::uint64_t{1} << (storage_bits(storage) - 1));
+  return encode(storage, -decode(storage, bits));
+}
+
+std::uint64_t increased(const Storage& storage, std::uint32_t value, std::uint64_t bits) {
+  return encode(storage, decode(storage, bits) + std::bit_cast<float>(value));
+}
+
+std::uint64_t made_nan(const Storage& storage, std::uint32_t /*value*/, std::uint64_t /*bits*/) {
+  return encode(storage, std::numeric_limits<float>::quiet_NaN());
+}
+
+std::uint64_t made_infinite(const Storage& storage, std::uint32_t /*value*/, std::uint64_t bits) {
+  const bool negative = std::signbit(decode(storage, bits));
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  return encode(storage, negative ? -kInfinity : kInfinity);
+}
+
+}  // namespace detail
 
 std::span<const FaultModelInfo> fault_models() { return registry().models; }
 

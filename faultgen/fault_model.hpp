@@ -18,13 +18,37 @@ namespace bitquake::faultgen {
 /// the function sets above them is dropped.
 using BitFunction = std::uint64_t (*)(std::uint64_t bit_mask, std::uint64_t bits);
 
-/// What a fault model is called and what it does.
+/// The pattern that a fault of a whole value leaves behind where it found `bits`, both in `storage`.
+/// @param value  fp32 bits of Fault::value
+using ValueFunction = std::uint64_t (*)(const Storage& storage, std::uint32_t value,
+                                        std::uint64_t bits);
+
+/// Where the value of a whole-value model comes from.
+enum class ValueSource : std::uint8_t {
+  none,     ///< it needs none
+  given,    ///< the scenario
+  uniform,  ///< drawn uniformly from an interval
+  normal,   ///< drawn from a normal distribution around 0
+};
+
+/// What a fault model is called and what it does: to bits, or to a value as a whole.
 struct FaultModelInfo {
   FaultModel value;
   std::string_view name;
-  std::string_view doc;  ///< one line
-  BitFunction bits;
+  std::string_view doc;         ///< one line
+  BitFunction bits = nullptr;   ///< or
+  ValueFunction whole = nullptr;
+  ValueSource source = ValueSource::none;
 };
+
+namespace detail {
+std::uint64_t replaced(const Storage& storage, std::uint32_t value, std::uint64_t bits);
+std::uint64_t zeroed(const Storage& storage, std::uint32_t value, std::uint64_t bits);
+std::uint64_t negated(const Storage& storage, std::uint32_t value, std::uint64_t bits);
+std::uint64_t increased(const Storage& storage, std::uint32_t value, std::uint64_t bits);
+std::uint64_t made_nan(const Storage& storage, std::uint32_t value, std::uint64_t bits);
+std::uint64_t made_infinite(const Storage& storage, std::uint32_t value, std::uint64_t bits);
+}  // namespace detail
 
 /// The fault models that every program has. Their numbers are part of the fault-set format.
 inline constexpr std::array kBuiltInFaultModels{
@@ -34,6 +58,24 @@ inline constexpr std::array kBuiltInFaultModels{
                    [](std::uint64_t bit_mask, std::uint64_t bits) { return bits & ~bit_mask; }},
     FaultModelInfo{FaultModel::stuck_at_1, "stuck_at_1", "the bit reads 1",
                    [](std::uint64_t bit_mask, std::uint64_t bits) { return bits | bit_mask; }},
+    FaultModelInfo{FaultModel::set_value, "set_value", "the value is replaced by faults.value",
+                   nullptr, detail::replaced, ValueSource::given},
+    FaultModelInfo{FaultModel::zero, "zero", "the value is replaced by 0", nullptr, detail::zeroed},
+    FaultModelInfo{FaultModel::sign_flip, "sign_flip", "the value is negated", nullptr,
+                   detail::negated},
+    FaultModelInfo{FaultModel::random_value, "random_value",
+                   "the value is replaced by one drawn uniformly from faults.value_range", nullptr,
+                   detail::replaced, ValueSource::uniform},
+    FaultModelInfo{FaultModel::gaussian, "gaussian",
+                   "a normal deviate with standard deviation faults.sigma is added", nullptr,
+                   detail::increased, ValueSource::normal},
+    FaultModelInfo{FaultModel::nan, "nan",
+                   "the value is replaced by NaN; by what stands for it in the format", nullptr,
+                   detail::made_nan},
+    FaultModelInfo{FaultModel::inf, "inf",
+                   "the value is replaced by infinity of its sign; by the largest where the format "
+                   "has none",
+                   nullptr, detail::made_infinite},
 };
 
 /// Most fault models of one program, the built-in ones included: a FaultModel is one byte.
@@ -63,16 +105,24 @@ constexpr bool is_registered_by_program(FaultModel model) {
 const FaultModelInfo& fault_model_info(FaultModel model);
 
 inline constexpr std::array kTargets{
-    Named<Target>{Target::neuron, "neurons", "outputs of convolution and linear sites"},
-    Named<Target>{Target::weight, "weights", "weight parameters of convolution and linear sites"},
+    Named<Target>{Target::neuron, "neurons", "outputs of sites"},
+    Named<Target>{Target::weight, "weights", "weight parameters of sites"},
+    Named<Target>{Target::bias, "biases", "bias parameters of sites"},
+    Named<Target>{Target::running_mean, "running_means", "stored means of batch norms"},
+    Named<Target>{Target::running_var, "running_vars", "stored variances of batch norms"},
+    Named<Target>{Target::site_input, "site_inputs",
+                  "what a site reads; other readers of the same tensor see the right value"},
+    Named<Target>{Target::network_input, "network_input", "the sample as the network reads it"},
 };
 
 /// How a fault's element is drawn.
-enum class Draw : std::uint8_t { elements, sites };
+enum class Draw : std::uint8_t { elements, sites, weighted_sites };
 
 inline constexpr std::array kDraws{
-    Named<Draw>{Draw::elements, "elements", "uniformly over all elements of the model"},
+    Named<Draw>{Draw::elements, "elements", "uniformly over all elements of the chosen sites"},
     Named<Draw>{Draw::sites, "sites", "a site uniformly first, then an element of it uniformly"},
+    Named<Draw>{Draw::weighted_sites, "weighted_sites",
+                "a site with the weights of faults.site_weights first, then an element of it"},
 };
 
 }  // namespace bitquake::faultgen

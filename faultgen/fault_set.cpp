@@ -23,14 +23,7 @@ Error set_error(const std::string& where, std::string what) {
 }
 
 /// Elements of each site, by target.
-struct Elements {
-  std::vector<std::uint64_t> neurons;
-  std::vector<std::uint64_t> weights;
-
-  std::uint64_t of(const Fault& fault) const {
-    return (fault.target == Target::weight ? weights : neurons)[fault.site];
-  }
-};
+using Elements = std::array<std::vector<std::uint64_t>, kTargets.size()>;
 
 bool countable(const std::vector<std::int64_t>& shape, std::uint64_t& total) {
   std::uint64_t count = 1;
@@ -44,17 +37,18 @@ bool countable(const std::vector<std::int64_t>& shape, std::uint64_t& total) {
 
 Result<Elements> count_elements(const FaultSet& set, const std::string& where) {
   Elements elements;
-  std::uint64_t neurons = 0;
-  std::uint64_t weights = 0;
+  std::array<std::uint64_t, kTargets.size()> totals{};
   for (std::size_t i = 0; i < set.sites.size(); ++i) {
     const Site& site = set.sites[i];
-    if (!countable(site.output_shape, neurons) || !countable(site.weight_shape, weights)) {
-      return set_error(where, "site " + std::to_string(i) + " has impossible shapes: weight " +
-                                  shape_text(site.weight_shape) + ", output " +
-                                  shape_text(site.output_shape));
+    for (const auto& [target, name, doc] : kTargets) {
+      const auto& shape = tensor_shape(site, target);
+      const auto number = static_cast<std::size_t>(target);
+      if (!countable(shape, totals[number])) {
+        return set_error(where, "site " + std::to_string(i) + " has an impossible shape: its " +
+                                    std::string(name) + " " + shape_text(shape));
+      }
+      elements[number].push_back(site_elements(site, target));
     }
-    elements.neurons.push_back(site_elements(site, Target::neuron));
-    elements.weights.push_back(site_elements(site, Target::weight));
   }
   return elements;
 }
@@ -107,14 +101,27 @@ std::optional<Error> check_fault(const FaultSet& set, std::size_t id, const Elem
   if (fault.site >= set.sites.size()) {
     return error(fmt::format("site {} does not exist, there are {}", fault.site, set.sites.size()));
   }
-  if (fault.element >= elements.of(fault)) {
+  const std::uint64_t count =
+      elements[static_cast<std::size_t>(fault.target)][fault.site];
+  if (fault.element >= count) {
     return error(fmt::format("element {} is outside the {} of {}, which has {}", fault.element,
                              name_of(kTargets, fault.target), site_name(set.sites[fault.site]),
-                             elements.of(fault)));
+                             count));
   }
-  if (fault.bit_mask == 0 || (fault.bit_mask >> kFp32Bits) != 0) {
-    return error(fmt::format("bit mask {:#x} is empty or outside the {} bits of fp32",
-                             fault.bit_mask, kFp32Bits));
+  if (const auto bad = check_storage(fault.storage)) return error(bad->what);
+  const unsigned width = storage_bits(fault.storage);
+  const bool whole = fault_model_info(fault.model).whole != nullptr;
+  if (whole ? fault.bit_mask != 0 : fault.bit_mask == 0 || (fault.bit_mask >> width) != 0) {
+    if (whole) {
+      return error(fmt::format("bit mask {:#x} does not go with model {}, which acts on values",
+                               fault.bit_mask, name_of(fault_models(), fault.model)));
+    }
+    return error(fmt::format("bit mask {:#x} is empty or outside the {} bits of {}", fault.bit_mask,
+                             width, name_of(kNumberFormats, fault.storage.format)));
+  }
+  if (!(fault.active_probability > 0 && fault.active_probability <= 1)) {
+    return error("active probability " + shortest(fault.active_probability) +
+                 ", expected a number above 0, at most 1");
   }
   const double weight = set.sampling_weight[id];
   if (!std::isfinite(weight) || weight <= 0) {
@@ -125,17 +132,16 @@ std::optional<Error> check_fault(const FaultSet& set, std::size_t id, const Elem
 
 /// Whether two faults share an element and a bit. `sorted` is working space.
 bool repeats(std::span<const Fault> faults, std::vector<Fault>& sorted) {
-  const auto place = [](const Fault& fault) {
-    return std::tie(fault.site, fault.target, fault.element);
-  };
   sorted.assign(faults.begin(), faults.end());
   std::sort(sorted.begin(), sorted.end(),
-            [&](const Fault& a, const Fault& b) { return place(a) < place(b); });
+            [&](const Fault& a, const Fault& b) { return place_of(a) < place_of(b); });
   std::uint64_t taken = 0;
   for (std::size_t i = 0; i < sorted.size(); ++i) {
-    if (i == 0 || place(sorted[i]) != place(sorted[i - 1])) taken = 0;
-    if ((taken & sorted[i].bit_mask) != 0) return true;
-    taken |= sorted[i].bit_mask;
+    if (i == 0 || place_of(sorted[i]) != place_of(sorted[i - 1])) taken = 0;
+    const bool whole = sorted[i].bit_mask == 0;
+    const std::uint64_t bits = whole ? ~std::uint64_t{0} : sorted[i].bit_mask;
+    if ((taken & bits) != 0) return true;
+    taken |= bits;
   }
   return false;
 }
@@ -150,8 +156,10 @@ std::optional<Error> check_distinct(const FaultSet& set, const std::string& wher
 }
 
 std::string site_text(const Site& site) {
-  return fmt::format("{} {}, weight {}, output {}", to_string(site.kind), site_name(site),
-                     shape_text(site.weight_shape), shape_text(site.output_shape));
+  return fmt::format("{} {}, weight {}, bias {}, statistics {}, input {}, output {}",
+                     to_string(site.kind), site_name(site), shape_text(site.weight_shape),
+                     shape_text(site.bias_shape), shape_text(site.stats_shape),
+                     shape_text(site.input_shape), shape_text(site.output_shape));
 }
 
 }  // namespace
@@ -237,7 +245,8 @@ void write_csv(const FaultSet& set, std::ostream& out) {
 
   Text text;
   text.append(std::string_view(
-      "fault,epoch,slot,site,call,target,element,index,bits,fault_model,sampling_weight\n"));
+      "fault,epoch,slot,site,call,target,element,index,bits,fault_model,value,storage,"
+      "active_probability,sampling_weight\n"));
   const auto flush = [&] {
     out.write(text.data(), static_cast<std::streamsize>(text.size()));
     text.clear();
@@ -251,12 +260,28 @@ void write_csv(const FaultSet& set, std::ostream& out) {
       add_index(text, tensor_shape(site, fault.target), fault.element);
       text.push_back(',');
       add_bits(text, fault.bit_mask);
-      fmt::format_to(std::back_inserter(text), ",{},{}\n", name_of(fault_models(), fault.model),
+      const FaultModelInfo& model = fault_model_info(fault.model);
+      fmt::format_to(std::back_inserter(text), ",{},{},{},{},{}\n", model.name,
+                     model.source == ValueSource::none ? "" : shortest(from_bits(fault.value)),
+                     storage_text(fault.storage), shortest(fault.active_probability),
                      shortest(set.sampling_weight[id]));
       if (text.size() > kFlushBytes) flush();
     }
   }
   flush();
+}
+
+std::string storage_text(const Storage& storage) {
+  const std::string name(name_of(kNumberFormats, storage.format));
+  switch (storage.format) {
+    case NumberFormat::int8:
+      return fmt::format("{} scale {} zero_point {}", name, shortest(storage.scale),
+                         storage.zero_point);
+    case NumberFormat::fixed:
+      return fmt::format("{} Q{}.{}", name, storage.integer_bits, storage.fraction_bits);
+    default:
+      return name;
+  }
 }
 
 FaultSummary summarise(const FaultSet& set) {
@@ -272,7 +297,8 @@ FaultSummary summarise(const FaultSet& set) {
     ++summary.per_site[fault.site];
     ++summary.per_model[static_cast<std::size_t>(fault.model)];
     ++summary.per_target[static_cast<std::size_t>(fault.target)];
-    for (unsigned bit = 0; bit < kFp32Bits; ++bit) {
+    if (fault.bit_mask == 0) ++summary.whole_values;
+    for (unsigned bit = 0; bit < summary.per_bit.size(); ++bit) {
       summary.per_bit[bit] += (fault.bit_mask >> bit) & 1U;
     }
   }

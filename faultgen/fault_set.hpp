@@ -56,15 +56,17 @@ struct FaultSet {
 };
 
 /// Version of the HDF5 layout below; a reader refuses a newer one.
-inline constexpr std::uint64_t kFaultSetVersion = 1;
+inline constexpr std::uint64_t kFaultSetVersion = 2;
 
 /// Most faults, and most groups, of one set: a set is held in memory (about 60 bytes for each of
 /// them).
 inline constexpr std::uint64_t kMaxFaults = 1'000'000'000;
 
-/// Writes `set` as HDF5: /faults/{site, target, element, bit_mask, fault_model, sampling_weight},
-/// /groups/{epoch, slot, first_fault, n_faults}, /sites/{path, call, kind, weight_shape,
-/// output_shape, neurons, weights}, provenance as root attributes. The attribute `doc` of
+/// Writes `set` as HDF5: /faults/{site, target, element, bit_mask, fault_model, value, storage,
+/// active_probability, sampling_weight}, /groups/{epoch, slot, first_fault, n_faults},
+/// /storages/{format, scale, zero_point, integer_bits, fraction_bits}, /sites/{path, call, kind,
+/// weight_shape, bias_shape, stats_shape, input_shape, output_shape, neurons, weights}, provenance
+/// as root attributes. The attribute `doc` of
 /// fault_model maps its codes to names, and readers go by the names. Equal sets give equal bytes.
 /// The file is sealed (suite/base/seal.hpp) and appears whole or not at all
 /// (suite/base/durable.hpp). Throws Exception (results).
@@ -72,8 +74,9 @@ void write_fault_set(const FaultSet& set, const std::filesystem::path& path);
 
 /// Reads and checks a whole set: the seal where there is one, columns of equal length, a batch
 /// size and slots that go with the policy, groups contiguous and in ascending (epoch, slot), every
-/// fault inside its tensor, at least one bit and all within fp32, no (site, element, bit) twice in
-/// a group, weights of faults finite and above 0.
+/// fault inside its tensor, at least one bit and all within its storage for a model of bits, no
+/// (site, element, bit) twice in a group, weights of faults finite and above 0, probabilities in
+/// (0, 1]. Columns that version 1 had not may be missing: values are 0, storage is fp32.
 /// @return Errc::fault_set naming the file and the first thing that is wrong
 /// @note A set without a seal, made with h5py for example, is accepted. Its container is then read
 /// by
@@ -93,8 +96,12 @@ Result<std::monostate> check_fits(const FaultSet& set, const std::string& model_
 
 /// One CSV row (RFC 4180, line end "\n") per fault, header first: fault, epoch, slot, site (module
 /// path), call, target, element, index ("3;1;4": the element's place in its tensor), bits
-/// (ascending, "3;7"), fault_model, sampling_weight.  @pre check_consistent(set)
+/// (ascending, "3;7"; empty for models of whole values), fault_model, value (empty where the model
+/// needs none), storage (storage_text), active_probability, sampling_weight.  @pre check_consistent(set)
 void write_csv(const FaultSet& set, std::ostream& out);
+
+/// "fp32", "int8 scale 0.05 zero_point -3", "fixed Q3.12".
+std::string storage_text(const Storage& storage);
 
 /// What a set holds, counted.
 struct FaultSummary {
@@ -102,7 +109,8 @@ struct FaultSummary {
   std::uint64_t groups = 0;
   std::uint32_t epochs = 0;                                 ///< distinct epochs
   std::vector<std::uint64_t> per_site;                      ///< faults at each of FaultSet::sites
-  std::array<std::uint64_t, kFp32Bits> per_bit{};           ///< faults that touch the bit, LSB = 0
+  std::array<std::uint64_t, 32> per_bit{};                  ///< faults that touch the bit, LSB = 0
+  std::uint64_t whole_values = 0;                           ///< faults of whole values
   std::vector<std::uint64_t> per_model;                     ///< in the order of fault_models()
   std::array<std::uint64_t, kTargets.size()> per_target{};  ///< in the order of kTargets
 

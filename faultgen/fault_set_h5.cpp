@@ -1,3 +1,4 @@
+#include "faultgen/bits.hpp"
 #include "faultgen/fault_set.hpp"
 #include "suite/base/durable.hpp"
 #include "suite/base/h5.hpp"
@@ -17,6 +18,7 @@ namespace bitquake::faultgen {
 namespace {
 
 constexpr const char* kFormat = "bitquake fault set";
+constexpr std::uint64_t kMaxStorages = 1'000'000;
 
 /// One member of every row as a column of its own.
 template <class T, class Row, class Get>
@@ -85,6 +87,39 @@ void write_provenance(h5::File& file, const Provenance& provenance) {
   file.set_attribute("scenario", provenance.scenario);
 }
 
+/// The storages that occur, fp32 first, and for each fault its row.
+void write_storages(h5::File& file, const std::vector<Fault>& faults) {
+  std::vector<Storage> storages{Storage{}};
+  std::vector<std::uint32_t> rows;
+  rows.reserve(faults.size());
+  std::size_t last = 0;  // neighbours are often alike
+  for (const Fault& fault : faults) {
+    if (storages[last] != fault.storage) {
+      last = static_cast<std::size_t>(
+          std::find(storages.begin(), storages.end(), fault.storage) - storages.begin());
+      if (last == storages.size()) storages.push_back(fault.storage);
+    }
+    rows.push_back(static_cast<std::uint32_t>(last));
+  }
+  write(file, "faults/storage", rows, "row of /storages: how the value is held");
+  using S = Storage;
+  write(file, "storages/format",
+        column<std::uint8_t>(storages,
+                             [](const S& s) { return static_cast<std::uint8_t>(s.format); }),
+        codes(kNumberFormats));
+  write(file, "storages/scale", column<float>(storages, [](const S& s) { return s.scale; }),
+        "int8: value of one step");
+  write(file, "storages/zero_point",
+        column<std::int32_t>(storages, [](const S& s) { return s.zero_point; }),
+        "int8: what stands for 0");
+  write(file, "storages/integer_bits",
+        column<std::uint8_t>(storages, [](const S& s) { return s.integer_bits; }),
+        "fixed: bits before the point");
+  write(file, "storages/fraction_bits",
+        column<std::uint8_t>(storages, [](const S& s) { return s.fraction_bits; }),
+        "fixed: bits behind the point");
+}
+
 void write_faults(h5::File& file, const FaultSet& set) {
   const auto& faults = set.faults;
   const auto models = models_of(faults);
@@ -105,8 +140,14 @@ void write_faults(h5::File& file, const FaultSet& set) {
         column<std::uint8_t>(
             faults, [&](const Fault& f) { return model_codes[static_cast<std::size_t>(f.model)]; }),
         codes(models));
+  write(file, "faults/value", column<float>(faults, [](const Fault& f) { return from_bits(f.value); }),
+        "set by set_value and random_value, added by gaussian; else 0");
+  write(file, "faults/active_probability",
+        column<float>(faults, [](const Fault& f) { return f.active_probability; }),
+        "with which the fault acts in a trial");
   write(file, "faults/sampling_weight", set.sampling_weight,
         "how much the fault counts in a rate over uniformly drawn elements");
+  write_storages(file, faults);
 }
 
 void write_groups(h5::File& file, const std::vector<FaultGroup>& groups) {
@@ -124,6 +165,24 @@ void write_groups(h5::File& file, const std::vector<FaultGroup>& groups) {
         "faults present together, rows of /faults");
 }
 
+struct ShapeColumn {
+  const char* name;
+  const char* doc;
+  std::vector<std::int64_t> Site::*member;
+  bool optional = false;  ///< version 1 had none
+};
+constexpr std::array kShapeColumns{
+    ShapeColumn{"sites/weight_shape", "weight tensor as stored, outermost dimension first",
+                &Site::weight_shape},
+    ShapeColumn{"sites/output_shape",
+                "output tensor without the batch dimension, outermost dimension first",
+                &Site::output_shape},
+    ShapeColumn{"sites/bias_shape", "bias tensor; empty: none", &Site::bias_shape, true},
+    ShapeColumn{"sites/stats_shape", "stored mean and variance; empty: none", &Site::stats_shape,
+                true},
+    ShapeColumn{"sites/input_shape", "input tensor without the batch dimension; empty: no target",
+                &Site::input_shape, true}};
+
 void write_sites(h5::File& file, const std::vector<Site>& sites) {
   file.write_strings("sites/path", column<std::string>(sites, [](const Site& s) { return s.path; }),
                      {"1", "module path"});
@@ -133,14 +192,12 @@ void write_sites(h5::File& file, const std::vector<Site>& sites) {
       "sites/kind",
       column<std::string>(sites, [](const Site& s) { return std::string(to_string(s.kind)); }),
       {"1", "operation"});
-  file.write_strings(
-      "sites/weight_shape",
-      column<std::string>(sites, [](const Site& s) { return shape_text(s.weight_shape); }),
-      {"1", "weight tensor as stored, outermost dimension first"});
-  file.write_strings(
-      "sites/output_shape",
-      column<std::string>(sites, [](const Site& s) { return shape_text(s.output_shape); }),
-      {"1", "output tensor without the batch dimension, outermost dimension first"});
+  for (const ShapeColumn& shapes : kShapeColumns) {
+    file.write_strings(
+        shapes.name,
+        column<std::string>(sites, [&](const Site& s) { return shape_text(s.*shapes.member); }),
+        {"1", shapes.doc});
+  }
   write(
       file, "sites/neurons",
       column<std::uint64_t>(sites, [](const Site& s) { return site_elements(s, Target::neuron); }),
@@ -317,9 +374,7 @@ class Reader {
   }
 
   SiteKind kind(const std::string& name) const {
-    for (const auto& entry : kSiteKinds) {
-      if (entry.name == name) return entry.kind;
-    }
+    if (const auto known = value_of(kSiteKinds, name)) return *known;
     refuse("unknown kind of site '" + name + "'", "use a newer Bitquake, or draw the set again");
   }
 
@@ -329,12 +384,16 @@ class Reader {
     const auto paths = read_strings("sites/path", n);
     const auto calls = read_column<std::uint32_t>("sites/call", n);
     const auto kinds = read_strings("sites/kind", n);
-    const auto weights = read_strings("sites/weight_shape", n);
-    const auto outputs = read_strings("sites/output_shape", n);
     std::vector<Site> sites;
     for (std::uint64_t i = 0; i < n; ++i) {
-      sites.push_back({paths[i], calls[i], kind(kinds[i]), shape(weights[i], "sites/weight_shape"),
-                       shape(outputs[i], "sites/output_shape")});
+      sites.push_back({paths[i], calls[i], kind(kinds[i]), {}, {}});
+    }
+    for (const ShapeColumn& shapes : kShapeColumns) {
+      if (shapes.optional && !file_.has(shapes.name)) continue;
+      const auto texts = read_strings(shapes.name, n);
+      for (std::uint64_t i = 0; i < n; ++i) {
+        sites[i].*shapes.member = shape(texts[i], shapes.name);
+      }
     }
     return sites;
   }
@@ -412,7 +471,36 @@ class Reader {
     for (std::uint64_t i = 0; i < n; ++i) {
       faults.push_back({sites[i], Target{targets[i]}, models[i], elements[i], masks[i]});
     }
+    if (file_.has("faults/value")) {
+      const auto values = read_column<float>("faults/value", n);
+      for (std::uint64_t i = 0; i < n; ++i) faults[i].value = to_bits(values[i]);
+    }
+    if (file_.has("faults/active_probability")) {
+      const auto probabilities = read_column<float>("faults/active_probability", n);
+      for (std::uint64_t i = 0; i < n; ++i) faults[i].active_probability = probabilities[i];
+    }
+    if (file_.has("faults/storage")) read_storages(faults);
     return faults;
+  }
+
+  void read_storages(std::vector<Fault>& faults) const {
+    const std::uint64_t n = rows("storages/format", kMaxStorages);
+    const auto formats = read_column<std::uint8_t>("storages/format", n);
+    const auto scales = read_column<float>("storages/scale", n);
+    const auto zeros = read_column<std::int32_t>("storages/zero_point", n);
+    const auto integers = read_column<std::uint8_t>("storages/integer_bits", n);
+    const auto fractions = read_column<std::uint8_t>("storages/fraction_bits", n);
+    const auto of_faults = read_column<std::uint32_t>("faults/storage", faults.size());
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+      const std::uint32_t row = of_faults[i];
+      if (row >= n || formats[row] >= kNumberFormats.size()) {
+        refuse("fault " + std::to_string(i) + ": storage " + std::to_string(row) +
+                   " does not exist or has an unknown format",
+               "the file is damaged; draw the set again");
+      }
+      faults[i].storage = {NumberFormat{formats[row]}, scales[row], zeros[row], integers[row],
+                           fractions[row]};
+    }
   }
 
   const h5::File& file_;

@@ -1,5 +1,6 @@
 #include "faultgen/sampler.hpp"
 
+#include "faultgen/binomial.hpp"
 #include "faultgen/bits.hpp"
 #include "suite/base/build_info.hpp"
 #include "suite/base/rng.hpp"
@@ -9,6 +10,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
+#include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -20,170 +24,444 @@ Error plan_error(std::string what, std::string hint) {
   return {Errc::fault_set, "", std::move(what), std::move(hint), ""};
 }
 
+bool acts_on_bits(const FaultEntry& entry) {
+  return entry.either_stuck_at || fault_model_info(entry.model).bits != nullptr;
+}
+
+Storage storage_at(const FaultEntry& entry, std::uint32_t site) {
+  return entry.storage.empty() ? Storage{} : entry.storage[site];
+}
+
+/// Words of the pattern that begins at `element`; those behind the end of the tensor belong to
+/// another one and are left out.
+std::vector<std::uint64_t> words_of(const FaultEntry& entry, const std::vector<std::int64_t>& shape,
+                                    std::uint64_t element) {
+  const std::uint64_t total = element_count(shape);
+  std::uint64_t first = element, step = 1, count = 1;
+  const auto block = [&](std::uint64_t size) {
+    first = element - element % size;
+    count = size;
+  };
+  switch (entry.pattern) {
+    case Pattern::single:
+      break;
+    case Pattern::strided:
+      step = entry.pattern_stride;
+      [[fallthrough]];
+    case Pattern::consecutive:
+      count = std::min(entry.pattern_length, (total - 1 - element) / step + 1);
+      break;
+    case Pattern::row:
+      block(shape.empty() ? 1 : static_cast<std::uint64_t>(shape.back()));
+      break;
+    case Pattern::channel:
+      block(shape.empty() ? 1 : total / static_cast<std::uint64_t>(shape.front()));
+      break;
+  }
+  std::vector<std::uint64_t> words(count);
+  for (std::uint64_t i = 0; i < count; ++i) words[i] = first + i * step;
+  return words;
+}
+
+/// Index of the weight that `u` in [0, 1) falls on.
+std::size_t pick(const std::vector<double>& weights, double u) {
+  const double wanted = u * std::accumulate(weights.begin(), weights.end(), 0.0);
+  double sum = 0;
+  std::size_t last = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] <= 0) continue;
+    last = i;
+    sum += weights[i];
+    if (wanted < sum) return i;
+  }
+  return last;
+}
+
+/// An entry with its space, and how its events are drawn.
+class Source {
+ public:
+  Source(const std::vector<Site>& sites, const FaultEntry& entry, std::uint64_t seed)
+      : entry_(entry), space_(sites, entry.target, entry.sites), seed_(seed) {
+    if (entry.draw == Draw::weighted_sites) {
+      for (const std::uint32_t site : space_.active_sites()) {
+        weights_.push_back(entry.site_weights[site]);
+      }
+    }
+    if (entry.arrangement != Arrangement::adjacent) return;
+    for (std::size_t i = 0; i + entry.bits_per_fault <= entry.bits.size(); ++i) {
+      const bool run = entry.bits[i + entry.bits_per_fault - 1] - entry.bits[i] ==
+                       entry.bits_per_fault - 1;
+      if (run) run_starts_.push_back(entry.bits[i]);
+    }
+  }
+
+  const FaultEntry& entry() const { return entry_; }
+  const FaultSpace& space() const { return space_; }
+
+  /// What is wrong with the entry for these sites.
+  std::optional<Error> check() const {
+    const std::string target(name_of(kTargets, entry_.target));
+    if (space_.total_elements() == 0) {
+      return plan_error("the chosen sites have no " + target + " to inject faults into",
+                        is_parameter(entry_.target)
+                            ? "parameters must be such: export without torch.jit.freeze, which "
+                              "makes constants of them"
+                            : "`bitquake model info` shows the sites of the model");
+    }
+    if (acts_on_bits(entry_) && entry_.mask == 0) {
+      if (const auto failed = check_bits()) return failed;
+    }
+    if (entry_.draw == Draw::weighted_sites &&
+        std::accumulate(weights_.begin(), weights_.end(), 0.0) <= 0) {
+      return plan_error("no chosen site with " + target + " has a weight above 0",
+                        "give one of them a weight in faults.site_weights");
+    }
+    if (entry_.amount == Amount::fixed) return check_room(target);
+    if (entry_.rate > 0 && entry_.rate <= 1) return std::nullopt;
+    return plan_error("the rate " + shortest(entry_.rate) + " is no probability above 0",
+                      "give a number above 0, at most 1");
+  }
+
+  /// Events of a group: their number, and where they are when that is not drawn one by one.
+  struct Share {
+    std::uint64_t events = 0;
+    std::vector<std::uint64_t> positions{};
+  };
+  Share share_of(std::uint64_t group, std::size_t entry_number) const {
+    if (entry_.amount == Amount::fixed) return {entry_.per_group};
+    const std::uint64_t n = positions();
+    Draws draws(seed_, Stream::fault_count,
+                group * kMaxEntries + static_cast<std::uint64_t>(entry_number));
+    Share share;
+    share.events = binomial(n, entry_.rate, draws);
+    share.positions = distinct_positions(n, share.events, draws);
+    return share;
+  }
+
+  /// The faults of an event.
+  struct Event {
+    std::vector<Fault> faults;
+    double weight = 1;
+  };
+  /// Draws of one event: what is drawn anew after a collision continues them.
+  class Drawing {
+   public:
+    Drawing(const Source& source, std::uint64_t event)
+        : source_(source),
+          location_(source.seed_, Stream::fault_location, event),
+          bits_(source.seed_, Stream::fault_bits, event),
+          values_(source.seed_, Stream::fault_value, event) {}
+
+    Event next() { return source_.draw(location_, bits_, values_); }
+    Event at(std::uint64_t position) { return source_.at(position, bits_, values_); }
+
+   private:
+    const Source& source_;
+    Draws location_, bits_, values_;
+  };
+
+  static constexpr std::uint64_t kMaxEntries = 1024;
+
+ private:
+  std::optional<Error> check_bits() const {
+    if (entry_.bits.empty() || entry_.bits_per_fault == 0) {
+      return plan_error("no bits were chosen", "choose bits with faults.bits");
+    }
+    for (const std::uint32_t site : space_.active_sites()) {
+      const Storage storage = storage_at(entry_, site);
+      if (entry_.bits.back() < storage_bits(storage)) continue;
+      return plan_error(fmt::format("bit {} is outside the {} bits of {}", entry_.bits.back(),
+                                    storage_bits(storage), name_of(kNumberFormats, storage.format)),
+                        "choose other bits with faults.bits");
+    }
+    if (!entry_.bit_weights.empty() && entry_.bit_weights.size() != entry_.bits.size()) {
+      return plan_error(fmt::format("{} weights for {} bits", entry_.bit_weights.size(),
+                                    entry_.bits.size()),
+                        "give faults.bit_weights one number for each bit");
+    }
+    const bool adjacent = entry_.arrangement == Arrangement::adjacent;
+    if (adjacent ? run_starts_.empty() : entry_.bits_per_fault > entry_.bits.size()) {
+      return plan_error(fmt::format("faults of {} {} bits were asked for, the {} chosen bits have "
+                                    "none such",
+                                    entry_.bits_per_fault, adjacent ? "adjacent" : "distinct",
+                                    entry_.bits.size()),
+                        "ask for fewer bits, or choose more with faults.bits");
+    }
+    return std::nullopt;
+  }
+
+  /// Whether a group of distinct faults exists at all.
+  std::optional<Error> check_room(const std::string& target) const {
+    const bool by_bit = acts_on_bits(entry_) && entry_.mask == 0 && entry_.bits_per_fault == 1;
+    std::uint64_t locations = by_bit ? entry_.bits.size() : 1;
+    const bool huge =
+        __builtin_mul_overflow(locations, space_.total_elements(), &locations);
+    if (entry_.per_group > 0 && (huge || entry_.per_group <= locations)) return std::nullopt;
+    return plan_error("a group of " + std::to_string(entry_.per_group) +
+                          " faults was asked for, the " + target + " offer " +
+                          std::to_string(locations) + " distinct locations (element and bit)",
+                      "ask for fewer faults per group or for more bits");
+  }
+
+  /// Places that a rate counts: elements, or chosen bits of elements.
+  std::uint64_t positions() const {
+    const bool by_bit = entry_.amount == Amount::bit_error_rate;
+    return space_.total_elements() * (by_bit ? entry_.bits.size() : 1);
+  }
+
+  Event draw(Draws& location, Draws& bits, Draws& values) const {
+    double weight = 1;
+    const auto [site, element] = draw_location(location, weight);
+    return event(site, element, draw_mask(bits, weight), bits, values, weight);
+  }
+
+  Event at(std::uint64_t position, Draws& bits, Draws& values) const {
+    double weight = 1;
+    if (entry_.amount == Amount::bit_error_rate) {
+      const auto [site, element] = space_.locate(position / entry_.bits.size());
+      const std::uint64_t mask = std::uint64_t{1} << entry_.bits[position % entry_.bits.size()];
+      return event(site, element, mask, bits, values, weight);
+    }
+    const auto [site, element] = space_.locate(position);
+    return event(site, element, draw_mask(bits, weight), bits, values, weight);
+  }
+
+  FaultSpace::Location draw_location(Draws& draws, double& weight) const {
+    if (entry_.draw == Draw::elements) return space_.locate(draws.below(space_.total_elements()));
+    const auto& active = space_.active_sites();
+    const auto total = static_cast<double>(space_.total_elements());
+    double inverse = static_cast<double>(active.size());  // of the probability of the site
+    std::size_t place = 0;
+    if (entry_.draw == Draw::sites) {
+      place = draws.below(active.size());
+    } else {
+      place = pick(weights_, draws.uniform());
+      inverse = std::accumulate(weights_.begin(), weights_.end(), 0.0) / weights_[place];
+    }
+    const std::uint32_t site = active[place];
+    weight *= static_cast<double>(space_.elements(site)) / total * inverse;
+    return {site, draws.below(space_.elements(site))};
+  }
+
+  std::uint64_t draw_mask(Draws& draws, double& weight) const {
+    if (!acts_on_bits(entry_)) return 0;
+    if (entry_.mask != 0) return entry_.mask;
+    if (entry_.arrangement == Arrangement::adjacent) {
+      const std::uint64_t run = (~std::uint64_t{0}) >> (64 - entry_.bits_per_fault);
+      return run << run_starts_[draws.below(run_starts_.size())];
+    }
+    if (!entry_.bit_weights.empty()) {
+      const auto& weights = entry_.bit_weights;
+      const std::size_t place = pick(weights, draws.uniform());
+      weight *= std::accumulate(weights.begin(), weights.end(), 0.0) /
+                (weights[place] * static_cast<double>(weights.size()));
+      return std::uint64_t{1} << entry_.bits[place];
+    }
+    std::uint64_t mask = 0;
+    for (std::uint32_t found = 0; found < entry_.bits_per_fault;) {
+      const std::uint64_t bit = std::uint64_t{1} << entry_.bits[draws.below(entry_.bits.size())];
+      if ((mask & bit) != 0) continue;
+      mask |= bit;
+      ++found;
+    }
+    return mask;
+  }
+
+  Event event(std::uint32_t site, std::uint64_t element, std::uint64_t mask, Draws& bits,
+              Draws& values, double weight) const {
+    Fault fault;
+    fault.site = site;
+    fault.target = entry_.target;
+    fault.model = entry_.model;
+    if (entry_.either_stuck_at) {
+      fault.model = bits.below(2) == 0 ? FaultModel::stuck_at_0 : FaultModel::stuck_at_1;
+    }
+    fault.bit_mask = mask;
+    fault.storage = storage_at(entry_, site);
+    fault.active_probability = entry_.active_probability;
+    Event event{{}, weight};
+    const auto& shape = tensor_shape(space_.sites()[site], entry_.target);
+    for (const std::uint64_t word : words_of(entry_, shape, element)) {
+      fault.element = word;
+      fault.value = draw_value(values);
+      event.faults.push_back(fault);
+    }
+    return event;
+  }
+
+  std::uint32_t draw_value(Draws& draws) const {
+    switch (fault_model_info(entry_.model).source) {
+      case ValueSource::none:
+        return 0;
+      case ValueSource::given:
+        return entry_.value;
+      case ValueSource::uniform:
+        return to_bits(
+            static_cast<float>(entry_.low + (entry_.high - entry_.low) * draws.uniform()));
+      case ValueSource::normal:
+        return to_bits(static_cast<float>(entry_.sigma * draws.normal()));
+    }
+    return 0;
+  }
+
+  const FaultEntry& entry_;
+  FaultSpace space_;
+  std::uint64_t seed_;
+  std::vector<double> weights_;             ///< of the active sites
+  std::vector<std::uint32_t> run_starts_;   ///< lowest bits of runs of adjacent chosen bits
+};
+
+/// What a group hits already.
+class Taken {
+ public:
+  void clear() { bits_.clear(); }
+
+  /// False, and nothing is added, when an event would hit a bit again.
+  bool insert(const std::vector<Fault>& faults) {
+    for (const Fault& fault : faults) {
+      const auto found = bits_.find(place_of(fault));
+      if (found != bits_.end() && (found->second & bits_of(fault)) != 0) return false;
+    }
+    for (const Fault& fault : faults) bits_[place_of(fault)] |= bits_of(fault);
+    return true;
+  }
+
+ private:
+  static std::uint64_t bits_of(const Fault& fault) {
+    return fault.bit_mask == 0 ? ~std::uint64_t{0} : fault.bit_mask;
+  }
+
+  std::map<Place, std::uint64_t> bits_;
+};
+
+class Sampler {
+ public:
+  Sampler(const std::vector<Site>& sites, const FaultPlan& plan, FaultSet& set)
+      : plan_(plan), set_(set) {
+    for (const FaultEntry& entry : plan.entries) sources_.emplace_back(sites, entry, plan.seed);
+  }
+
+  std::optional<Error> check() const {
+    for (const Source& source : sources_) {
+      if (const auto failed = source.check()) return failed;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Error> draw() {
+    const std::uint64_t slots = plan_.schedule.slots(plan_.samples);
+    for (std::uint32_t epoch = 0; epoch < plan_.epochs; ++epoch) {
+      for (std::uint64_t slot = 0; slot < slots; ++slot) {
+        if (const auto failed = draw_group(epoch, slot, epoch * slots + slot)) return failed;
+      }
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::optional<Error> draw_group(std::uint32_t epoch, std::uint64_t slot, std::uint64_t group) {
+    const std::uint64_t first = set_.faults.size();
+    taken_.clear();
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      const Source::Share share = sources_[i].share_of(group, i);
+      for (std::uint64_t e = 0; e < share.events; ++e) {
+        // A fault to itself cannot meet another.
+        const bool alone = sources_.size() == 1 && share.events == 1;
+        auto drawn = draw_event(sources_[i], share, e, alone);
+        if (!drawn) return full(group);
+        set_.faults.insert(set_.faults.end(), drawn->faults.begin(), drawn->faults.end());
+        set_.sampling_weight.insert(set_.sampling_weight.end(), drawn->faults.size(),
+                                    drawn->weight);
+        if (set_.faults.size() > kMaxFaults) return too_many();
+      }
+    }
+    set_.groups.push_back(
+        {epoch, slot, first, static_cast<std::uint32_t>(set_.faults.size() - first)});
+    return std::nullopt;
+  }
+
+  std::optional<Source::Event> draw_event(const Source& source, const Source::Share& share,
+                                          std::uint64_t number, bool alone) {
+    constexpr int kTries = 100'000;
+    Source::Drawing drawing(source, event_++);
+    if (!share.positions.empty()) {
+      Source::Event event = drawing.at(share.positions[number]);
+      // Only another entry can have hit it; then that one stands for both.
+      if (!alone && !taken_.insert(event.faults)) event.faults.clear();
+      return event;
+    }
+    for (int i = 0; i < kTries; ++i) {
+      Source::Event event = drawing.next();
+      if (alone || taken_.insert(event.faults)) return event;
+    }
+    return std::nullopt;
+  }
+
+  static Error full(std::uint64_t group) {
+    return plan_error(fmt::format("group {} cannot be filled: its faults cover nearly all places "
+                                  "that its patterns, sites and bits allow",
+                                  group),
+                      "ask for fewer faults per group, shorter patterns or more bits");
+  }
+  static Error too_many() {
+    return plan_error("the plan gives more than " + with_commas(kMaxFaults) + " faults",
+                      "ask for fewer epochs, samples, faults per group or a smaller rate");
+  }
+
+  const FaultPlan& plan_;
+  FaultSet& set_;
+  std::vector<Source> sources_;
+  Taken taken_;
+  std::uint64_t event_ = 0;
+};
+
 std::optional<Error> check_counts(const FaultPlan& plan) {
-  if (plan.per_group == 0 || plan.epochs == 0 || plan.samples == 0 ||
-      plan.schedule.batch_size == 0) {
+  if (plan.entries.empty() || plan.entries.size() > Source::kMaxEntries || plan.epochs == 0 ||
+      plan.samples == 0 || plan.schedule.batch_size == 0) {
     return plan_error(
-        fmt::format("the plan asks for {} epochs of {} samples, {} faults per group, "
-                    "batches of {} samples",
-                    plan.epochs, plan.samples, plan.per_group, plan.schedule.batch_size),
+        fmt::format("the plan asks for {} epochs of {} samples, {} kinds of faults, batches of {} "
+                    "samples",
+                    plan.epochs, plan.samples, plan.entries.size(), plan.schedule.batch_size),
         "each of the four must be at least 1");
+  }
+  std::uint64_t per_group = 0;
+  for (const FaultEntry& entry : plan.entries) {
+    if (entry.amount != Amount::fixed) continue;
+    if (entry.per_group == 0) {
+      return plan_error("the plan asks for 0 faults per group", "ask for at least 1");
+    }
+    per_group += entry.per_group;
   }
   const std::uint64_t slots = plan.schedule.slots(plan.samples);
   std::uint64_t total = plan.epochs;
   if (__builtin_mul_overflow(total, slots, &total) ||
-      __builtin_mul_overflow(total, std::uint64_t{plan.per_group}, &total) || total > kMaxFaults) {
+      __builtin_mul_overflow(total, std::max<std::uint64_t>(per_group, 1), &total) ||
+      total > kMaxFaults) {
     return plan_error(
         fmt::format("the plan asks for {} epochs of {} groups with {} faults each, more than "
                     "{} faults",
-                    plan.epochs, slots, plan.per_group, with_commas(kMaxFaults)),
+                    plan.epochs, slots, per_group, with_commas(kMaxFaults)),
         "ask for fewer epochs, samples or faults per group");
   }
   return std::nullopt;
 }
 
-std::optional<Error> check_space(const FaultSpace& space, const FaultPlan& plan) {
-  if (plan.bits.low > plan.bits.high || plan.bits.high >= kFp32Bits) {
-    return plan_error("bits " + std::to_string(plan.bits.low) + " to " +
-                          std::to_string(plan.bits.high) + " are no range of fp32 bits",
-                      "give two bits from 0 to 31, the lower one first");
-  }
-  const std::string target(name_of(kTargets, plan.target));
-  if (space.total_elements() == 0) {
-    return plan_error("the model has no " + target + " to inject faults into",
-                      plan.target == Target::weight
-                          ? "weights must be parameters: export without torch.jit.freeze, which "
-                            "makes constants of them"
-                          : "use a model with a convolution or linear layer");
-  }
-  std::uint64_t locations = plan.bits.high - plan.bits.low + 1;
-  const bool huge = __builtin_mul_overflow(locations, space.total_elements(), &locations);
-  if (!huge && plan.per_group > locations) {
-    return plan_error("a group of " + std::to_string(plan.per_group) +
-                          " faults was asked for, the " + target + " offer " +
-                          std::to_string(locations) + " distinct locations (element and bit)",
-                      "ask for fewer faults per group or for more bits");
-  }
-  return std::nullopt;
-}
-
-/// The (site, element, bit) of one group, to notice a repetition. One table serves all groups.
-class Seen {
- public:
-  explicit Seen(std::uint32_t per_group)
-      : mask_(std::bit_ceil(std::uint64_t{per_group} * 2) - 1),
-        table_(per_group > 1 ? mask_ + 1 : 0) {}
-
-  void clear() { std::fill(table_.begin(), table_.end(), Fault{}); }
-
-  /// False when an equal fault is there already. A fault has a bit, so Fault{} marks a free place.
-  bool insert(const Fault& fault) {
-    if (table_.empty()) return true;
-    std::uint64_t place = hash(fault) & mask_;
-    for (; table_[place].bit_mask != 0; place = (place + 1) & mask_) {
-      if (table_[place] == fault) return false;
-    }
-    table_[place] = fault;
-    return true;
-  }
-
- private:
-  /// Finaliser of MurmurHash3 (Appleby); it decides speed only, never what is drawn.
-  static std::uint64_t hash(const Fault& fault) {
-    std::uint64_t h = fault.element * 0x9e3779b97f4a7c15ULL + fault.site;
-    h ^= std::rotl(fault.bit_mask, 21) + (h >> 33);
-    h *= 0xff51afd7ed558ccdULL;
-    h ^= h >> 33;
-    h *= 0xc4ceb9fe1a85ec53ULL;
-    return h ^ (h >> 33);
-  }
-
-  std::uint64_t mask_;
-  std::vector<Fault> table_;
-};
-
-class Sampler {
- public:
-  Sampler(const FaultSpace& space, const FaultPlan& plan)
-      : space_(space), plan_(plan), seen_(plan.per_group) {}
-
-  /// One fault of the group that was begun last, distinct from those before it.
-  Fault draw(std::uint64_t id) {
-    Draws location(plan_.seed, Stream::fault_location, id);
-    Draws bits(plan_.seed, Stream::fault_bits, id);
-    Fault fault;
-    fault.target = plan_.target;
-    fault.model = plan_.model;
-    do {
-      const auto [site, element] = draw_location(location);
-      fault.site = site;
-      fault.element = element;
-      const std::uint64_t width = plan_.bits.high - plan_.bits.low + 1;
-      fault.bit_mask = std::uint64_t{1} << (plan_.bits.low + bits.below(width));
-    } while (!seen_.insert(fault));
-    return fault;
-  }
-
-  void begin_group() { seen_.clear(); }
-
- private:
-  FaultSpace::Location draw_location(Draws& draws) const {
-    if (plan_.draw == Draw::elements) return space_.locate(draws.below(space_.total_elements()));
-    const auto& active = space_.active_sites();
-    const std::uint32_t site = active[draws.below(active.size())];
-    return {site, draws.below(space_.elements(site))};
-  }
-
-  const FaultSpace& space_;
-  const FaultPlan& plan_;
-  Seen seen_;
-};
-
-/// FaultSet::sampling_weight for each site.
-std::vector<double> site_weights(const FaultSpace& space, Draw draw) {
-  std::vector<double> weights(space.sites().size(), 1.0);
-  if (draw == Draw::elements) return weights;
-  const auto total = static_cast<double>(space.total_elements());
-  const auto active = static_cast<double>(space.active_sites().size());
-  for (const std::uint32_t site : space.active_sites()) {
-    weights[site] = static_cast<double>(space.elements(site)) / total * active;
-  }
-  return weights;
-}
-
 }  // namespace
 
-Result<FaultSet> draw_faults(const FaultSpace& space, const FaultPlan& plan) {
-  if (plan.target != space.target()) {
-    throw Exception(
-        {Errc::internal, "", "fault plan and fault space have different targets", "", ""});
-  }
+Result<FaultSet> draw_faults(const std::vector<Site>& sites, const FaultPlan& plan) {
   if (const auto error = check_counts(plan)) return *error;
-  if (const auto error = check_space(space, plan)) return *error;
-
   FaultSet set;
   set.provenance.seed = plan.seed;
   set.provenance.generator = "bitquake " + std::string(build_info().version);
   set.provenance.schedule = plan.schedule;
-  set.sites = space.sites();
-  const std::uint64_t slots = plan.schedule.slots(plan.samples);
-  const std::uint64_t n_groups = plan.epochs * slots;
-  set.groups.reserve(n_groups);
-  set.faults.reserve(n_groups * plan.per_group);
-  set.sampling_weight.reserve(n_groups * plan.per_group);
-
-  Sampler sampler(space, plan);
-  const std::vector<double> weights = site_weights(space, plan.draw);
-  for (std::uint32_t epoch = 0; epoch < plan.epochs; ++epoch) {
-    for (std::uint64_t slot = 0; slot < slots; ++slot) {
-      set.groups.push_back({epoch, slot, set.faults.size(), plan.per_group});
-      sampler.begin_group();
-      for (std::uint32_t i = 0; i < plan.per_group; ++i) {
-        set.faults.push_back(sampler.draw(set.faults.size()));
-        set.sampling_weight.push_back(weights[set.faults.back().site]);
-      }
-    }
-  }
+  set.sites = sites;
+  Sampler sampler(sites, plan, set);
+  if (const auto error = sampler.check()) return *error;
+  const std::uint64_t groups = plan.epochs * plan.schedule.slots(plan.samples);
+  set.groups.reserve(groups);
+  set.faults.reserve(groups);
+  set.sampling_weight.reserve(groups);
+  if (const auto error = sampler.draw()) return *error;
   return set;
 }
 

@@ -58,11 +58,11 @@ std::string bits_text(std::uint64_t mask) {
   return text;
 }
 
-std::string pattern_text(std::uint64_t bits) {
+std::string pattern_text(const faultgen::Storage& storage, std::uint64_t bits) {
   std::string digits;
   append_number(digits, bits, 16);
-  constexpr std::size_t kDigits = faultgen::kFp32Bits / 4;
-  if (digits.size() < kDigits) digits.insert(0, kDigits - digits.size(), '0');
+  const std::size_t wanted = (faultgen::storage_bits(storage) + 3) / 4;
+  if (digits.size() < wanted) digits.insert(0, wanted - digits.size(), '0');
   return "0x" + digits;
 }
 
@@ -79,8 +79,8 @@ void append_faults(std::string& line, const TrialRow& row, const Trials& all,
     append_number(cells[1], fault.element);
     cells[2] += bits_text(fault.bit_mask);
     if (injection.reached == 0) continue;
-    cells[3] += pattern_text(injection.original_bits);
-    cells[4] += pattern_text(injection.corrupted_bits);
+    cells[3] += pattern_text(fault.storage, injection.original_bits);
+    cells[4] += pattern_text(fault.storage, injection.corrupted_bits);
   }
   line += csv_record({cells.begin(), cells.end()});
 }

@@ -15,6 +15,8 @@ namespace {
 
 using faultgen::BitField;
 
+constexpr std::size_t kMostBits = 32;  ///< of the widest storage
+
 constexpr std::array kFields{std::pair{BitField::sign, "sign"},
                              std::pair{BitField::exponent, "exponent"},
                              std::pair{BitField::mantissa, "mantissa"}};
@@ -130,15 +132,20 @@ class Counts {
     pytorchalfi_.add(facts, pass);
     if (accumulated_) epochs_[row.epoch].add(facts, pass);
     std::uint64_t bits = 0;
+    std::array<bool, kFields.size()> fields{};
     sites_touched_.clear();
     for (std::uint32_t i = 0; i < row.n_faults; ++i) {
       const InjectionRow& injection = trials_.injections[first_injection_[trial] + i];
       const faultgen::Fault& fault = faults_.faults[injection.fault];
       bits |= fault.bit_mask;
+      touch_fields(fault, fields);
       sites_touched_.push_back(fault.site);
     }
     count_sites(facts, pass);
     count_bits(bits, facts, pass);
+    for (std::size_t i = 0; i < kFields.size(); ++i) {
+      if (fields[i]) fields_[i].add(facts, pass);
+    }
   }
 
   void count_sites(const metrics::TrialFacts& facts, Shared pass) {
@@ -148,17 +155,19 @@ class Counts {
     for (const std::uint32_t site : sites) sites_[site].add(facts, pass);
   }
 
-  void count_bits(std::uint64_t bits, const metrics::TrialFacts& facts, Shared pass) {
-    std::array<bool, kFields.size()> in_field{};
-    for (; bits != 0; bits &= bits - 1) {
+  /// What a bit is depends on how the value is held.
+  static void touch_fields(const faultgen::Fault& fault, std::array<bool, kFields.size()>& fields) {
+    for (std::uint64_t bits = fault.bit_mask; bits != 0; bits &= bits - 1) {
       const auto bit = static_cast<unsigned>(std::countr_zero(bits));
-      bits_[bit].add(facts, pass);
       for (std::size_t i = 0; i < kFields.size(); ++i) {
-        if (faultgen::fp32_field(bit) == kFields[i].first) in_field[i] = true;
+        if (faultgen::field_of(fault.storage, bit) == kFields[i].first) fields[i] = true;
       }
     }
-    for (std::size_t i = 0; i < kFields.size(); ++i) {
-      if (in_field[i]) fields_[i].add(facts, pass);
+  }
+
+  void count_bits(std::uint64_t bits, const metrics::TrialFacts& facts, Shared pass) {
+    for (; bits != 0; bits &= bits - 1) {
+      bits_[static_cast<std::size_t>(std::countr_zero(bits))].add(facts, pass);
     }
   }
 
@@ -168,7 +177,7 @@ class Counts {
   metrics::AccuracyCounts accuracies_;
   metrics::OutcomeCounts outcomes_;
   metrics::PyTorchAlfiCounts pytorchalfi_;
-  Cells sites_, bits_{faultgen::kFp32Bits}, fields_{kFields.size()}, epochs_;
+  Cells sites_, bits_{kMostBits}, fields_{kFields.size()}, epochs_;
   std::vector<std::uint64_t> first_injection_;  ///< of each trial: rows of /injections
   std::vector<std::uint32_t> sites_touched_;    ///< by the trial being counted
 };

@@ -1,6 +1,7 @@
 #include "suite/base/rng.hpp"
 
 #include <Random123/philox.h>
+#include <cmath>
 
 namespace bitquake {
 
@@ -41,5 +42,33 @@ std::uint64_t Draws::below(std::uint64_t bound) {
 }
 
 double Draws::uniform() { return static_cast<double>(next64() >> 11) * 0x1p-53; }
+
+namespace {
+
+/// Natural logarithm for x > 0, to about 1e-16 of itself or better: libraries differ in last bits.
+/// ln x = e ln 2 + 2 atanh((m - 1) / (m + 1)) for x = m 2^e, m in [1/sqrt 2, sqrt 2).
+double portable_log(double x) {
+  constexpr double kLn2 = 0x1.62e42fefa39efp-1, kHalfSqrt2 = 0x1.6a09e667f3bcdp-1;
+  int exponent = 0;
+  double m = std::frexp(x, &exponent);  // exact
+  if (m < kHalfSqrt2) {
+    m *= 2;
+    --exponent;
+  }
+  const double t = (m - 1) / (m + 1), square = t * t;
+  double sum = 0;
+  for (int k = 23; k >= 1; k -= 2) sum = sum * square + 1.0 / k;
+  return 2 * t * sum + exponent * kLn2;
+}
+
+}  // namespace
+
+double Draws::normal() {
+  while (true) {
+    const double u = 2 * uniform() - 1, v = 2 * uniform() - 1;
+    const double s = u * u + v * v;
+    if (s > 0 && s < 1) return u * std::sqrt(-2 * portable_log(s) / s);
+  }
+}
 
 }  // namespace bitquake

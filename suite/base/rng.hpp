@@ -15,6 +15,10 @@ enum class Stream : std::uint32_t {
   training = 5,        ///< trainer of the shipped models; id = epoch or parameter
   verification = 6,    ///< trials that bitquake verify replays; id = 0
   audit = 7,           ///< trials that the audit of a campaign runs again; id = 0
+  fault_value = 8,     ///< value that a fault sets or adds; id = event
+  fault_count = 9,     ///< how many faults a group has and where; id = (group, entry)
+  fault_activity = 10, ///< whether an intermittent fault acts; id = (fault, sample)
+  fault_order = 11,    ///< permutation of a fault space; id = stratum
 };
 
 /// Philox4x32-10 block of 128 random bits, a pure function of its arguments.
@@ -38,6 +42,11 @@ class Draws {
 
   /// Uniform in [0, 1): a multiple of 2^-53.
   double uniform();
+
+  /// Standard normal. Only IEEE arithmetic, so that it is the same everywhere.
+  /// Source: Marsaglia, Bray, "A convenient method for generating normal variables", SIAM Review
+  /// 6(3), 1964 (the polar method).
+  double normal();
 
  private:
   std::uint64_t seed_;

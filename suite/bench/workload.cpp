@@ -88,7 +88,7 @@ Result<engine::Inputs> make_inputs(const Network& network, const Case& chosen, c
   set_audit(s, audit);
   auto data = datasets::subset(std::move(images), part.samples, datasets::Order::first, s.seed);
   if (!data) return data.error();
-  auto faults = engine::draw_fault_set(s, *model, part.samples);
+  auto faults = engine::draw_fault_set(s, *model, **data);
   if (!faults) return faults.error();
   auto plan = engine::make_plan(*faults, part.samples, s.unit_samples, std::string(network.name));
   if (!plan) return plan.error();

@@ -1,5 +1,6 @@
 #include "suite/base/text.hpp"
 #include "suite/cli/command.hpp"
+#include "suite/scenario/fault_kinds.hpp"
 #include "suite/engine/execution.hpp"
 #include "suite/engine/expectation.hpp"
 #include "suite/engine/memory.hpp"
@@ -56,6 +57,33 @@ class Notes : public engine::Observer {
   void notice(const std::string& text) override { std::cerr << "note: " << text << "\n"; }
 };
 
+/// A rate says nothing without what it was drawn from: a line for each kind of faults.
+std::string population_text(const engine::Inputs& inputs) {
+  if (inputs.scenario.faults.file) return "";
+  // Counting needs no scales.
+  const auto unscaled = [&](faultgen::Target) {
+    return std::vector<float>(inputs.model->sites().size(), 1.0F);
+  };
+  const auto plan = value_or_throw(scenario::fault_plan(inputs.scenario, inputs.model->sites(),
+                                                        inputs.plan.samples(), unscaled));
+  std::string text;
+  for (const faultgen::FaultEntry& entry : plan.entries) {
+    const faultgen::FaultSpace space(inputs.model->sites(), entry.target, entry.sites);
+    text += fmt::format("population  {} {} in {}", with_commas(space.total_elements()),
+                        name_of(faultgen::kTargets, entry.target),
+                        counted(space.active_sites().size(), "site"));
+    const bool by_bit = !entry.bits.empty() && entry.mask == 0 && entry.bits_per_fault == 1;
+    const std::uint64_t levels = entry.either_stuck_at ? 2 : 1;
+    if (by_bit) {
+      text += fmt::format(" x {}{} = {} single faults", counted(entry.bits.size(), "bit"),
+                          levels == 2 ? " x 2 levels" : "",
+                          with_commas(space.total_elements() * entry.bits.size() * levels));
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 ExitCode check(const CheckCommand& command) {
   const auto scenario = command.scenario.read();
   if (!scenario) return scenario.error();
@@ -70,22 +98,11 @@ ExitCode check(const CheckCommand& command) {
   for (std::uint64_t unit = 0; unit < inputs->plan.units(); ++unit) {
     engine::decode_unit(*inputs, unit);
   }
-  // A rate says nothing without what it was drawn from: elements and bits of the target.
-  const faultgen::Target target = inputs->faults.faults.front().target;
-  const faultgen::FaultSpace space(inputs->model->sites(), target);
-  const std::uint64_t bits = scenario->faults.bits.high - scenario->faults.bits.low + 1;
-  std::string population = fmt::format("{} {} in {}", with_commas(space.total_elements()),
-                                       name_of(faultgen::kTargets, target),
-                                       counted(space.active_sites().size(), "site"));
-  if (!scenario->faults.file) {
-    population += fmt::format(" x {} = {} single faults", counted(bits, "bit"),
-                              with_commas(space.total_elements() * bits));
-  }
   std::cout << fmt::format("model       {}: {} classes, {}\n", scenario->model.file,
                            inputs->model->classes(), counted(inputs->model->sites().size(), "site"))
             << fmt::format("data        {}: {}\n", scenario->data.name,
                            counted(inputs->plan.samples(), "sample"))
-            << fmt::format("population  {}\n", population)
+            << population_text(*inputs)
             << fmt::format("fault set   {} in {}\n", counted(inputs->faults.faults.size(), "fault"),
                            counted(inputs->faults.groups.size(), "group"))
             << fmt::format("trials      {} ({})\n", with_commas(inputs->plan.trials()),

@@ -30,7 +30,7 @@ ExitCode generate(const FaultsCommand& command) {
   if (!data) return report(data.error());
   const auto model = torch_loader()(*scenario);
   if (!model) return report(model.error());
-  const auto set = engine::draw_fault_set(*scenario, **model, (*data)->size());
+  const auto set = engine::draw_fault_set(*scenario, **model, **data);
   if (!set) return report(set.error());
   try {
     faultgen::write_fault_set(*set, *file);
@@ -64,7 +64,7 @@ std::string site_table(const faultgen::FaultSet& set, const faultgen::FaultSumma
 std::string bit_table(const faultgen::FaultSummary& summary) {
   static constexpr std::array<const char*, 3> kFields{"mantissa", "exponent", "sign"};
   std::vector<std::vector<std::string>> rows{{"bit", "field", "faults", "share"}};
-  for (unsigned bit = 0; bit < faultgen::kFp32Bits; ++bit) {
+  for (unsigned bit = 0; bit < summary.per_bit.size(); ++bit) {
     rows.push_back(
         {std::to_string(bit), kFields[static_cast<std::size_t>(faultgen::fp32_field(bit))],
          with_commas(summary.per_bit[bit]), share(summary.per_bit[bit], summary.faults)});

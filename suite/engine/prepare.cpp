@@ -3,9 +3,12 @@
 #include "datasets/preprocess.hpp"
 #include "faultgen/sampler.hpp"
 #include "suite/base/build_info.hpp"
+#include "suite/scenario/fault_kinds.hpp"
 #include "suite/scenario/yaml_writer.hpp"
 
+#include <algorithm>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -22,24 +25,42 @@ Result<std::shared_ptr<const datasets::Dataset>> open_data(const scenario::Scena
   return datasets::subset(std::move(*whole), count, scenario.data.order, scenario.seed);
 }
 
+namespace {
+
+/// Network input of the first samples. Throws Exception (data).
+std::vector<float> first_inputs(const scenario::Scenario& scenario, const datasets::Dataset& data) {
+  const std::uint64_t count = std::min(kCalibrationSamples, data.size());
+  const std::uint64_t elements = faultgen::element_count(scenario.model.input);
+  std::vector<float> inputs(count * elements);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    value_or_throw(datasets::to_input(value_or_throw(data.get(i)), scenario.preprocess,
+                                      scenario.model.input,
+                                      std::span(inputs).subspan(i * elements, elements)));
+  }
+  return inputs;
+}
+
+}  // namespace
+
 Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
-                                          const model::Model& model, std::uint64_t samples) {
-  const auto& wanted = scenario.faults;
-  auto set = faultgen::draw_faults(faultgen::FaultSpace(model.sites(), wanted.target),
-                                   {.target = wanted.target,
-                                    .model = wanted.model,
-                                    .bits = wanted.bits,
-                                    .draw = wanted.draw,
-                                    .schedule = wanted.schedule(),
-                                    .per_group = wanted.per_group,
-                                    .epochs = wanted.epochs,
-                                    .samples = samples,
-                                    .seed = scenario.seed});
+                                          const model::Model& model,
+                                          const datasets::Dataset& data) try {
+  const auto magnitudes = [&](faultgen::Target target) {
+    const bool parameter = faultgen::is_parameter(target);
+    return model.largest_magnitudes(
+        target, parameter ? std::vector<float>() : first_inputs(scenario, data));
+  };
+  const auto plan = scenario::fault_plan(scenario, model.sites(), data.size(), magnitudes);
+  if (!plan) return plan.error();
+  auto set = faultgen::draw_faults(model.sites(), *plan);
   if (!set) return set;
-  set->provenance = {scenario.seed,     "bitquake " + std::string(build_info().version),
-                     model.sha256(),    scenario.model.input,
-                     wanted.schedule(), scenario::results_yaml(scenario)};
+  set->provenance = {scenario.seed,  "bitquake " + std::string(build_info().version),
+                     model.sha256(), scenario.model.input,
+                     plan->schedule, scenario::results_yaml(scenario)};
   return set;
+} catch (const Exception& exception) {
+  if (exception.error().code != Errc::data) throw;
+  return exception.error();
 }
 
 Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& load_model) {
@@ -66,7 +87,7 @@ Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& lo
       if (!same) return same.error();
     }
   } else {
-    faults = draw_fault_set(scenario, **model, (*data)->size());
+    faults = draw_fault_set(scenario, **model, **data);
   }
   if (!*faults) return faults->error();
   auto plan = make_plan(**faults, (*data)->size(), scenario.unit_samples, where);

@@ -17,19 +17,21 @@ using faultgen::Fault;
 
 constexpr std::size_t kFaultsShown = 20, kScoresShown = 5;
 
-std::string bits_text(std::uint64_t mask) {
+std::string bits_text(const Fault& fault) {
   static constexpr std::array<std::string_view, 3> kFields{"mantissa", "exponent", "sign"};
   std::vector<std::string> bits;
-  for (; mask != 0; mask &= mask - 1) {
+  for (std::uint64_t mask = fault.bit_mask; mask != 0; mask &= mask - 1) {
     const auto bit = static_cast<unsigned>(std::countr_zero(mask));
-    bits.push_back(
-        fmt::format("{} ({})", bit, kFields[static_cast<std::size_t>(faultgen::fp32_field(bit))]));
+    const auto field = static_cast<std::size_t>(faultgen::field_of(fault.storage, bit));
+    bits.push_back(fmt::format("{} ({})", bit, kFields[field]));
   }
+  if (bits.empty()) return "the whole value";
   return fmt::format("{} {}", bits.size() == 1 ? "bit" : "bits", fmt::join(bits, ", "));
 }
 
-std::string value_text(std::uint64_t bits) {
-  return fmt::format("{:#010x} = {}", bits, faultgen::from_bits(static_cast<std::uint32_t>(bits)));
+std::string value_text(const faultgen::Storage& storage, std::uint64_t bits) {
+  const auto digits = static_cast<int>(2 + (faultgen::storage_bits(storage) + 3) / 4);
+  return fmt::format("{:#0{}x} = {}", bits, digits, faultgen::decode(storage, bits));
 }
 
 std::string fault_text(const Inputs& inputs, std::uint64_t id, const Fault& fault,
@@ -42,11 +44,14 @@ std::string fault_text(const Inputs& inputs, std::uint64_t id, const Fault& faul
       id, faultgen::fault_model_info(fault.model).name, name_of(faultgen::kTargets, fault.target),
       faultgen::site_name(site), faultgen::to_string(site.kind), with_commas(fault.element),
       fmt::join(faultgen::element_index(shape, fault.element), ", "), shape_text(shape));
-  text += "    " + bits_text(fault.bit_mask);
+  text += "    " + bits_text(fault);
+  if (fault.storage.format != faultgen::NumberFormat::fp32) {
+    text += " of " + faultgen::storage_text(fault.storage);
+  }
   if (!injection.reached) return text + ": not reached by control flow\n";
   const bool same = injection.original_bits == injection.corrupted_bits;
-  return text + fmt::format(": before {}, after {}{}\n", value_text(injection.original_bits),
-                            value_text(injection.corrupted_bits), same ? " (no change)" : "");
+  return text + fmt::format(": before {}, after {}{}\n", value_text(fault.storage, injection.original_bits),
+                            value_text(fault.storage, injection.corrupted_bits), same ? " (no change)" : "");
 }
 
 std::string faults_text(const Replay& replay, const Inputs& inputs) {

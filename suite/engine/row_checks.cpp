@@ -54,7 +54,7 @@ void count_missing(const results::Trials& rows, const Plan& plan, RowFindings& f
   }
 }
 
-using Place = std::tuple<std::uint32_t, faultgen::Target, std::uint64_t>;
+using faultgen::Place;
 
 std::string injection_defect(const InjectionRow& row, const faultgen::Fault& fault,
                              std::map<Place, std::uint64_t>& left) {
@@ -63,12 +63,12 @@ std::string injection_defect(const InjectionRow& row, const faultgen::Fault& fau
     const bool empty = row.original_bits == 0 && row.corrupted_bits == 0;
     return empty ? "" : name + " was not reached and has bits";
   }
-  const Place place{fault.site, fault.target, fault.element};
+  const Place place = faultgen::place_of(fault);
   const auto before = left.find(place);
   const bool found = before == left.end() || before->second == row.original_bits;
   if (!found) return name + " did not find what the fault before it left";
   left[place] = row.corrupted_bits;
-  const std::uint64_t wanted = faultgen::apply(fault.model, fault.bit_mask, row.original_bits);
+  const std::uint64_t wanted = faultgen::apply(fault, row.original_bits);
   if (wanted == row.corrupted_bits) return "";
   return fmt::format("{} made {:#010x} of {:#010x}, not {:#010x}", name, row.corrupted_bits,
                      row.original_bits, wanted);

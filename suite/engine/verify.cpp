@@ -140,8 +140,8 @@ class Verifier {
     const auto fits = faultgen::check_fits(*faults_, model_->sha256(), run_.scenario.model.input,
                                            model_->sites(), path.string());
     if (!fits) return failed(fits.error());
-    if (run_.scenario.faults.file) return ok(detail);
-    const auto drawn = draw_fault_set(run_.scenario, *model_, run_.manifest.samples);
+    if (run_.scenario.faults.file || !data_) return ok(detail);
+    const auto drawn = draw_fault_set(run_.scenario, *model_, *data_);
     if (!drawn) return failed(drawn.error());
     // The generator's version is in there too; what it drew is what counts.
     if (drawn->faults != faults_->faults || drawn->groups != faults_->groups) {

@@ -7,17 +7,18 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 namespace bitquake::model {
 
-/// Applies a fault to the value it names, and notes what was there before and after.
+/// Applies a fault to the value it names, and notes its stored pattern before and after. A value
+/// whose pattern stays is left alone, whatever its storage would have rounded it to.
 inline void inject(const faultgen::Fault& fault, float* value, Injection& injection) {
-  const std::uint32_t before = faultgen::to_bits(*value);
-  const auto after =
-      static_cast<std::uint32_t>(faultgen::apply(fault.model, fault.bit_mask, before));
-  std::memcpy(value, &after, sizeof after);
+  const std::uint64_t before = faultgen::encode(fault.storage, *value);
+  const std::uint64_t after = faultgen::apply(fault, before);
+  if (after != before) {
+    *value = faultgen::decode(fault.storage, after);
+  }
   injection = {true, before, after};
 }
 
@@ -31,12 +32,8 @@ inline bool became_nonfinite(std::span<const faultgen::Fault> faults,
   if (std::isfinite(value)) return false;
   for (std::size_t i = 0; i < faults.size(); ++i) {
     const faultgen::Fault& first = faults[i];
-    if (first.site != fault.site || first.target != fault.target ||
-        first.element != fault.element) {
-      continue;
-    }
-    const auto original = static_cast<std::uint32_t>(injections[i].original_bits);
-    return std::isfinite(faultgen::from_bits(original));
+    if (faultgen::place_of(first) != faultgen::place_of(fault)) continue;
+    return std::isfinite(faultgen::decode(first.storage, injections[i].original_bits));
   }
   return false;
 }

@@ -64,6 +64,10 @@ Json value_schema(const Key& key) {
       return list_schema(integer_schema(key.integer_range), key.items);
     case Kind::reals:
       return list_schema(real_schema(key.real_range), key.items);
+    case Kind::words: {
+      const Json word = key.choices.empty() ? text_schema() : words_schema(key.choices);
+      return {{"anyOf", Json::array({word, list_schema(word, key.items)})}};
+    }
   }
   return true;
 }
@@ -114,6 +118,27 @@ void finish_sections(Json& root) {
   }
 }
 
+/// The one section that may also be a list: its first item like the section, further items without
+/// the keys of the campaign.
+void allow_list(Json& root) {
+  Json& section = root["properties"][std::string(kListSection)];
+  const Json one = section;
+  Json item = one;
+  item["type"] = "object";
+  item.erase("allOf");
+  for (const Key& key : keys()) {
+    if (key.section() == kListSection && key.of_campaign) {
+      item["properties"].erase(std::string(key.leaf()));
+    }
+  }
+  const Json list{{"type", "array"},
+                  {"items", Json::array({one})},
+                  {"additionalItems", std::move(item)},
+                  {"minItems", 1},
+                  {"description", "kinds of faults: each group has those of all"}};
+  section = {{"anyOf", Json::array({one, list})}};
+}
+
 }  // namespace
 
 std::string json_schema() {
@@ -133,6 +158,7 @@ std::string json_schema() {
     add(section, key);
   }
   finish_sections(root);
+  allow_list(root);
   constexpr int kIndent = 2;
   return root.dump(kIndent) + "\n";
 }

@@ -3,6 +3,7 @@
 #include "datasets/dataset.hpp"
 #include "datasets/preprocess.hpp"
 #include "faultgen/fault_model.hpp"
+#include "faultgen/fault_space.hpp"
 #include "faultgen/sampler.hpp"
 #include "faultgen/schedule.hpp"
 #include "metrics/interval.hpp"
@@ -52,6 +53,14 @@ inline constexpr std::array kMonitorScopes{
     Named<MonitorScope>{MonitorScope::output, "output", "the final output only"},
 };
 
+/// What happens to a value: a fault model, or stuck-at faults of either level.
+struct ModelChoice {
+  faultgen::FaultModel model = faultgen::FaultModel::bit_flip;
+  bool either_stuck_at = false;
+  bool operator==(const ModelChoice&) const = default;
+};
+inline constexpr std::string_view kEitherStuckAt = "stuck_at";
+
 /// What a scenario file says, defaults filled in. suite/scenario/schema.hpp holds the one table of
 /// keys that ties these members to YAML. Paths are kept as written; resolve() makes them usable.
 struct Scenario {
@@ -78,21 +87,45 @@ struct Scenario {
 
   datasets::Preprocess preprocess;
 
+  /// A kind of fault. `file`, `policy`, `batch_size` and `epochs` belong to the campaign: those of
+  /// `faults` hold for all kinds.
   struct Faults {
     std::optional<std::string>
         file;  ///< an existing fault set; then the other members do not apply
     faultgen::Target target = faultgen::Target::neuron;
-    faultgen::FaultModel model = faultgen::FaultModel::bit_flip;
-    faultgen::BitRange bits;
+    ModelChoice model;
+    std::vector<std::string> bits{"all"};  ///< faultgen::bits_of
+    std::vector<double> bit_weights;       ///< empty: equal
+    std::uint32_t bits_per_fault = 1;
+    faultgen::Arrangement arrangement = faultgen::Arrangement::independent;
+    std::optional<std::string> mask;  ///< faultgen::parse_mask; in place of drawn bits
+    std::optional<double> value;      ///< given with models that need it and only then
+    std::vector<double> value_range;
+    std::optional<double> sigma;
+
+    faultgen::NumberFormat format = faultgen::NumberFormat::fp32;
+    std::optional<double> scale;  ///< of int8; none: calibrated for each site
+    std::optional<double> zero_point;  ///< of int8; none: 0
+    std::optional<std::uint32_t> integer_bits, fraction_bits;  ///< given with fixed and only then
+
     faultgen::Draw draw = faultgen::Draw::elements;
+    std::vector<faultgen::SiteKind> kinds;  ///< empty: those that are hit by default
+    std::vector<std::string> include, exclude, indices, site_weights;
+    faultgen::Pattern pattern = faultgen::Pattern::single;
+    std::optional<std::uint64_t> pattern_length, pattern_stride;
+
+    std::optional<std::uint32_t> per_group;  ///< none: 1, unless a rate is given
+    std::optional<double> fault_rate, bit_error_rate;
+    double active_probability = 1;
+
     faultgen::Policy policy = faultgen::Policy::per_image;
     std::optional<std::uint64_t> batch_size;  ///< given with per_batch and only then
-    std::uint32_t per_group = 1;
     std::uint32_t epochs = 1;
 
     faultgen::Schedule schedule() const { return {policy, batch_size.value_or(1)}; }
     bool operator==(const Faults&) const = default;
   } faults;
+  std::vector<Faults> more_faults;  ///< further kinds of faults: each group has those of all
 
   faultgen::RunType run_type = faultgen::RunType::single;
   Execution execution = Execution::incremental;

@@ -1,12 +1,16 @@
 #include "suite/scenario/schema.hpp"
 
+#include "faultgen/bit_choice.hpp"
 #include "suite/base/text.hpp"
+#include "suite/scenario/fault_kinds.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cmath>
+#include <regex>
 #include <stdexcept>
 #include <type_traits>
 
@@ -35,12 +39,6 @@ void store(std::vector<std::int64_t>& member, const Value& value) {
   member.assign(list.begin(), list.end());
 }
 
-void store(faultgen::BitRange& member, const Value& value) {
-  const auto& list = std::get<std::vector<std::uint64_t>>(value);
-  member = {.low = static_cast<std::uint32_t>(list.front()),
-            .high = static_cast<std::uint32_t>(list.back())};
-}
-
 template <class T>
 std::optional<Value> load(const T& member) {
   if constexpr (std::is_integral_v<T>) {
@@ -59,9 +57,14 @@ std::optional<Value> load(const std::vector<std::int64_t>& member) {
   return std::vector<std::uint64_t>(member.begin(), member.end());
 }
 
-std::optional<Value> load(const faultgen::BitRange& member) {
-  return std::vector<std::uint64_t>{member.low, member.high};
+/// A list that is empty unless the file gives one has no value then.
+template <class T>
+std::optional<Value> load_list(const std::vector<T>& member) {
+  if (member.empty()) return std::nullopt;
+  return member;
 }
+std::optional<Value> load(const std::vector<std::string>& member) { return load_list(member); }
+std::optional<Value> load(const std::vector<double>& member) { return load_list(member); }
 
 /// The member at the end of a path of pointers to members, such as &Scenario::seed.
 template <auto... Path>
@@ -97,6 +100,40 @@ Member choice() {
   return choice_of<constant<Registry>, Path...>();
 }
 
+/// As above for a list of registered words.
+template <const auto& Registry, auto... Path>
+Member choices() {
+  return {.set =
+              [](Scenario& s, const Value& value) {
+                auto& list = (s.*....*Path);
+                list.clear();
+                for (const std::string& word : std::get<std::vector<std::string>>(value)) {
+                  list.push_back(value_of(Registry, word).value());
+                }
+              },
+          .get = [](const Scenario& s) -> std::optional<Value> {
+            std::vector<std::string> list;
+            for (const auto& item : (s.*....*Path)) list.emplace_back(name_of(Registry, item));
+            if (list.empty()) return std::nullopt;
+            return list;
+          }};
+}
+
+/// Of a kind of fault: a fault model, or either stuck-at level.
+Member fault_model() {
+  return {.set =
+              [](Scenario& s, const Value& value) {
+                const auto& word = std::get<std::string>(value);
+                const auto model = value_of(faultgen::fault_models(), word);
+                s.faults.model = {model.value_or(faultgen::FaultModel::stuck_at_0), !model};
+              },
+          .get = [](const Scenario& s) -> std::optional<Value> {
+            const auto& [model, either] = s.faults.model;
+            return std::string(either ? kEitherStuckAt
+                                      : name_of(faultgen::fault_models(), model));
+          }};
+}
+
 template <class Registry>
 std::vector<Word> words(const Registry& registry) {
   std::vector<Word> list;
@@ -107,6 +144,12 @@ std::vector<Word> words(const Registry& registry) {
 // --- the table ---
 
 using S = Scenario;
+
+std::vector<Word> fault_model_words() {
+  std::vector<Word> list = words(faultgen::fault_models());
+  list.push_back({kEitherStuckAt, "stuck_at_0 or stuck_at_1, equally likely"});
+  return list;
+}
 using Preprocess = datasets::Preprocess;
 
 /// The entry of a part of incremental execution.
@@ -192,6 +235,7 @@ std::vector<Key> make_keys() {
 
     {.name = "faults.file", .kind = Kind::path,
      .doc = "an existing fault set, instead of the other keys of this section",
+     .of_campaign = true,
      .excludes_section = true,
      .member = member<&S::faults, &S::Faults::file>()},
     {.name = "faults.target", .kind = Kind::choice, .default_text = "neurons",
@@ -199,31 +243,117 @@ std::vector<Key> make_keys() {
      .doc = "tensors that faults sit in",
      .member = choice<faultgen::kTargets, &S::faults, &S::Faults::target>()},
     {.name = "faults.model", .kind = Kind::choice, .default_text = "bit_flip",
-     .choices = words(faultgen::fault_models()),
-     .doc = "what happens to a faulty bit",
-     .member = choice_of<faultgen::fault_models, &S::faults, &S::Faults::model>()},
-    {.name = "faults.bits", .kind = Kind::integers, .default_text = "[0, 31]",
-     .integer_range = {0, 31}, .items = {1, 2},
-     .doc = "[low, high] or [bit]: bits to draw from, both included; bit 0 is the least significant",
+     .choices = fault_model_words(),
+     .doc = "what happens to a faulty bit or value",
+     .member = fault_model()},
+    {.name = "faults.bits", .kind = Kind::words, .default_text = "all",
+     .doc = "bits to draw from: all, sign, exponent, mantissa, bits and ranges such as 23-30; bit 0 is "
+            "the least significant",
      .member = member<&S::faults, &S::Faults::bits>()},
+    {.name = "faults.bit_weights", .kind = Kind::reals, .real_range = {.low = 0},
+     .doc = "how likely each of the bits is, lowest bit first; equally when not given",
+     .member = member<&S::faults, &S::Faults::bit_weights>()},
+    {.name = "faults.bits_per_fault", .kind = Kind::integer, .default_text = "1",
+     .integer_range = {1, 32},
+     .doc = "bits of one value that a fault hits",
+     .member = member<&S::faults, &S::Faults::bits_per_fault>()},
+    {.name = "faults.arrangement", .kind = Kind::choice, .default_text = "independent",
+     .choices = words(faultgen::kArrangements),
+     .doc = "how the bits of one fault lie",
+     .member = choice<faultgen::kArrangements, &S::faults, &S::Faults::arrangement>()},
+    {.name = "faults.mask", .kind = Kind::text,
+     .doc = "these very bits, as in 0x7f800000, in place of drawn ones",
+     .member = member<&S::faults, &S::Faults::mask>()},
+    {.name = "faults.value", .kind = Kind::real,
+     .doc = "value of model set_value; mandatory there, refused elsewhere",
+     .member = member<&S::faults, &S::Faults::value>()},
+    {.name = "faults.value_range", .kind = Kind::reals, .items = {2, 2},
+     .doc = "[low, high] of model random_value; mandatory there, refused elsewhere",
+     .member = member<&S::faults, &S::Faults::value_range>()},
+    {.name = "faults.sigma", .kind = Kind::real, .real_range = {.low = 0, .above_low = true},
+     .doc = "standard deviation of model gaussian; mandatory there, refused elsewhere",
+     .member = member<&S::faults, &S::Faults::sigma>()},
+    {.name = "faults.format", .kind = Kind::choice, .default_text = "fp32",
+     .choices = words(faultgen::kNumberFormats),
+     .doc = "how a faulty value is held: it is encoded, disturbed and decoded",
+     .member = choice<faultgen::kNumberFormats, &S::faults, &S::Faults::format>()},
+    {.name = "faults.scale", .kind = Kind::real, .real_range = {.low = 0, .above_low = true},
+     .doc = "value of one step of format int8; when not given, the largest magnitude at each site "
+            "/ 127",
+     .member = member<&S::faults, &S::Faults::scale>()},
+    {.name = "faults.zero_point", .kind = Kind::real,
+     .real_range = {.low = -128, .high = 127},
+     .doc = "what stands for 0 in format int8, a whole number; 0 when not given",
+     .member = member<&S::faults, &S::Faults::zero_point>()},
+    {.name = "faults.integer_bits", .kind = Kind::integer,
+     .integer_range = {0, 32},
+     .doc = "bits before the point of format fixed; mandatory there, refused elsewhere",
+     .member = member<&S::faults, &S::Faults::integer_bits>()},
+    {.name = "faults.fraction_bits", .kind = Kind::integer,
+     .integer_range = {0, 32},
+     .doc = "bits behind the point of format fixed; mandatory there, refused elsewhere",
+     .member = member<&S::faults, &S::Faults::fraction_bits>()},
     {.name = "faults.draw", .kind = Kind::choice, .default_text = "elements",
      .choices = words(faultgen::kDraws),
      .doc = "how the place of a fault is drawn",
      .member = choice<faultgen::kDraws, &S::faults, &S::Faults::draw>()},
+    {.name = "faults.kinds", .kind = Kind::words, .choices = words(faultgen::kSiteKinds),
+     .doc = "kinds of sites to hit; when not given, convolutions and linear layers (running_means and "
+            "running_vars: batch norms)",
+     .member = choices<faultgen::kSiteKinds, &S::faults, &S::Faults::kinds>()},
+    {.name = "faults.include", .kind = Kind::words,
+     .doc = "sites to hit, by name: globs such as layer2.*, or regular expressions between slashes; "
+            "all when not given",
+     .member = member<&S::faults, &S::Faults::include>()},
+    {.name = "faults.exclude", .kind = Kind::words,
+     .doc = "sites not to hit, by name as in faults.include",
+     .member = member<&S::faults, &S::Faults::exclude>()},
+    {.name = "faults.indices", .kind = Kind::words,
+     .doc = "sites to hit, by number or range as in 0-3, in the order of `bitquake model info`; all "
+            "when not given",
+     .member = member<&S::faults, &S::Faults::indices>()},
+    {.name = "faults.site_weights", .kind = Kind::words,
+     .doc = "with draw weighted_sites how likely sites are, as in conv1=3, fc*=1; the last that fits "
+            "holds, other sites have 0",
+     .member = member<&S::faults, &S::Faults::site_weights>()},
+    {.name = "faults.pattern", .kind = Kind::choice, .default_text = "single",
+     .choices = words(faultgen::kPatterns),
+     .doc = "which words a fault hits together, all in the same bits",
+     .member = choice<faultgen::kPatterns, &S::faults, &S::Faults::pattern>()},
+    {.name = "faults.pattern_length", .kind = Kind::integer, .integer_range = {2, 1'000'000},
+     .doc = "words of patterns consecutive and strided; mandatory there, refused elsewhere",
+     .member = member<&S::faults, &S::Faults::pattern_length>()},
+    {.name = "faults.pattern_stride", .kind = Kind::integer, .integer_range = {2, 1'000'000'000},
+     .doc = "distance of the words of pattern strided; mandatory there, refused elsewhere",
+     .member = member<&S::faults, &S::Faults::pattern_stride>()},
+    {.name = "faults.per_group", .kind = Kind::integer, .integer_range = {1, 1'000'000},
+     .doc = "faults that are present together in one inference; 1 when neither it nor a rate is given",
+     .member = member<&S::faults, &S::Faults::per_group>()},
+    {.name = "faults.fault_rate", .kind = Kind::real,
+     .real_range = {.low = 0, .high = 1, .above_low = true},
+     .doc = "in place of per_group: each element is hit with this probability",
+     .member = member<&S::faults, &S::Faults::fault_rate>()},
+    {.name = "faults.bit_error_rate", .kind = Kind::real,
+     .real_range = {.low = 0, .high = 1, .above_low = true},
+     .doc = "in place of per_group: each of the bits of each element is hit with this probability",
+     .member = member<&S::faults, &S::Faults::bit_error_rate>()},
+    {.name = "faults.active_probability", .kind = Kind::real, .default_text = "1",
+     .real_range = {.low = 0, .high = 1, .above_low = true},
+     .doc = "of an intermittent fault: it acts in a trial with this probability",
+     .member = member<&S::faults, &S::Faults::active_probability>()},
     {.name = "faults.policy", .kind = Kind::choice, .default_text = "per_image",
      .choices = words(faultgen::kPolicies),
      .doc = "how groups of faults meet samples",
+     .of_campaign = true,
      .member = choice<faultgen::kPolicies, &S::faults, &S::Faults::policy>()},
     {.name = "faults.batch_size", .kind = Kind::integer, .integer_range = {1, 1'000'000'000},
      .doc = "samples that share a group under policy per_batch; mandatory there, refused elsewhere",
+     .of_campaign = true,
      .member = member<&S::faults, &S::Faults::batch_size>()},
-    {.name = "faults.per_group", .kind = Kind::integer, .default_text = "1",
-     .integer_range = {1, 1'000'000},
-     .doc = "faults that are present together in one inference",
-     .member = member<&S::faults, &S::Faults::per_group>()},
     {.name = "faults.epochs", .kind = Kind::integer, .default_text = "1",
      .integer_range = {1, 1'000'000'000},
      .doc = "passes over the data set, each with new faults",
+     .of_campaign = true,
      .member = member<&S::faults, &S::Faults::epochs>()},
 
     {.name = "run_type", .kind = Kind::choice, .default_text = "single",
@@ -291,6 +421,151 @@ std::string channel_mismatch(const Scenario& s, const std::vector<double>& list,
                      channels == 1 ? "" : "s");
 }
 
+using Format = faultgen::NumberFormat;
+using Faults = Scenario::Faults;
+
+bool of_bits(const ModelChoice& choice) {
+  return choice.either_stuck_at || faultgen::fault_model_info(choice.model).bits != nullptr;
+}
+
+std::string_view word_of(const ModelChoice& choice) {
+  return choice.either_stuck_at ? kEitherStuckAt : name_of(faultgen::fault_models(), choice.model);
+}
+
+std::string prefixed(std::string_view key, const Error& error) {
+  return fmt::format("{}: {}", key, error.what);
+}
+
+/// Why the bits are none; [23, 30] is refused, because some read a range in it.
+std::string bits_violation(const Faults& f) {
+  const auto plain = [](const std::string& item) {
+    return item.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if (f.bits.size() == 2 && plain(f.bits[0]) && plain(f.bits[1])) {
+    return fmt::format("faults.bits: [{}, {}] can mean a range or two bits", f.bits[0], f.bits[1]);
+  }
+  if (!of_bits(f.model) && f.bits != std::vector<std::string>{"all"}) {
+    return fmt::format("faults.bits: does not apply to model {}", word_of(f.model));
+  }
+  const auto bits = faultgen::bits_of(f.bits, storage_of(f));
+  return bits ? std::string() : prefixed("faults.bits", bits.error());
+}
+
+std::string mask_violation(const Faults& f) {
+  if (!f.mask) return "";
+  if (!of_bits(f.model)) {
+    return fmt::format("faults.mask: does not apply to model {}", word_of(f.model));
+  }
+  if (f.bits != std::vector<std::string>{"all"} || f.bits_per_fault != 1) {
+    return "faults.mask: cannot be given together with faults.bits or faults.bits_per_fault";
+  }
+  const auto mask = faultgen::parse_mask(*f.mask, storage_of(f));
+  return mask ? std::string() : prefixed("faults.mask", mask.error());
+}
+
+std::string bit_weights_violation(const Faults& f) {
+  if (f.bits_per_fault != 1 || f.mask || !of_bits(f.model) || f.bit_error_rate) {
+    return "faults.bit_weights: are for faults of one drawn bit";
+  }
+  const auto bits = faultgen::bits_of(f.bits, storage_of(f));
+  if (bits && bits->size() != f.bit_weights.size()) {
+    return fmt::format("faults.bit_weights: {} numbers for {} bits", f.bit_weights.size(),
+                       bits->size());
+  }
+  const bool all_zero = std::all_of(f.bit_weights.begin(), f.bit_weights.end(),
+                                    [](double weight) { return weight == 0; });
+  return all_zero ? "faults.bit_weights: all are 0" : "";
+}
+
+std::string bits_per_fault_violation(const Faults& f) {
+  if (f.bits_per_fault == 1) return "";
+  if (!of_bits(f.model) || f.bit_error_rate) {
+    return "faults.bits_per_fault: does not apply to models of whole values and bit-error rates";
+  }
+  const auto bits = faultgen::bits_of(f.bits, storage_of(f));
+  return bits && bits->size() < f.bits_per_fault
+             ? fmt::format("faults.bits_per_fault: {} of {} bits", f.bits_per_fault, bits->size())
+             : "";
+}
+
+faultgen::ValueSource source_of(const Faults& f) {
+  return f.model.either_stuck_at ? faultgen::ValueSource::none
+                                 : faultgen::fault_model_info(f.model.model).source;
+}
+
+std::string missing_value(const Faults& f) {
+  using faultgen::ValueSource;
+  const ValueSource source = source_of(f);
+  const char* missing = source == ValueSource::given && !f.value                    ? "value"
+                        : source == ValueSource::uniform && f.value_range.empty() ? "value_range"
+                        : source == ValueSource::normal && !f.sigma               ? "sigma"
+                                                                                  : nullptr;
+  return missing == nullptr
+             ? std::string()
+             : fmt::format("faults.model: {} needs faults.{}", word_of(f.model), missing);
+}
+
+/// A value can be given only to the model that needs it.
+std::string misplaced_value(const Faults& f, faultgen::ValueSource needed, std::string_view key) {
+  if (source_of(f) == needed) return "";
+  return fmt::format("{}: does not apply to model {}", key, word_of(f.model));
+}
+
+std::string format_violation(const Faults& f) {
+  if (f.format == Format::fixed && (!f.integer_bits || !f.fraction_bits)) {
+    return "faults.format: fixed needs faults.integer_bits and faults.fraction_bits";
+  }
+  const auto wrong = faultgen::check_storage(storage_of(f));
+  return wrong ? prefixed("faults.format", *wrong) : "";
+}
+
+std::string only_with_format(const Faults& f, Format format, std::string_view key) {
+  if (f.format == format) return "";
+  return fmt::format("{}: does not apply to format {}", key,
+                     name_of(faultgen::kNumberFormats, f.format));
+}
+
+std::string pattern_violation(std::string_view key, const std::vector<std::string>& patterns) {
+  for (const std::string& pattern : patterns) {
+    try {
+      faultgen::matches(pattern, "");
+    } catch (const std::regex_error&) {
+      return fmt::format("{}: '{}' is no regular expression", key, pattern);
+    }
+  }
+  return "";
+}
+
+std::string site_weights_violation(const Faults& f) {
+  if (f.draw != faultgen::Draw::weighted_sites) {
+    return fmt::format("faults.site_weights: does not apply to draw {}",
+                       name_of(faultgen::kDraws, f.draw));
+  }
+  const auto weights = site_weights(f.site_weights);
+  if (!weights) return prefixed("faults.site_weights", weights.error());
+  for (const auto& [pattern, weight] : *weights) {
+    std::string wrong = pattern_violation("faults.site_weights", {pattern});
+    if (!wrong.empty()) return wrong;
+  }
+  return "";
+}
+
+constexpr std::string_view kRateHint =
+    "one of per_group, fault_rate and bit_error_rate, with draw elements and pattern single";
+
+std::string rate_violation(const Faults& f, std::string_view key) {
+  if (f.per_group || (f.fault_rate && f.bit_error_rate)) {
+    return fmt::format("faults.{}: cannot be given together with another number of faults", key);
+  }
+  if (f.draw != faultgen::Draw::elements || f.pattern != faultgen::Pattern::single) {
+    return fmt::format("faults.{}: a rate is the same for all elements", key);
+  }
+  if (!f.bit_error_rate) return "";
+  return of_bits(f.model) && !f.mask
+             ? std::string()
+             : std::string("faults.bit_error_rate: is for drawn bits of a model of bits");
+}
+
 /// A part can be left out only where there are parts.
 template <auto Member>
 Rule part_rule() {
@@ -334,14 +609,120 @@ const std::vector<Rule>& rules() {
       {"preprocess.std",
        [](const Scenario& s) { return channel_mismatch(s, s.preprocess.stddev, "preprocess.std"); },
        "give one number for all channels, or one for each"},
-      {"faults.bits",
+      {"faults.bits", [](const Scenario& s) { return bits_violation(s.faults); },
+       "bit 0 is the least significant; for a range write 23-30, for two bits 23-23, 30-30"},
+      {"faults.mask", [](const Scenario& s) { return mask_violation(s.faults); },
+       "write it as in 0x7f800000, for a model of bits, without faults.bits_per_fault"},
+      {"faults.bit_weights", [](const Scenario& s) { return bit_weights_violation(s.faults); },
+       "one number for each bit of faults.bits, lowest first, for single drawn bits"},
+      {"faults.bits_per_fault", [](const Scenario& s) { return bits_per_fault_violation(s.faults); },
+       "ask for fewer bits, or choose more with faults.bits"},
+      {"faults.model", [](const Scenario& s) { return missing_value(s.faults); }, "add it"},
+      {"faults.value",
        [](const Scenario& s) {
-         const auto [low, high] = s.faults.bits;
-         return low <= high
-                    ? std::string()
-                    : fmt::format("faults.bits: low bit {} is above high bit {}", low, high);
+         return misplaced_value(s.faults, faultgen::ValueSource::given, "faults.value");
        },
-       "[low, high], both included; bit 0 is the least significant"},
+       "remove it, or set faults.model: set_value"},
+      {"faults.sigma",
+       [](const Scenario& s) {
+         return misplaced_value(s.faults, faultgen::ValueSource::normal, "faults.sigma");
+       },
+       "remove it, or set faults.model: gaussian"},
+      {"faults.value_range",
+       [](const Scenario& s) {
+         const auto& range = s.faults.value_range;
+         if (range.size() == 2 && range[0] > range[1]) {
+           return std::string("faults.value_range: low is above high");
+         }
+         return misplaced_value(s.faults, faultgen::ValueSource::uniform, "faults.value_range");
+       },
+       "[low, high], with faults.model: random_value"},
+      {"faults.format", [](const Scenario& s) { return format_violation(s.faults); },
+       "give faults.integer_bits and faults.fraction_bits with format fixed"},
+      {"faults.scale",
+       [](const Scenario& s) { return only_with_format(s.faults, Format::int8, "faults.scale"); },
+       "remove it, or set faults.format: int8"},
+      {"faults.zero_point",
+       [](const Scenario& s) {
+         const double zero = s.faults.zero_point.value_or(0);
+         if (zero != std::floor(zero)) {
+           return std::string("faults.zero_point: must be a whole number");
+         }
+         return only_with_format(s.faults, Format::int8, "faults.zero_point");
+       },
+       "a whole number from -128 to 127, with faults.format: int8"},
+      {"faults.integer_bits",
+       [](const Scenario& s) {
+         return only_with_format(s.faults, Format::fixed, "faults.integer_bits");
+       },
+       "remove it, or set faults.format: fixed"},
+      {"faults.fraction_bits",
+       [](const Scenario& s) {
+         return only_with_format(s.faults, Format::fixed, "faults.fraction_bits");
+       },
+       "remove it, or set faults.format: fixed"},
+      {"faults.include", [](const Scenario& s) { return pattern_violation("faults.include", s.faults.include); },
+       "a glob such as layer2.*, or a regular expression between slashes"},
+      {"faults.exclude", [](const Scenario& s) { return pattern_violation("faults.exclude", s.faults.exclude); },
+       "a glob such as layer2.*, or a regular expression between slashes"},
+      {"faults.indices",
+       [](const Scenario& s) {
+         return index_ranges(s.faults.indices)
+                    ? std::string()
+                    : std::string("faults.indices: expected numbers and ranges");
+       },
+       "numbers and ranges as in 0-3, low one first"},
+      {"faults.site_weights", [](const Scenario& s) { return site_weights_violation(s.faults); },
+       "write them as in [conv1=3, fc*=1]"},
+      {"faults.draw",
+       [](const Scenario& s) {
+         return s.faults.draw == faultgen::Draw::weighted_sites && s.faults.site_weights.empty()
+                    ? std::string("faults.draw: weighted_sites without faults.site_weights")
+                    : std::string();
+       },
+       "add faults.site_weights"},
+      {"faults.pattern",
+       [](const Scenario& s) {
+         using faultgen::Pattern;
+         const Pattern pattern = s.faults.pattern;
+         const bool strided = pattern == Pattern::strided;
+         if ((strided || pattern == Pattern::consecutive) && !s.faults.pattern_length) {
+           return std::string("faults.pattern: needs faults.pattern_length");
+         }
+         return strided && !s.faults.pattern_stride
+                    ? std::string("faults.pattern: strided needs faults.pattern_stride")
+                    : std::string();
+       },
+       "add it"},
+      {"faults.pattern_length",
+       [](const Scenario& s) {
+         using faultgen::Pattern;
+         return s.faults.pattern == Pattern::strided || s.faults.pattern == Pattern::consecutive
+                    ? std::string()
+                    : fmt::format("faults.pattern_length: does not apply to pattern {}",
+                                  name_of(faultgen::kPatterns, s.faults.pattern));
+       },
+       "remove it, or set faults.pattern: consecutive or strided"},
+      {"faults.pattern_stride",
+       [](const Scenario& s) {
+         return s.faults.pattern == faultgen::Pattern::strided
+                    ? std::string()
+                    : fmt::format("faults.pattern_stride: does not apply to pattern {}",
+                                  name_of(faultgen::kPatterns, s.faults.pattern));
+       },
+       "remove it, or set faults.pattern: strided"},
+      {"faults.fault_rate", [](const Scenario& s) { return rate_violation(s.faults, "fault_rate"); },
+       kRateHint},
+      {"faults.bit_error_rate",
+       [](const Scenario& s) { return rate_violation(s.faults, "bit_error_rate"); }, kRateHint},
+      {"faults.active_probability",
+       [](const Scenario& s) {
+         return s.faults.active_probability < 1 && s.faults.policy == faultgen::Policy::per_image
+                    ? std::string("faults.active_probability: does not go with policy per_image, "
+                                  "where each fault meets one inference")
+                    : std::string();
+       },
+       "set faults.policy to per_batch or per_epoch, or remove the key"},
       {"faults.policy",
        [](const Scenario& s) {
          const bool needed = s.faults.policy == faultgen::Policy::per_batch;
@@ -376,15 +757,15 @@ const std::vector<Rule>& rules() {
 }
 
 std::string_view kind_name(Kind kind) {
-  constexpr std::array<std::string_view, 7> kNames{
-      "integer", "real", "text", "path", "choice", "list of integers", "list of reals"};
+  constexpr std::array<std::string_view, 8> kNames{
+      "integer", "real", "text", "path", "choice", "list of integers", "list of reals", "words"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
 std::string_view expected_text(Kind kind) {
-  constexpr std::array<std::string_view, 7> kTexts{
-      "an integer",         "a number",         "text", "a path", "a word",
-      "a list of integers", "a list of numbers"};
+  constexpr std::array<std::string_view, 8> kTexts{
+      "an integer",         "a number",          "text", "a path", "a word",
+      "a list of integers", "a list of numbers", "a word or a list of words"};
   return kTexts[static_cast<std::size_t>(kind)];
 }
 

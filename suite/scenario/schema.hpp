@@ -24,11 +24,12 @@ enum class Kind : std::uint8_t {
   choice,    ///< one of the registered words
   integers,  ///< list of integers
   reals,     ///< list of reals
+  words,     ///< one text or a list of them; with choices, of registered words
 };
 
 /// A parsed value. Text, paths and choices are the string.
 using Value = std::variant<std::uint64_t, double, std::string, std::vector<std::uint64_t>,
-                           std::vector<double>>;
+                           std::vector<double>, std::vector<std::string>>;
 
 /// Values allowed for an integer, or for each item of a list of integers. Both ends included.
 struct IntegerRange {
@@ -75,6 +76,7 @@ struct Key {
   std::string_view refusal{};       ///< choice: why every other word is refused; may be empty
   std::string_view none{};          ///< what the word `none` means; empty: it is no word
   std::string_view doc;
+  bool of_campaign = false;       ///< in a list of sections: stands in the first one only
   bool excludes_section = false;  ///< when given, no other key of its section may be
   bool decides_results = true;    ///< false: says how results are computed, never what they are
   Member member;
@@ -88,6 +90,12 @@ const std::vector<Key>& keys();
 
 /// Key by its full name; nullptr when there is none.
 const Key* find_key(std::string_view name);
+
+/// The section that may be a list: each item one kind of fault.
+inline constexpr std::string_view kListSection = "faults";
+
+/// Whether a key belongs to each item of the list.
+inline bool of_item(const Key& key) { return key.section() == kListSection && !key.of_campaign; }
 
 /// A condition that ties several values together.
 struct Rule {

@@ -199,11 +199,14 @@ class Reader {
   void read_section(const std::string& section, Position at, const YAML::Node& value);
   void read_override(std::size_t index);
   void set_defaults();
-  bool set_value(const Key& key, const Entry& entry);
+  void read_list(const std::string& section, Position at, const YAML::Node& value);
+  void read_items();
+  bool set_value(const Key& key, const Entry& entry, Scenario& scenario);
   std::optional<std::vector<Scalar>> scalars_of(const Key& key, const Entry& entry);
   void check_missing();
   void check_exclusions();
-  void check_rules();
+  void check_rules(const Scenario& scenario, const std::map<std::string_view, Entry>& entries,
+                   const std::set<std::string_view>& converted);
 
   /// A suggestion also explains why the suggested key is missing: that is not reported again.
   std::string unknown_key_hint(std::string_view section, std::string_view word);
@@ -215,7 +218,9 @@ class Reader {
   const std::vector<Override>& overrides_;
   Scenario scenario_;
   Position root_;
-  std::map<std::string_view, Entry> entries_;  // by full name of the key
+  using Entries = std::map<std::string_view, Entry>;  // by full name of the key
+  Entries entries_;
+  std::vector<Entries> items_;  // of the list, behind its first item
   std::map<std::string, Position, std::less<>> sections_;
   std::set<std::string, std::less<>> excused_;  // keys and sections whose absence is explained
   std::set<std::string_view> converted_;        // given keys whose values are in scenario_
@@ -257,11 +262,12 @@ Result<Scenario, std::vector<Error>> Reader::read(const std::filesystem::path& d
   for (std::size_t i = 0; i < overrides_.size(); ++i) read_override(i);
   set_defaults();
   for (const auto& [name, entry] : entries_) {
-    if (set_value(*find_key(name), entry)) converted_.insert(name);
+    if (set_value(*find_key(name), entry, scenario_)) converted_.insert(name);
   }
   check_missing();
   check_exclusions();
-  check_rules();
+  check_rules(scenario_, entries_, converted_);
+  read_items();
   if (mistakes_.empty()) return std::move(scenario_);
 
   std::stable_sort(mistakes_.begin(), mistakes_.end(),
@@ -309,10 +315,69 @@ void Reader::read_section(const std::string& section, Position at, const YAML::N
   sections_.emplace(section, at);
   if (value.IsNull()) return;  // all keys of the section are commented out
   if (value.IsMap()) return read_level(value, section);
+  if (section == kListSection && value.IsSequence() && value.size() > 0) {
+    return read_list(section, at, value);
+  }
   excused_.insert(section);
   report({position_of(value.Mark())},
          fmt::format("{}: expected a mapping of keys, got {}", section, describe(value)),
          fmt::format("keys here: {}", fmt::join(words_of_level(section), ", ")));
+}
+
+/// The first item is the section itself; what the others hold waits for read_items().
+void Reader::read_list(const std::string& section, Position at, const YAML::Node& value) {
+  Entries first;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const YAML::Node item = value[i];
+    if (!item.IsMap()) {
+      report({item.IsNull() ? at : position_of(item.Mark())},
+             fmt::format("{}: expected a mapping of keys as an item, got {}", section,
+                         describe(item)),
+             fmt::format("keys here: {}", fmt::join(words_of_level(section), ", ")));
+      continue;
+    }
+    Entries others = std::exchange(entries_, {});
+    read_level(item, section);
+    if (i == 0) {
+      first = std::exchange(entries_, {});
+    } else {
+      items_.push_back(std::exchange(entries_, {}));
+    }
+    entries_ = std::move(others);
+  }
+  entries_.merge(first);
+}
+
+void Reader::read_items() {
+  for (const Entries& entries : items_) {
+    Scenario item = scenario_;
+    item.faults = {};
+    item.faults.policy = scenario_.faults.policy;  // rules look at it
+    item.faults.batch_size = scenario_.faults.batch_size;
+    for (const Key& key : keys()) {
+      if (!of_item(key) || key.default_text.empty()) continue;
+      set_value(key, {YAML::Load(std::string(key.default_text)), {}, {}}, item);
+    }
+    std::set<std::string_view> converted;
+    for (const auto& [name, entry] : entries) {
+      const Key& key = *find_key(name);
+      if (!of_item(key)) {
+        report(entry.key_place, fmt::format("'{}' stands in the first item of the list only", name),
+               "it holds for all kinds of faults: move it there");
+      } else if (set_value(key, entry, item)) {
+        converted.insert(name);
+      }
+    }
+    check_rules(item, entries, converted);
+    item.faults.policy = {};
+    item.faults.batch_size.reset();
+    scenario_.more_faults.push_back(item.faults);
+  }
+  if (!items_.empty() && scenario_.faults.file) {
+    report(entries_.at("faults.file").key_place,
+           "'faults.file' cannot be given together with further kinds of faults",
+           "remove the other items of the list");
+  }
 }
 
 std::string Reader::unknown_key_hint(std::string_view section, std::string_view word) {
@@ -357,7 +422,7 @@ void Reader::read_override(std::size_t index) {
 void Reader::set_defaults() {
   for (const Key& key : keys()) {
     if (!key.default_text.empty()) {
-      set_value(key, {YAML::Load(std::string(key.default_text)), {}, {}});
+      set_value(key, {YAML::Load(std::string(key.default_text)), {}, {}}, scenario_);
     }
   }
 }
@@ -371,7 +436,9 @@ Place Reader::item_place(const Entry& entry, std::size_t item) {
 /// The scalars of a value that has the form its key asks for.
 std::optional<std::vector<Scalar>> Reader::scalars_of(const Key& key, const Entry& entry) {
   const YAML::Node& value = entry.value;
-  const bool list = key.kind == Kind::integers || key.kind == Kind::reals;
+  const bool words = key.kind == Kind::words;
+  const bool list = key.kind == Kind::integers || key.kind == Kind::reals ||
+                    (words && !value.IsScalar());
   if (value.IsNull()) {
     report(entry.value_place, fmt::format("{}: no value", key.name),
            fmt::format("give {}{}", expected_text(key.kind),
@@ -410,7 +477,7 @@ std::optional<std::vector<Scalar>> Reader::scalars_of(const Key& key, const Entr
 }
 
 /// Whether the value was good.
-bool Reader::set_value(const Key& key, const Entry& entry) {
+bool Reader::set_value(const Key& key, const Entry& entry, Scenario& scenario) {
   const std::optional<std::vector<Scalar>> scalars = scalars_of(key, entry);
   if (!scalars) return false;
   const bool none = !key.none.empty() && scalars->front() == Scalar{"none"};
@@ -421,7 +488,7 @@ bool Reader::set_value(const Key& key, const Entry& entry) {
     report(item ? item_place(entry, *item) : entry.value_place, what, hint);
     return false;
   }
-  key.member.set(scenario_, *value);
+  key.member.set(scenario, *value);
   return true;
 }
 
@@ -451,12 +518,13 @@ void Reader::check_exclusions() {
   }
 }
 
-void Reader::check_rules() {
+void Reader::check_rules(const Scenario& scenario, const Entries& entries,
+                         const std::set<std::string_view>& converted) {
   for (const Rule& rule : rules()) {
-    if (!converted_.contains(rule.key)) continue;
-    const std::string violation = rule.violation(scenario_);
+    if (!converted.contains(rule.key)) continue;
+    const std::string violation = rule.violation(scenario);
     if (!violation.empty()) {
-      report(entries_.at(rule.key).value_place, violation, std::string(rule.hint));
+      report(entries.at(rule.key).value_place, violation, std::string(rule.hint));
     }
   }
 }

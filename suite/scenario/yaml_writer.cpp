@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 namespace bitquake::scenario {
@@ -17,18 +18,26 @@ namespace {
 std::string item_text(std::uint64_t value) { return std::to_string(value); }
 std::string item_text(double value) { return shortest(value); }
 
-template <class T>
-std::string list_text(const std::vector<T>& list) {
-  std::string text;
-  for (const T& item : list) text += (text.empty() ? "" : ", ") + item_text(item);
-  return "[" + text + "]";
-}
-
 /// Quoted, so that no text is taken for something else (null, a comment, an alias).
 std::string quoted_text(const std::string& text) {
   YAML::Emitter emitter;
   emitter << YAML::DoubleQuoted << text;
   return emitter.c_str();
+}
+
+std::string item_text(const std::string& value) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+  const bool plain = value.find_first_not_of(kPlain) == std::string::npos &&
+                     value.front() != '-' && value != "null" && value != "true" &&
+                     value != "false";
+  return plain ? value : quoted_text(value);
+}
+
+template <class T>
+std::string list_text(const std::vector<T>& list) {
+  std::string text;
+  for (const T& item : list) text += (text.empty() ? "" : ", ") + item_text(item);
+  return "[" + text + "]";
 }
 
 /// Whether a key that excludes the rest of its section has a value, and `key` is of that rest.
@@ -56,26 +65,50 @@ std::string value_text(const Key& key, const Value& value) {
       return list_text(std::get<std::vector<std::uint64_t>>(value));
     case Kind::reals:
       return list_text(std::get<std::vector<double>>(value));
+    case Kind::words:
+      return list_text(std::get<std::vector<std::string>>(value));
   }
   return "";
 }
 
 namespace {
 
+/// The keys of the items of the list behind the first one.
+template <class Wanted>
+std::string items_of(const Scenario& scenario, Wanted wanted) {
+  std::string text;
+  for (const Scenario::Faults& faults : scenario.more_faults) {
+    Scenario item = scenario;
+    item.faults = faults;
+    const char* lead = "  - ";
+    for (const Key& key : keys()) {
+      const std::optional<Value> value = of_item(key) ? key.member.get(item) : std::nullopt;
+      if (!value || !wanted(key)) continue;
+      text += fmt::format("{}{}: {}\n", std::exchange(lead, "    "), key.leaf(),
+                          value_text(key, *value));
+    }
+  }
+  return text;
+}
+
 /// The keys that `wanted` says, with their values.
 template <class Wanted>
 std::string yaml_of(const Scenario& scenario, Wanted wanted) {
   std::string text;
   std::string_view section;
+  const auto is_list = [&] { return section == kListSection && !scenario.more_faults.empty(); };
+  const char* lead = "";
   for (const Key& key : keys()) {
     const std::optional<Value> value = key.member.get(scenario);
     if (!value || !wanted(key) || replaced(key, scenario)) continue;
     if (key.section() != section) {
+      if (is_list()) text += items_of(scenario, wanted);
       section = key.section();
       if (!section.empty()) text += fmt::format("{}:\n", section);
+      lead = section.empty() ? "" : is_list() ? "  - " : "  ";
     }
-    text +=
-        fmt::format("{}{}: {}\n", section.empty() ? "" : "  ", key.leaf(), value_text(key, *value));
+    text += fmt::format("{}{}: {}\n", lead, key.leaf(), value_text(key, *value));
+    if (is_list()) lead = "    ";
   }
   return text;
 }
