@@ -37,8 +37,7 @@ double stirling_rest(double n) {
 double surprise(double h, double j) {
   const double x = j / h;
   // (h + j + 1/2) ln(1 + x) + (h - j + 1/2) ln(1 - x), with ln(1 - x^2) = -2 atanh(x^2/(2 - x^2)).
-  const double entropy =
-      2 * j * atanh_series(x) - (2 * h + 1) * atanh_series(x * x / (2 - x * x));
+  const double entropy = 2 * j * atanh_series(x) - (2 * h + 1) * atanh_series(x * x / (2 - x * x));
   return entropy + stirling_rest(h + j) + stirling_rest(h - j) - 2 * stirling_rest(h);
 }
 

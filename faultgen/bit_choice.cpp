@@ -19,11 +19,12 @@ constexpr std::array kFields{std::pair{"sign", BitField::sign},
                              std::pair{"mantissa", BitField::mantissa}};
 
 Error bits_error(const std::string& what, const Storage& storage) {
-  return {Errc::fault_set, "", what,
-          fmt::format("bits of {} are 0 to {}: write a bit, a range such as 0-7, all, sign, exponent "
-                      "or mantissa",
-                      name_of(kNumberFormats, storage.format), storage_bits(storage) - 1),
-          ""};
+  return {
+      Errc::fault_set, "", what,
+      fmt::format("bits of {} are 0 to {}: write a bit, a range such as 0-7, all, sign, exponent "
+                  "or mantissa",
+                  name_of(kNumberFormats, storage.format), storage_bits(storage) - 1),
+      ""};
 }
 
 template <class T>
@@ -56,8 +57,9 @@ std::optional<Error> mark(const std::string& item, const Storage& storage,
   }
   const auto dash = item.find('-');
   const auto low = number<std::uint32_t>(std::string_view(item).substr(0, dash));
-  const auto high =
-      dash == std::string::npos ? low : number<std::uint32_t>(std::string_view(item).substr(dash + 1));
+  const auto high = dash == std::string::npos
+                        ? low
+                        : number<std::uint32_t>(std::string_view(item).substr(dash + 1));
   if (!low || !high) return bits_error(fmt::format("'{}' names no bits", item), storage);
   if (*low > *high) {
     return bits_error(fmt::format("'{}': low bit {} is above high bit {}", item, *low, *high),
@@ -90,7 +92,8 @@ Result<std::vector<std::uint32_t>> bits_of(const std::vector<std::string>& items
 
 Result<std::uint64_t> parse_mask(const std::string& text, const Storage& storage) {
   const bool hex = text.starts_with("0x");
-  const auto mask = number<std::uint64_t>(std::string_view(text).substr(hex ? 2 : 0), hex ? 16 : 10);
+  const auto mask =
+      number<std::uint64_t>(std::string_view(text).substr(hex ? 2 : 0), hex ? 16 : 10);
   const unsigned width = storage_bits(storage);
   if (mask && *mask != 0 && (*mask >> width) == 0) return *mask;
   return Error{Errc::fault_set, "",

@@ -11,7 +11,8 @@ namespace bitquake::faultgen {
 
 /// The bits that items name, ascending, each once: `all`, a field (`sign`, `exponent`, `mantissa`),
 /// a bit (`30`) or an inclusive range (`23-30`); LSB = bit 0.
-/// @return Errc::fault_set naming the item that is malformed, outside the storage's bits, or a field
+/// @return Errc::fault_set naming the item that is malformed, outside the storage's bits, or a
+/// field
 ///         that the storage has not
 Result<std::vector<std::uint32_t>> bits_of(const std::vector<std::string>& items,
                                            const Storage& storage);

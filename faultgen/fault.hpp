@@ -8,12 +8,12 @@ namespace bitquake::faultgen {
 
 /// Which tensor a fault sits in. Values are part of the fault-set format.
 enum class Target : std::uint8_t {
-  neuron = 0,  ///< output of a site, one sample: `element` counts without the batch dimension
-  weight = 1,  ///< weight parameter of a site
-  bias = 2,    ///< bias parameter of a site
-  running_mean = 3,   ///< stored mean of a batch norm
-  running_var = 4,    ///< stored variance of a batch norm
-  site_input = 5,     ///< what a site reads, one sample: its other readers see the right value
+  neuron = 0,        ///< output of a site, one sample: `element` counts without the batch dimension
+  weight = 1,        ///< weight parameter of a site
+  bias = 2,          ///< bias parameter of a site
+  running_mean = 3,  ///< stored mean of a batch norm
+  running_var = 4,   ///< stored variance of a batch norm
+  site_input = 5,    ///< what a site reads, one sample: its other readers see the right value
   network_input = 6,  ///< the sample as the network reads it
 };
 

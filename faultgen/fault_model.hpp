@@ -18,7 +18,8 @@ namespace bitquake::faultgen {
 /// the function sets above them is dropped.
 using BitFunction = std::uint64_t (*)(std::uint64_t bit_mask, std::uint64_t bits);
 
-/// The pattern that a fault of a whole value leaves behind where it found `bits`, both in `storage`.
+/// The pattern that a fault of a whole value leaves behind where it found `bits`, both in
+/// `storage`.
 /// @param value  fp32 bits of Fault::value
 using ValueFunction = std::uint64_t (*)(const Storage& storage, std::uint32_t value,
                                         std::uint64_t bits);
@@ -35,8 +36,8 @@ enum class ValueSource : std::uint8_t {
 struct FaultModelInfo {
   FaultModel value;
   std::string_view name;
-  std::string_view doc;         ///< one line
-  BitFunction bits = nullptr;   ///< or
+  std::string_view doc;        ///< one line
+  BitFunction bits = nullptr;  ///< or
   ValueFunction whole = nullptr;
   ValueSource source = ValueSource::none;
 };

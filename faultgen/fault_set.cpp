@@ -101,14 +101,13 @@ std::optional<Error> check_fault(const FaultSet& set, std::size_t id, const Elem
   if (fault.site >= set.sites.size()) {
     return error(fmt::format("site {} does not exist, there are {}", fault.site, set.sites.size()));
   }
-  const std::uint64_t count =
-      elements[static_cast<std::size_t>(fault.target)][fault.site];
+  const std::uint64_t count = elements[static_cast<std::size_t>(fault.target)][fault.site];
   if (fault.element >= count) {
     return error(fmt::format("element {} is outside the {} of {}, which has {}", fault.element,
                              name_of(kTargets, fault.target), site_name(set.sites[fault.site]),
                              count));
   }
-  if (const auto bad = check_storage(fault.storage)) return error(bad->what);
+  if (const auto bad = malformed(fault.storage)) return error(bad->what);
   const unsigned width = storage_bits(fault.storage);
   const bool whole = fault_model_info(fault.model).whole != nullptr;
   if (whole ? fault.bit_mask != 0 : fault.bit_mask == 0 || (fault.bit_mask >> width) != 0) {

@@ -97,7 +97,8 @@ Result<std::monostate> check_fits(const FaultSet& set, const std::string& model_
 /// One CSV row (RFC 4180, line end "\n") per fault, header first: fault, epoch, slot, site (module
 /// path), call, target, element, index ("3;1;4": the element's place in its tensor), bits
 /// (ascending, "3;7"; empty for models of whole values), fault_model, value (empty where the model
-/// needs none), storage (storage_text), active_probability, sampling_weight.  @pre check_consistent(set)
+/// needs none), storage (storage_text), active_probability, sampling_weight.  @pre
+/// check_consistent(set)
 void write_csv(const FaultSet& set, std::ostream& out);
 
 /// "fp32", "int8 scale 0.05 zero_point -3", "fixed Q3.12".

@@ -95,8 +95,8 @@ void write_storages(h5::File& file, const std::vector<Fault>& faults) {
   std::size_t last = 0;  // neighbours are often alike
   for (const Fault& fault : faults) {
     if (storages[last] != fault.storage) {
-      last = static_cast<std::size_t>(
-          std::find(storages.begin(), storages.end(), fault.storage) - storages.begin());
+      last = static_cast<std::size_t>(std::find(storages.begin(), storages.end(), fault.storage) -
+                                      storages.begin());
       if (last == storages.size()) storages.push_back(fault.storage);
     }
     rows.push_back(static_cast<std::uint32_t>(last));
@@ -140,7 +140,8 @@ void write_faults(h5::File& file, const FaultSet& set) {
         column<std::uint8_t>(
             faults, [&](const Fault& f) { return model_codes[static_cast<std::size_t>(f.model)]; }),
         codes(models));
-  write(file, "faults/value", column<float>(faults, [](const Fault& f) { return from_bits(f.value); }),
+  write(file, "faults/value",
+        column<float>(faults, [](const Fault& f) { return from_bits(f.value); }),
         "set by set_value and random_value, added by gaussian; else 0");
   write(file, "faults/active_probability",
         column<float>(faults, [](const Fault& f) { return f.active_probability; }),

@@ -1,7 +1,6 @@
 #include "faultgen/fault_space.hpp"
 
 #include "faultgen/fault_model.hpp"
-
 #include "suite/base/error.hpp"
 #include "suite/base/text.hpp"
 
@@ -147,8 +146,9 @@ Result<std::vector<bool>> select_sites(const std::vector<Site>& sites, Target ta
   const auto by_pattern = [&](const std::vector<std::string>& patterns, const char* key,
                               std::vector<bool>& marks) -> std::optional<Error> {
     for (const std::string& pattern : patterns) {
-      const auto failed = mark(sites, target, std::string(key) + " '" + pattern + "'", marks,
-                               [&](std::size_t i) { return matches(pattern, site_name(sites[i])); });
+      const auto failed =
+          mark(sites, target, std::string(key) + " '" + pattern + "'", marks,
+               [&](std::size_t i) { return matches(pattern, site_name(sites[i])); });
       if (failed) return failed;
     }
     return std::nullopt;
@@ -157,9 +157,8 @@ Result<std::vector<bool>> select_sites(const std::vector<Site>& sites, Target ta
     kinds[i] = is_default_kind(sites[i].kind, target);
   }
   for (const SiteKind kind : selection.kinds) {
-    const auto failed =
-        mark(sites, target, "faults.kinds '" + std::string(to_string(kind)) + "'", kinds,
-             [&](std::size_t i) { return sites[i].kind == kind; });
+    const auto failed = mark(sites, target, "faults.kinds '" + std::string(to_string(kind)) + "'",
+                             kinds, [&](std::size_t i) { return sites[i].kind == kind; });
     if (failed) return *failed;
   }
   if (const auto failed = by_pattern(selection.include, "faults.include", included)) return *failed;

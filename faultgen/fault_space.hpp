@@ -44,7 +44,8 @@ inline constexpr std::array kSiteKinds{
     Named<SiteKind>{SiteKind::conv_transpose2d, "conv_transpose2d", "2-D transposed convolution"},
     Named<SiteKind>{SiteKind::conv_transpose3d, "conv_transpose3d", "3-D transposed convolution"},
     Named<SiteKind>{SiteKind::linear, "linear", "linear layer"},
-    Named<SiteKind>{SiteKind::matmul, "matmul", "product of computed matrices: matmul, bmm, baddbmm"},
+    Named<SiteKind>{SiteKind::matmul, "matmul",
+                    "product of computed matrices: matmul, bmm, baddbmm"},
     Named<SiteKind>{SiteKind::embedding, "embedding", "table lookup"},
     Named<SiteKind>{SiteKind::lstm, "lstm", "output of an LSTM"},
     Named<SiteKind>{SiteKind::gru, "gru", "output of a GRU"},
@@ -129,8 +130,8 @@ Result<std::vector<bool>> select_sites(const std::vector<Site>& sites, Target ta
 class FaultSpace {
  public:
   /// All sites, or those flagged. Faults of parameters: a module called several times has several
-  /// neuron sites and one weight site, its first call. Throws Exception (internal) when the elements
-  /// do not fit 64 bits.
+  /// neuron sites and one weight site, its first call. Throws Exception (internal) when the
+  /// elements do not fit 64 bits.
   FaultSpace(std::vector<Site> sites, Target target, const std::vector<bool>& chosen = {});
 
   const std::vector<Site>& sites() const { return sites_; }

@@ -89,8 +89,8 @@ class Source {
     }
     if (entry.arrangement != Arrangement::adjacent) return;
     for (std::size_t i = 0; i + entry.bits_per_fault <= entry.bits.size(); ++i) {
-      const bool run = entry.bits[i + entry.bits_per_fault - 1] - entry.bits[i] ==
-                       entry.bits_per_fault - 1;
+      const bool run =
+          entry.bits[i + entry.bits_per_fault - 1] - entry.bits[i] == entry.bits_per_fault - 1;
       if (run) run_starts_.push_back(entry.bits[i]);
     }
   }
@@ -175,9 +175,9 @@ class Source {
                         "choose other bits with faults.bits");
     }
     if (!entry_.bit_weights.empty() && entry_.bit_weights.size() != entry_.bits.size()) {
-      return plan_error(fmt::format("{} weights for {} bits", entry_.bit_weights.size(),
-                                    entry_.bits.size()),
-                        "give faults.bit_weights one number for each bit");
+      return plan_error(
+          fmt::format("{} weights for {} bits", entry_.bit_weights.size(), entry_.bits.size()),
+          "give faults.bit_weights one number for each bit");
     }
     const bool adjacent = entry_.arrangement == Arrangement::adjacent;
     if (adjacent ? run_starts_.empty() : entry_.bits_per_fault > entry_.bits.size()) {
@@ -194,8 +194,7 @@ class Source {
   std::optional<Error> check_room(const std::string& target) const {
     const bool by_bit = acts_on_bits(entry_) && entry_.mask == 0 && entry_.bits_per_fault == 1;
     std::uint64_t locations = by_bit ? entry_.bits.size() : 1;
-    const bool huge =
-        __builtin_mul_overflow(locations, space_.total_elements(), &locations);
+    const bool huge = __builtin_mul_overflow(locations, space_.total_elements(), &locations);
     if (entry_.per_group > 0 && (huge || entry_.per_group <= locations)) return std::nullopt;
     return plan_error("a group of " + std::to_string(entry_.per_group) +
                           " faults was asked for, the " + target + " offer " +
@@ -307,8 +306,8 @@ class Source {
   const FaultEntry& entry_;
   FaultSpace space_;
   std::uint64_t seed_;
-  std::vector<double> weights_;             ///< of the active sites
-  std::vector<std::uint32_t> run_starts_;   ///< lowest bits of runs of adjacent chosen bits
+  std::vector<double> weights_;            ///< of the active sites
+  std::vector<std::uint32_t> run_starts_;  ///< lowest bits of runs of adjacent chosen bits
 };
 
 /// What a group hits already.

@@ -27,8 +27,8 @@ inline constexpr std::array kArrangements{
 enum class Pattern : std::uint8_t { single, consecutive, strided, row, channel };
 
 // Sources: faults along a bus or a memory line hit neighbours; a faulty lane of a vector unit hits
-// every k-th word (arXiv 2605.04213: "warp-aligned periodic addresses"); a faulty row or column of a
-// matrix unit spoils a row or channel (dos Santos et al., DSN 2021).
+// every k-th word (arXiv 2605.04213: "warp-aligned periodic addresses"); a faulty row or column of
+// a matrix unit spoils a row or channel (dos Santos et al., DSN 2021).
 inline constexpr std::array kPatterns{
     Named<Pattern>{Pattern::single, "single", "one word"},
     Named<Pattern>{Pattern::consecutive, "consecutive",
@@ -36,9 +36,10 @@ inline constexpr std::array kPatterns{
     Named<Pattern>{Pattern::strided, "strided",
                    "faults.pattern_length words of the tensor, faults.pattern_stride apart"},
     Named<Pattern>{Pattern::row, "row", "the whole last dimension through the word drawn"},
-    Named<Pattern>{Pattern::channel, "channel",
-                   "the whole channel, or filter of a weight, of the word drawn: all with its first "
-                   "index"},
+    Named<Pattern>{
+        Pattern::channel, "channel",
+        "the whole channel, or filter of a weight, of the word drawn: all with its first "
+        "index"},
 };
 
 /// How many events a group gets.
@@ -59,9 +60,9 @@ struct FaultEntry {
   Arrangement arrangement = Arrangement::independent;
   std::uint64_t mask = 0;  ///< these bits in place of drawn ones; 0: drawn
 
-  std::uint32_t value = 0;  ///< fp32 bits, for ValueSource::given
-  double low = 0, high = 0; ///< for ValueSource::uniform, low <= high
-  double sigma = 0;         ///< for ValueSource::normal, > 0
+  std::uint32_t value = 0;   ///< fp32 bits, for ValueSource::given
+  double low = 0, high = 0;  ///< for ValueSource::uniform, low <= high
+  double sigma = 0;          ///< for ValueSource::normal, > 0
 
   Draw draw = Draw::elements;
   std::vector<double> site_weights;  ///< of each site, >= 0, for Draw::weighted_sites

@@ -1,6 +1,7 @@
 #include "suite/base/rng.hpp"
 
 #include <Random123/philox.h>
+
 #include <cmath>
 
 namespace bitquake {

@@ -8,17 +8,17 @@ namespace bitquake {
 /// What a random number is for. Streams never share a counter, so adding a use changes no other.
 /// Values are part of the fault-set and subset formats: never renumber.
 enum class Stream : std::uint32_t {
-  fault_location = 1,  ///< site and element of a fault; id = fault id
-  fault_bits = 2,      ///< bits of a fault; id = fault id
-  subset = 3,          ///< random subset of a data set; id = 0
-  check_input = 4,     ///< inputs of the checks a model goes through at load; id = row
-  training = 5,        ///< trainer of the shipped models; id = epoch or parameter
-  verification = 6,    ///< trials that bitquake verify replays; id = 0
-  audit = 7,           ///< trials that the audit of a campaign runs again; id = 0
-  fault_value = 8,     ///< value that a fault sets or adds; id = event
-  fault_count = 9,     ///< how many faults a group has and where; id = (group, entry)
-  fault_activity = 10, ///< whether an intermittent fault acts; id = (fault, sample)
-  fault_order = 11,    ///< permutation of a fault space; id = stratum
+  fault_location = 1,   ///< site and element of a fault; id = fault id
+  fault_bits = 2,       ///< bits of a fault; id = fault id
+  subset = 3,           ///< random subset of a data set; id = 0
+  check_input = 4,      ///< inputs of the checks a model goes through at load; id = row
+  training = 5,         ///< trainer of the shipped models; id = epoch or parameter
+  verification = 6,     ///< trials that bitquake verify replays; id = 0
+  audit = 7,            ///< trials that the audit of a campaign runs again; id = 0
+  fault_value = 8,      ///< value that a fault sets or adds; id = event
+  fault_count = 9,      ///< how many faults a group has and where; id = (group, entry)
+  fault_activity = 10,  ///< whether an intermittent fault acts; id = (fault, sample)
+  fault_order = 11,     ///< permutation of a fault space; id = stratum
 };
 
 /// Philox4x32-10 block of 128 random bits, a pure function of its arguments.

@@ -1,10 +1,10 @@
 #include "suite/base/text.hpp"
 #include "suite/cli/command.hpp"
-#include "suite/scenario/fault_kinds.hpp"
 #include "suite/engine/execution.hpp"
 #include "suite/engine/expectation.hpp"
 #include "suite/engine/memory.hpp"
 #include "suite/engine/unit.hpp"
+#include "suite/scenario/fault_kinds.hpp"
 
 #include <fmt/format.h>
 

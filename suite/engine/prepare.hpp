@@ -34,8 +34,7 @@ inline constexpr std::uint64_t kCalibrationSamples = 64;
 /// Draws the fault set a scenario describes, for a model and the data's samples. Errc::fault_set;
 /// Errc::data when samples are needed and cannot be read.
 Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
-                                          const model::Model& model,
-                                          const datasets::Dataset& data);
+                                          const model::Model& model, const datasets::Dataset& data);
 
 /// Opens data and model, reads or draws the fault set, and checks that they fit: first sample
 /// against the input shape, fault set against model and number of samples.

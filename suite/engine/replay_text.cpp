@@ -22,7 +22,7 @@ std::string bits_text(const Fault& fault) {
   std::vector<std::string> bits;
   for (std::uint64_t mask = fault.bit_mask; mask != 0; mask &= mask - 1) {
     const auto bit = static_cast<unsigned>(std::countr_zero(mask));
-    const auto field = static_cast<std::size_t>(faultgen::field_of(fault.storage, bit));
+    const auto field = static_cast<std::size_t>(faultgen::field_of(fault.storage, bit).value());
     bits.push_back(fmt::format("{} ({})", bit, kFields[field]));
   }
   if (bits.empty()) return "the whole value";
@@ -50,8 +50,10 @@ std::string fault_text(const Inputs& inputs, std::uint64_t id, const Fault& faul
   }
   if (!injection.reached) return text + ": not reached by control flow\n";
   const bool same = injection.original_bits == injection.corrupted_bits;
-  return text + fmt::format(": before {}, after {}{}\n", value_text(fault.storage, injection.original_bits),
-                            value_text(fault.storage, injection.corrupted_bits), same ? " (no change)" : "");
+  return text + fmt::format(": before {}, after {}{}\n",
+                            value_text(fault.storage, injection.original_bits),
+                            value_text(fault.storage, injection.corrupted_bits),
+                            same ? " (no change)" : "");
 }
 
 std::string faults_text(const Replay& replay, const Inputs& inputs) {

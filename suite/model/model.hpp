@@ -146,8 +146,8 @@ class Model {
   virtual std::uint64_t kept_bytes_per_sample(const ExecutionOptions& /*options*/ = {}) const {
     return 0;
   }
-  /// Largest finite magnitude of the values that faults of `target` hit, for each site; 0 where there
-  /// is none. Parameters are looked at themselves, all else in fault-free runs of `inputs`.
+  /// Largest finite magnitude of the values that faults of `target` hit, for each site; 0 where
+  /// there is none. Parameters are looked at themselves, all else in fault-free runs of `inputs`.
   /// @param inputs  [n, input elements], row-major, already normalised
   virtual std::vector<float> largest_magnitudes(faultgen::Target target,
                                                 std::span<const float> inputs) const = 0;

@@ -60,8 +60,8 @@ Result<FaultEntry> entry_of(const Scenario::Faults& faults,
   entry.sites = *chosen;
   entry.storage = storages(faults, sites, magnitudes);
 
-  const bool of_bits = entry.either_stuck_at ||
-                       faultgen::fault_model_info(entry.model).bits != nullptr;
+  const bool of_bits =
+      entry.either_stuck_at || faultgen::fault_model_info(entry.model).bits != nullptr;
   if (of_bits) {
     auto bits = faultgen::bits_of(faults.bits, storage_of(faults));
     if (!bits) return bits.error();

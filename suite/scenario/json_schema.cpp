@@ -80,7 +80,9 @@ Json key_schema(const Key& key) {
     description.append("\n- ").append(word.name).append(": ").append(word.doc);
   }
   schema["description"] = std::move(description);
-  if (!key.default_text.empty()) {
+  if (key.kind == Kind::words && !key.default_text.empty()) {
+    schema["default"] = key.default_text;
+  } else if (!key.default_text.empty()) {
     const auto standard = key.member.get(Scenario{});
     std::visit([&](const auto& value) { schema["default"] = value; }, standard.value());
   }

@@ -55,8 +55,11 @@ inline constexpr std::array kMonitorScopes{
 
 /// What happens to a value: a fault model, or stuck-at faults of either level.
 struct ModelChoice {
-  faultgen::FaultModel model = faultgen::FaultModel::bit_flip;
-  bool either_stuck_at = false;
+  ModelChoice(faultgen::FaultModel of = faultgen::FaultModel::bit_flip,  // NOLINT(*-explicit-*)
+              bool either = false)
+      : model(of), either_stuck_at(either) {}
+  faultgen::FaultModel model;
+  bool either_stuck_at;
   bool operator==(const ModelChoice&) const = default;
 };
 inline constexpr std::string_view kEitherStuckAt = "stuck_at";
@@ -104,7 +107,7 @@ struct Scenario {
     std::optional<double> sigma;
 
     faultgen::NumberFormat format = faultgen::NumberFormat::fp32;
-    std::optional<double> scale;  ///< of int8; none: calibrated for each site
+    std::optional<double> scale;       ///< of int8; none: calibrated for each site
     std::optional<double> zero_point;  ///< of int8; none: 0
     std::optional<std::uint32_t> integer_bits, fraction_bits;  ///< given with fixed and only then
 

@@ -129,8 +129,7 @@ Member fault_model() {
               },
           .get = [](const Scenario& s) -> std::optional<Value> {
             const auto& [model, either] = s.faults.model;
-            return std::string(either ? kEitherStuckAt
-                                      : name_of(faultgen::fault_models(), model));
+            return std::string(either ? kEitherStuckAt : name_of(faultgen::fault_models(), model));
           }};
 }
 
@@ -496,7 +495,7 @@ faultgen::ValueSource source_of(const Faults& f) {
 std::string missing_value(const Faults& f) {
   using faultgen::ValueSource;
   const ValueSource source = source_of(f);
-  const char* missing = source == ValueSource::given && !f.value                    ? "value"
+  const char* missing = source == ValueSource::given && !f.value                  ? "value"
                         : source == ValueSource::uniform && f.value_range.empty() ? "value_range"
                         : source == ValueSource::normal && !f.sigma               ? "sigma"
                                                                                   : nullptr;
@@ -515,7 +514,7 @@ std::string format_violation(const Faults& f) {
   if (f.format == Format::fixed && (!f.integer_bits || !f.fraction_bits)) {
     return "faults.format: fixed needs faults.integer_bits and faults.fraction_bits";
   }
-  const auto wrong = faultgen::check_storage(storage_of(f));
+  const auto wrong = faultgen::malformed(storage_of(f));
   return wrong ? prefixed("faults.format", *wrong) : "";
 }
 
@@ -615,7 +614,8 @@ const std::vector<Rule>& rules() {
        "write it as in 0x7f800000, for a model of bits, without faults.bits_per_fault"},
       {"faults.bit_weights", [](const Scenario& s) { return bit_weights_violation(s.faults); },
        "one number for each bit of faults.bits, lowest first, for single drawn bits"},
-      {"faults.bits_per_fault", [](const Scenario& s) { return bits_per_fault_violation(s.faults); },
+      {"faults.bits_per_fault",
+       [](const Scenario& s) { return bits_per_fault_violation(s.faults); },
        "ask for fewer bits, or choose more with faults.bits"},
       {"faults.model", [](const Scenario& s) { return missing_value(s.faults); }, "add it"},
       {"faults.value",
@@ -661,9 +661,11 @@ const std::vector<Rule>& rules() {
          return only_with_format(s.faults, Format::fixed, "faults.fraction_bits");
        },
        "remove it, or set faults.format: fixed"},
-      {"faults.include", [](const Scenario& s) { return pattern_violation("faults.include", s.faults.include); },
+      {"faults.include",
+       [](const Scenario& s) { return pattern_violation("faults.include", s.faults.include); },
        "a glob such as layer2.*, or a regular expression between slashes"},
-      {"faults.exclude", [](const Scenario& s) { return pattern_violation("faults.exclude", s.faults.exclude); },
+      {"faults.exclude",
+       [](const Scenario& s) { return pattern_violation("faults.exclude", s.faults.exclude); },
        "a glob such as layer2.*, or a regular expression between slashes"},
       {"faults.indices",
        [](const Scenario& s) {
@@ -711,15 +713,16 @@ const std::vector<Rule>& rules() {
                                   name_of(faultgen::kPatterns, s.faults.pattern));
        },
        "remove it, or set faults.pattern: strided"},
-      {"faults.fault_rate", [](const Scenario& s) { return rate_violation(s.faults, "fault_rate"); },
-       kRateHint},
+      {"faults.fault_rate",
+       [](const Scenario& s) { return rate_violation(s.faults, "fault_rate"); }, kRateHint},
       {"faults.bit_error_rate",
        [](const Scenario& s) { return rate_violation(s.faults, "bit_error_rate"); }, kRateHint},
       {"faults.active_probability",
        [](const Scenario& s) {
          return s.faults.active_probability < 1 && s.faults.policy == faultgen::Policy::per_image
-                    ? std::string("faults.active_probability: does not go with policy per_image, "
-                                  "where each fault meets one inference")
+                    ? std::string(
+                          "faults.active_probability: does not go with policy per_image, "
+                          "where each fault meets one inference")
                     : std::string();
        },
        "set faults.policy to per_batch or per_epoch, or remove the key"},
@@ -763,9 +766,14 @@ std::string_view kind_name(Kind kind) {
 }
 
 std::string_view expected_text(Kind kind) {
-  constexpr std::array<std::string_view, 8> kTexts{
-      "an integer",         "a number",          "text", "a path", "a word",
-      "a list of integers", "a list of numbers", "a word or a list of words"};
+  constexpr std::array<std::string_view, 8> kTexts{"an integer",
+                                                   "a number",
+                                                   "text",
+                                                   "a path",
+                                                   "a word",
+                                                   "a list of integers",
+                                                   "a list of numbers",
+                                                   "a word or a list of words"};
   return kTexts[static_cast<std::size_t>(kind)];
 }
 

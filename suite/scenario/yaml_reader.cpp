@@ -330,10 +330,10 @@ void Reader::read_list(const std::string& section, Position at, const YAML::Node
   for (std::size_t i = 0; i < value.size(); ++i) {
     const YAML::Node item = value[i];
     if (!item.IsMap()) {
-      report({item.IsNull() ? at : position_of(item.Mark())},
-             fmt::format("{}: expected a mapping of keys as an item, got {}", section,
-                         describe(item)),
-             fmt::format("keys here: {}", fmt::join(words_of_level(section), ", ")));
+      report(
+          {item.IsNull() ? at : position_of(item.Mark())},
+          fmt::format("{}: expected a mapping of keys as an item, got {}", section, describe(item)),
+          fmt::format("keys here: {}", fmt::join(words_of_level(section), ", ")));
       continue;
     }
     Entries others = std::exchange(entries_, {});
@@ -437,8 +437,8 @@ Place Reader::item_place(const Entry& entry, std::size_t item) {
 std::optional<std::vector<Scalar>> Reader::scalars_of(const Key& key, const Entry& entry) {
   const YAML::Node& value = entry.value;
   const bool words = key.kind == Kind::words;
-  const bool list = key.kind == Kind::integers || key.kind == Kind::reals ||
-                    (words && !value.IsScalar());
+  const bool list =
+      key.kind == Kind::integers || key.kind == Kind::reals || (words && !value.IsScalar());
   if (value.IsNull()) {
     report(entry.value_place, fmt::format("{}: no value", key.name),
            fmt::format("give {}{}", expected_text(key.kind),

@@ -27,9 +27,8 @@ std::string quoted_text(const std::string& text) {
 
 std::string item_text(const std::string& value) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
-  const bool plain = value.find_first_not_of(kPlain) == std::string::npos &&
-                     value.front() != '-' && value != "null" && value != "true" &&
-                     value != "false";
+  const bool plain = value.find_first_not_of(kPlain) == std::string::npos && value.front() != '-' &&
+                     value != "null" && value != "true" && value != "false";
   return plain ? value : quoted_text(value);
 }
 

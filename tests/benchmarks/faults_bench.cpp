@@ -24,8 +24,12 @@ std::vector<Site> lenet_sites() {
 constexpr std::uint64_t kFaults = 100'000;
 
 FaultSet draw(Draw how) {
-  return value_or_throw(draw_faults(FaultSpace(lenet_sites(), Target::neuron),
-                                    {.draw = how, .samples = kFaults, .seed = 1}));
+  FaultEntry entry;
+  entry.bits.resize(kFp32Bits);
+  std::iota(entry.bits.begin(), entry.bits.end(), 0U);
+  entry.draw = how;
+  return value_or_throw(
+      draw_faults(lenet_sites(), {.entries = {entry}, .samples = kFaults, .seed = 1}));
 }
 
 void apply_flip(benchmark::State& state) {

@@ -81,8 +81,8 @@ TEST_CASE("policies and run types give what a plain computation gives", "[engine
   REQUIRE(first_difference(got, expected) == "");
   REQUIRE(got.trials.size() == 49 * 12);
   const bool accumulates = campaign.scenario.run_type == RunType::accumulate;
-  REQUIRE(got.trials.back().n_faults == (accumulates ? 12 : 1) * faults.per_group);
-  REQUIRE(got.injections.size() == 49 * (accumulates ? 78 : 12) * faults.per_group);
+  REQUIRE(got.trials.back().n_faults == (accumulates ? 12 : 1) * *faults.per_group);
+  REQUIRE(got.injections.size() == 49 * (accumulates ? 78 : 12) * *faults.per_group);
   REQUIRE(std::filesystem::exists(campaign / "out/kpi/epoch.csv") == accumulates);
 }
 

@@ -94,7 +94,7 @@ TEST_CASE("what does not fit is refused before the first inference", "[engine][p
   }
   SECTION("more faults in a group than there are places") {
     campaign.scenario.faults.per_group = 15;  // 14 neurons
-    campaign.scenario.faults.bits = {3, 3};
+    campaign.scenario.faults.bits = {"3"};
     REQUIRE(refusal(campaign).code == Errc::fault_set);
   }
 }

@@ -72,7 +72,7 @@ TEST_CASE("every trial is reproduced, whatever the policy and run type", "[engin
 // after the clamp, so that fc2 changes by its column times the old value.
 TEST_CASE("the trace of a neuron fault is what plain arithmetic gives", "[engine][replay]") {
   ToyCampaign campaign(20);
-  campaign.scenario.faults.bits = {31, 31};
+  campaign.scenario.faults.bits = {"31"};
   campaign.scenario.faults.epochs = 8;
   run(campaign.inputs(), campaign / "out");
   const engine::RunFiles run = opened(campaign);
@@ -108,7 +108,7 @@ TEST_CASE("the trace of a neuron fault is what plain arithmetic gives", "[engine
 
 TEST_CASE("the first site that differs is marked, NaN and Inf are counted", "[engine][replay]") {
   ToyCampaign campaign(30);
-  campaign.scenario.faults.bits = {30, 30};
+  campaign.scenario.faults.bits = {"30"};
   campaign.scenario.faults.model = faultgen::FaultModel::stuck_at_1;
   run(campaign.inputs(), campaign / "out");
   const engine::RunFiles run = opened(campaign);

@@ -8,6 +8,7 @@
 #include "suite/scenario/yaml_writer.hpp"
 #include "tests/base/temp_directory.hpp"
 #include "tests/faultgen/example_set.hpp"
+#include "tests/faultgen/simple_plan.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -114,16 +115,16 @@ TEST_CASE("a scenario names a registered fault model", "[faultgen][registry][sce
       "data: {name: d, images: i}\nfaults: {model: flip_adjacent}\n";
   const auto parsed = scenario::parse_scenario(text, "own.yaml", ".");
   REQUIRE(parsed);
-  REQUIRE(parsed->faults.model == model);
+  REQUIRE(parsed->faults.model == scenario::ModelChoice{model});
   REQUIRE(contains(scenario::to_yaml(*parsed), "model: flip_adjacent"));
 }
 
 TEST_CASE("the sampler draws a registered fault model at the same places", "[faultgen][registry]") {
   const FaultSpace space(test::example_sites(), Target::neuron);
-  FaultPlan plan{.epochs = 2, .samples = 10, .seed = 3};
-  const FaultSet flips = value_or_throw(draw_faults(space, plan));
+  test::SimplePlan plan{.epochs = 2, .samples = 10, .seed = 3};
+  const FaultSet flips = value_or_throw(test::draw_faults(space, plan));
   plan.model = adjacent();
-  FaultSet own = value_or_throw(draw_faults(space, plan));
+  FaultSet own = value_or_throw(test::draw_faults(space, plan));
   for (Fault& fault : own.faults) {
     REQUIRE(fault.model == plan.model);
     fault.model = FaultModel::bit_flip;
@@ -138,9 +139,10 @@ TEST_CASE("a fault set keeps the names of registered fault models", "[faultgen][
   REQUIRE(value_or_throw(read_fault_set(directory / "set.h5")) == set);
   const auto file = value_or_throw(h5::File::open(directory / "set.h5", Errc::fault_set));
   REQUIRE(file.column_doc("faults/fault_model").doc ==
-          "0 bit_flip, 1 stuck_at_0, 2 stuck_at_1, 3 flip_adjacent, 4 swap_halves");
+          "0 bit_flip, 1 stuck_at_0, 2 stuck_at_1, 3 set_value, 4 zero, 5 sign_flip, "
+          "6 random_value, 7 gaussian, 8 nan, 9 inf, 10 flip_adjacent, 11 swap_halves");
   REQUIRE(file.read_column<std::uint8_t>("faults/fault_model") ==
-          std::vector<std::uint8_t>{4, 3, 2});
+          std::vector<std::uint8_t>{11, 10, 2});
 }
 
 TEST_CASE("a fault set does not name registered fault models it has no use for",
@@ -150,7 +152,8 @@ TEST_CASE("a fault set does not name registered fault models it has no use for",
   write_fault_set(set_with(FaultModel::bit_flip, swapping()), directory / "set.h5");
   const auto file = value_or_throw(h5::File::open(directory / "set.h5", Errc::fault_set));
   REQUIRE(file.column_doc("faults/fault_model").doc ==
-          "0 bit_flip, 1 stuck_at_0, 2 stuck_at_1, 3 swap_halves");
+          "0 bit_flip, 1 stuck_at_0, 2 stuck_at_1, 3 set_value, 4 zero, 5 sign_flip, "
+          "6 random_value, 7 gaussian, 8 nan, 9 inf, 10 swap_halves");
 }
 
 TEST_CASE("the order of registration does not matter to a file", "[faultgen][registry][h5]") {

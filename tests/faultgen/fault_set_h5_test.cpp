@@ -5,6 +5,7 @@
 #include "suite/base/seal.hpp"
 #include "tests/base/temp_directory.hpp"
 #include "tests/faultgen/example_set.hpp"
+#include "tests/faultgen/simple_plan.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -106,7 +107,7 @@ TEST_CASE("a fault set survives its file", "[faultgen][h5]") {
 TEST_CASE("a drawn set of many chunks survives its file", "[faultgen][h5]") {
   const test::TempDirectory directory;
   const FaultSpace space(test::example_sites(), Target::neuron);
-  const auto set = value_or_throw(draw_faults(
+  const auto set = value_or_throw(test::draw_faults(
       space, {.draw = Draw::sites, .per_group = 2, .epochs = 2, .samples = 20'000, .seed = 3}));
   write_fault_set(set, directory / "set.h5");
   REQUIRE(value_or_throw(read_fault_set(directory / "set.h5")) == set);
@@ -135,8 +136,12 @@ TEST_CASE("every column says what it holds", "[faultgen][h5]") {
     REQUIRE(file.column_doc(name).units == "1");
     REQUIRE_FALSE(file.column_doc(name).doc.empty());
   }
-  REQUIRE(file.column_doc("faults/fault_model").doc == "0 bit_flip, 1 stuck_at_0, 2 stuck_at_1");
-  REQUIRE(file.column_doc("faults/target").doc == "0 neurons, 1 weights");
+  REQUIRE(file.column_doc("faults/fault_model").doc ==
+          "0 bit_flip, 1 stuck_at_0, 2 stuck_at_1, 3 set_value, 4 zero, 5 sign_flip, "
+          "6 random_value, 7 gaussian, 8 nan, 9 inf");
+  REQUIRE(file.column_doc("faults/target").doc ==
+          "0 neurons, 1 weights, 2 biases, 3 running_means, 4 running_vars, 5 site_inputs, "
+          "6 network_input");
   REQUIRE(file.read_strings("sites/weight_shape")[0] == "1x1x2x2");
   REQUIRE(file.read_strings("sites/kind")[2] == "linear");
   REQUIRE(file.read_column<std::uint64_t>("sites/neurons") == std::vector<std::uint64_t>{6, 6, 4});
@@ -229,7 +234,7 @@ TEST_CASE("the policy of a set survives its file", "[faultgen][h5]") {
       GENERATE(Schedule{}, Schedule{Policy::per_batch, 7}, Schedule{Policy::per_batch, 1},
                Schedule{Policy::per_epoch, 1});
   const FaultSpace space(test::example_sites(), Target::weight);
-  const auto set = value_or_throw(draw_faults(
+  const auto set = value_or_throw(test::draw_faults(
       space,
       {.target = Target::weight, .schedule = schedule, .epochs = 3, .samples = 20, .seed = 3}));
   write_fault_set(set, directory / "set.h5");
@@ -318,7 +323,7 @@ TEST_CASE("a missing attribute is named", "[faultgen][h5]") {
 TEST_CASE("another format or a newer version is refused", "[faultgen][h5]") {
   REQUIRE(contains(
       refusal_after([](hid_t f) { set_attribute(f, "format_version", kFaultSetVersion + 1); }),
-      "version 2"));
+      "version 3"));
   REQUIRE(
       contains(refusal_after([](hid_t f) { set_attribute(f, "format_version", std::uint64_t{0}); }),
                "version 0"));
@@ -379,7 +384,8 @@ TEST_CASE("damaged values are refused", "[faultgen][h5]") {
   REQUIRE(contains(refusal_of([](FaultSet& s) { s.faults[1].model = FaultModel{9}; }), "fault 1"));
   REQUIRE(contains(refusal_of([](FaultSet& s) { s.faults[1] = s.faults[0]; }), "twice"));
   REQUIRE(contains(refusal_of([](FaultSet& s) { s.groups[2].first_fault = 7; }), "group 2"));
-  REQUIRE(contains(refusal_of([](FaultSet& s) { s.sites[0].kind = SiteKind{9}; }), "kind of site"));
+  REQUIRE(
+      contains(refusal_of([](FaultSet& s) { s.sites[0].kind = SiteKind{99}; }), "kind of site"));
   REQUIRE(contains(refusal_after([](hid_t f) { replace(f, "sites/neurons", H5T_STD_U64LE, 3); }),
                    "'sites/neurons' disagrees"));
 }

@@ -57,9 +57,9 @@ TEST_CASE("bits outside fp32 are refused", "[faultgen][set]") {
 
 TEST_CASE("unknown codes are refused", "[faultgen][set]") {
   REQUIRE(
-      contains(complaint([](FaultSet& s) { s.faults[0].target = Target{2}; }), "unknown target 2"));
-  REQUIRE(contains(complaint([](FaultSet& s) { s.faults[0].model = FaultModel{3}; }),
-                   "unknown fault model 3"));
+      contains(complaint([](FaultSet& s) { s.faults[0].target = Target{9}; }), "unknown target 9"));
+  REQUIRE(contains(complaint([](FaultSet& s) { s.faults[0].model = FaultModel{30}; }),
+                   "unknown fault model 30"));
   REQUIRE(contains(complaint([](FaultSet& s) { s.provenance.schedule.batch_size = 2; }),
                    "batch size 2 does not go with policy per_image"));
   REQUIRE(contains(complaint([](FaultSet& s) {
@@ -200,10 +200,11 @@ TEST_CASE("the CSV of a set is pinned", "[faultgen][set]") {
   std::ostringstream out;
   write_csv(set, out);
   REQUIRE(out.str() ==
-          "fault,epoch,slot,site,call,target,element,index,bits,fault_model,sampling_weight\n"
-          "0,0,0,conv,0,neurons,4,0;1;1,30,bit_flip,1\n"
-          "1,0,0,head.fc,0,weights,5,2;1,3;7,stuck_at_0,0.75\n"
-          "2,1,0,\"odd,path\",1,neurons,0,0;0;0,31,stuck_at_1,1.125\n");
+          "fault,epoch,slot,site,call,target,element,index,bits,fault_model,value,storage,"
+          "active_probability,sampling_weight\n"
+          "0,0,0,conv,0,neurons,4,0;1;1,30,bit_flip,,fp32,1,1\n"
+          "1,0,0,head.fc,0,weights,5,2;1,3;7,stuck_at_0,,fp32,1,0.75\n"
+          "2,1,0,\"odd,path\",1,neurons,0,0;0;0,31,stuck_at_1,,fp32,1,1.125\n");
 }
 
 TEST_CASE("a CSV longer than one buffer loses nothing", "[faultgen][set]") {

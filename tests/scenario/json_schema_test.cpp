@@ -103,6 +103,7 @@ Numbers numbers_of(const Key& key) {
   if (bounded_high) numbers.right.push_back(json(high).dump());
   if (bounded_high) numbers.wrong.push_back(json(high + 1).dump());
   if (!bounded_low && !bounded_high) numbers.right = {"0", "-1.5", "1e-3", "1e300"};
+  if (numbers.right.empty()) numbers.right = {json(low + 1).dump()};
   return numbers;
 }
 
@@ -125,6 +126,19 @@ Values values_of(const Key& key) {
     case Kind::real: {
       const Numbers numbers = numbers_of(key);
       return {numbers.right, numbers.wrong};
+    }
+    case Kind::words: {
+      Values values{{}, {"", "~", "{a: b}", "''", "[]", "[[a]]", "['']"}};
+      if (key.choices.empty()) {
+        values.right = {"a", "5", "[a]", "[a, 5, a b]"};
+      } else {
+        values.wrong.emplace_back("no such word");
+        for (const Word& word : key.choices) {
+          values.right.emplace_back(word.name);
+          values.right.push_back("[" + std::string(word.name) + "]");
+        }
+      }
+      return values;
     }
     case Kind::integers:
     case Kind::reals:
@@ -188,8 +202,9 @@ TEST_CASE("the JSON Schema holds every default and what it means", "[scenario]")
   const json schema = json::parse(json_schema());
   for (const Key& key : keys()) {
     INFO(key.name);
-    const json& level =
+    const json& whole =
         key.section().empty() ? schema : schema.at("properties").at(std::string(key.section()));
+    const json& level = key.section() == kListSection ? whole.at("anyOf").at(0) : whole;
     const json& property = level.at("properties").at(std::string(key.leaf()));
     const auto description = property.at("description").get<std::string>();
     REQUIRE(description.starts_with(key.doc));
@@ -247,6 +262,16 @@ TEST_CASE("the JSON Schema lets a key that excludes its section stand alone", "[
     }
   }
   REQUIRE(pairs > 0);
+}
+
+TEST_CASE("the JSON Schema takes a list of kinds of faults", "[scenario]") {
+  const std::string list = kShortest + "faults:\n  - {target: weights, epochs: 2}\n";
+  REQUIRE(valid(list));
+  REQUIRE(valid(list + "  - {bits: exponent}\n  - {target: biases}\n"));
+  REQUIRE_FALSE(valid(list + "  - {epochs: 3}\n"));
+  REQUIRE_FALSE(valid(list + "  - {no_such_key: 3}\n"));
+  REQUIRE_FALSE(valid(list + "  - 3\n"));
+  REQUIRE_FALSE(valid(kShortest + "faults: []\n"));
 }
 
 TEST_CASE("the JSON Schema takes sections whose keys are all commented out", "[scenario]") {

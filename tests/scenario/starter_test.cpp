@@ -18,7 +18,7 @@ Scenario example() {
       "model: {file: 'a # b.pt', input: [3, 32, 16], output: probabilities}\n"
       "data: {name: 'yes', images: ../i.gz, labels: l.gz, samples: 12, order: random}\n"
       "preprocess: {divide_by: 1.5, mean: [-0.5, 0, 0.25], std: [2]}\n"
-      "faults: {target: weights, model: stuck_at_1, bits: [23, 30], draw: sites, epochs: 3}\n");
+      "faults: {target: weights, model: stuck_at_1, bits: 23-30, draw: sites, epochs: 3}\n");
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ using namespace bitquake::scenario;
 
 namespace {
 
+using Words = std::vector<std::string>;
+
 std::string shipped(const std::string& name) {
   return std::string(BITQUAKE_SOURCE_DIR) + "/suite/scenarios/" + name;
 }
@@ -55,7 +57,7 @@ TEST_CASE("every key of a file reaches its member", "[scenario]") {
       "faults:\n"
       "  target: weights\n"
       "  model: stuck_at_1\n"
-      "  bits: [23, 30]\n"
+      "  bits: 23-30\n"
       "  draw: sites\n"
       "  policy: per_image\n"
       "  per_group: 3\n"
@@ -85,8 +87,8 @@ TEST_CASE("every key of a file reaches its member", "[scenario]") {
   REQUIRE(s.preprocess.stddev == std::vector{2.0});
   REQUIRE_FALSE(s.faults.file.has_value());
   REQUIRE(s.faults.target == faultgen::Target::weight);
-  REQUIRE(s.faults.model == faultgen::FaultModel::stuck_at_1);
-  REQUIRE(s.faults.bits == faultgen::BitRange{23, 30});
+  REQUIRE(s.faults.model == ModelChoice{faultgen::FaultModel::stuck_at_1});
+  REQUIRE(s.faults.bits == Words{"23-30"});
   REQUIRE(s.faults.draw == faultgen::Draw::sites);
   REQUIRE(s.faults.policy == faultgen::Policy::per_image);
   REQUIRE(s.faults.per_group == 3);
@@ -104,7 +106,48 @@ TEST_CASE("every key of a file reaches its member", "[scenario]") {
 }
 
 TEST_CASE("one bit in a list means exactly that bit", "[scenario]") {
-  REQUIRE(parsed(kShortest + "faults: {bits: [7]}").faults.bits == faultgen::BitRange{7, 7});
+  REQUIRE(parsed(kShortest + "faults: {bits: [7]}").faults.bits == Words{"7"});
+}
+
+TEST_CASE("two numbers in a list of bits are refused: some read a range in them", "[scenario]") {
+  REQUIRE(what("faults: {bits: [0, 31]}") == "faults.bits: [0, 31] can mean a range or two bits");
+  REQUIRE(parsed(kShortest + "faults: {bits: [0-0, 31]}").faults.bits == Words{"0-0", "31"});
+}
+
+TEST_CASE("further kinds of faults stand in a list", "[scenario]") {
+  const Scenario s = parsed(kShortest +
+                            "faults:\n"
+                            "  - {target: weights, policy: per_epoch, epochs: 3}\n"
+                            "  - {bits: exponent, per_group: 2}\n"
+                            "  - {model: gaussian, sigma: 0.5, target: biases}\n");
+  REQUIRE(s.faults.target == faultgen::Target::weight);
+  REQUIRE(s.faults.epochs == 3);
+  REQUIRE(s.more_faults.size() == 2);
+  REQUIRE(s.more_faults[0].target == faultgen::Target::neuron);
+  REQUIRE(s.more_faults[0].bits == Words{"exponent"});
+  REQUIRE(s.more_faults[0].per_group == 2U);
+  REQUIRE(s.more_faults[1].sigma == 0.5);
+  REQUIRE(parsed(to_yaml(s)) == s);
+}
+
+TEST_CASE("mistakes in further kinds of faults are reported at their place", "[scenario][golden]") {
+  REQUIRE(mistakes(kShortest + "faults:\n"
+                               "  - {target: weights}\n"
+                               "  - {epochs: 2, bits: 40}\n"
+                               "  - {mode: x}\n") ==
+          "a.yaml:7:6: error: 'faults.epochs' stands in the first item of the list only\n"
+          "  - {epochs: 2, bits: 40}\n"
+          "     ^\n"
+          "hint: it holds for all kinds of faults: move it there\n"
+          "a.yaml:7:23: error: faults.bits: '40': bit 40 is outside the 32 bits of fp32\n"
+          "  - {epochs: 2, bits: 40}\n"
+          "                      ^\n"
+          "hint: bit 0 is the least significant; for a range write 23-30, for two bits 23-23, "
+          "30-30\n"
+          "a.yaml:8:6: error: unknown key 'faults.mode'\n"
+          "  - {mode: x}\n"
+          "     ^\n"
+          "hint: did you mean 'model'?\n");
 }
 
 TEST_CASE("an existing fault set stands alone in its section", "[scenario]") {
@@ -112,7 +155,7 @@ TEST_CASE("an existing fault set stands alone in its section", "[scenario]") {
   REQUIRE(mistakes(kShortest + "faults:\n"
                                "  epochs: 2\n"
                                "  file: set.h5\n"
-                               "  bits: [0, 1]\n") ==
+                               "  bits: 0-1\n") ==
           "a.yaml:6:3: error: 'faults.epochs' cannot be given together with 'faults.file' "
           "(a.yaml:7:3)\n"
           "  epochs: 2\n"
@@ -120,7 +163,7 @@ TEST_CASE("an existing fault set stands alone in its section", "[scenario]") {
           "hint: remove one of the two\n"
           "a.yaml:8:3: error: 'faults.bits' cannot be given together with 'faults.file' "
           "(a.yaml:7:3)\n"
-          "  bits: [0, 1]\n"
+          "  bits: 0-1\n"
           "  ^\n"
           "hint: remove one of the two\n");
 }
@@ -135,7 +178,8 @@ TEST_CASE("messages show the place, the source line, a caret and the remedy",
           "a.yaml:5:18: error: faults.target: unknown word 'neuron'\n"
           "faults: {target: neuron}\n"
           "                 ^\n"
-          "hint: did you mean 'neurons'? one of: neurons, weights\n");
+          "hint: did you mean 'neurons'? one of: neurons, weights, biases, running_means, "
+          "running_vars, site_inputs, network_input\n");
   REQUIRE(mistake("seed: \"5\"") ==
           "a.yaml:5:7: error: seed: expected an integer, got the text '5'\n"
           "seed: \"5\"\n"
@@ -151,10 +195,12 @@ TEST_CASE("messages show the place, the source line, a caret and the remedy",
           "  std: [1, 1]\n"
           "       ^\n"
           "hint: give one number for all channels, or one for each\n");
-  REQUIRE(mistake("faults: {bits: [3, 32]}") ==
-          "a.yaml:5:20: error: faults.bits: must be 0 to 31, got '32'\n"
-          "faults: {bits: [3, 32]}\n"
-          "                   ^\n");
+  REQUIRE(mistake("faults: {bits: 3-32}") ==
+          "a.yaml:5:16: error: faults.bits: '3-32': bit 32 is outside the 32 bits of fp32\n"
+          "faults: {bits: 3-32}\n"
+          "               ^\n"
+          "hint: bit 0 is the least significant; for a range write 23-30, for two bits 23-23, "
+          "30-30\n");
   REQUIRE(mistake("faults: {epoch: 3}") ==
           "a.yaml:5:10: error: unknown key 'faults.epoch'\n"
           "faults: {epoch: 3}\n"
@@ -188,7 +234,7 @@ TEST_CASE("all mistakes of a file are reported in file order", "[scenario][golde
                    "  samples: 3\n"
                    "faults:\n"
                    "  seed: 3\n"
-                   "  bits: [9, 2]\n"
+                   "  bits: 9-2\n"
                    "epochs: 3\n") ==
           "a.yaml:1:10: error: version: must be 1, got '2'\n"
           "version: 2\n"
@@ -225,10 +271,11 @@ TEST_CASE("all mistakes of a file are reported in file order", "[scenario][golde
           "  seed: 3\n"
           "  ^\n"
           "hint: did you mean 'seed' at the top level?\n"
-          "a.yaml:12:9: error: faults.bits: low bit 9 is above high bit 2\n"
-          "  bits: [9, 2]\n"
+          "a.yaml:12:9: error: faults.bits: '9-2': low bit 9 is above high bit 2\n"
+          "  bits: 9-2\n"
           "        ^\n"
-          "hint: [low, high], both included; bit 0 is the least significant\n"
+          "hint: bit 0 is the least significant; for a range write 23-30, for two bits 23-23, "
+          "30-30\n"
           "a.yaml:13:1: error: unknown key 'epochs'\n"
           "epochs: 3\n"
           "^\n"
@@ -270,8 +317,33 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       {"faults.file", no_text},
       {"faults.target", no_word},
       {"faults.model", no_word},
-      {"faults.bits", {"", "3", "[]", "[1, 2, 3]", "[2, 1]", "[0, 32]", "[-1, 2]", "[a]"}},
-      {"faults.draw", no_word},
+      {"faults.bits",
+       {"", "[]", "[1, 2]", "32", "[0, 1, 32]", "2-1", "-1", "1-", "-", "a", "3.0", "[all, x]",
+        "''", "[[1]]", "{a: b}"}},
+      {"faults.bit_weights", {"", "1", "[]", "[1, 2]", "[-1]", "[x]", "[nan]"}},
+      {"faults.bits_per_fault", no_integer("0", "33")},
+      {"faults.arrangement", no_word},
+      {"faults.mask", {"", "0", "0x", "0x1ffffffff", "x", "-1", "[1]", "1.5", "''"}},
+      {"faults.value", {"", "x", "nan", ".inf", "[1]", "1", "'1'"}},  // bit_flip needs none
+      {"faults.value_range", {"", "1", "[1]", "[1, 2, 3]", "[2, 1]", "[1, x]", "[1, 2]"}},
+      {"faults.sigma", {"", "0", "-1", "x", "1"}},
+      {"faults.format", {"", "x", "fixed", "0", "[fp16]", "int4"}},
+      {"faults.scale", {"", "0", "-1", "x", "1"}},
+      {"faults.zero_point", {"", "-129", "128", "0.5", "x", "1"}},
+      {"faults.integer_bits", no_integer("-1", "33")},
+      {"faults.fraction_bits", no_integer("-1", "33")},
+      {"faults.draw", {"", "x", "weighted_sites", "0", "''"}},
+      {"faults.kinds", {"", "x", "[]", "[conv2d, x]", "[[conv2d]]", "''"}},
+      {"faults.include", {"", "[]", "/(/", "[a, '/[/']", "''", "{a: b}"}},
+      {"faults.exclude", {"", "[]", "/(/", "[a, '/[/']", "''"}},
+      {"faults.indices", {"", "[]", "a", "3-2", "-1", "1-", "1.0", "''", "4294967296"}},
+      {"faults.site_weights", {"", "[]", "a=1", "a", "=1", "a=-1", "a=x", "a=nan"}},
+      {"faults.pattern", {"", "x", "consecutive", "strided", "0"}},
+      {"faults.pattern_length", {"", "1", "2", "1000001", "x"}},
+      {"faults.pattern_stride", {"", "1", "2", "x"}},
+      {"faults.fault_rate", {"", "0", "-0.1", "1.1", "x", "nan"}},
+      {"faults.bit_error_rate", {"", "0", "-0.1", "1.1", "x", "nan"}},
+      {"faults.active_probability", {"", "0", "-0.1", "1.1", "x", "0.5"}},  // per_image
       {"faults.policy", no_word},
       {"faults.batch_size", no_integer("0", "1000000001")},
       {"faults.per_group", no_integer("0", "1000001")},
@@ -321,8 +393,8 @@ TEST_CASE("the ends of a range are in it", "[scenario]") {
                                                 {"memory_budget_mib", "1000000000"},
                                                 {"statistics.confidence", "0.5"},
                                                 {"statistics.confidence", "0.9999"},
-                                                {"faults.bits", "[0, 31]"},
-                                                {"faults.bits", "[5, 5]"},
+                                                {"faults.bits", "0-31"},
+                                                {"faults.bits", "[5-5, sign]"},
                                                 {"model.input", "[1, 65536, 1]"},
                                                 {"preprocess.divide_by", "1e-300"}}));
   REQUIRE(mistakes(kShortest, {{key, value}}).empty());
@@ -361,10 +433,15 @@ TEST_CASE("a value of the wrong form is described", "[scenario]") {
   REQUIRE(what("seed: [1]") == "seed: expected an integer, got a list");
   REQUIRE(what("seed: {a: 1}") == "seed: expected an integer, got a mapping");
   REQUIRE(what("faults: 3") == "faults: expected a mapping of keys, got '3'");
-  REQUIRE(what("faults: [epochs]") == "faults: expected a mapping of keys, got a list");
-  REQUIRE(what("faults: {bits: 3}") == "faults.bits: expected a list of integers, got '3'");
-  REQUIRE(what("faults: {bits: [~]}") ==
-          "faults.bits: expected a list of integers, got nothing as an item");
+  REQUIRE(what("faults: [epochs]") ==
+          "faults: expected a mapping of keys as an item, got 'epochs'");
+  REQUIRE(what("faults: []") == "faults: expected a mapping of keys, got a list");
+  REQUIRE(what("preprocess: [{mean: a}]") == "preprocess: expected a mapping of keys, got a list");
+  REQUIRE(what("preprocess: {mean: 3}") == "preprocess.mean: expected a list of numbers, got '3'");
+  REQUIRE(what("preprocess: {mean: [~]}") ==
+          "preprocess.mean: expected a list of numbers, got nothing as an item");
+  REQUIRE(what("faults: {bits: {a: 1}}") ==
+          "faults.bits: expected a word or a list of words, got a mapping");
   REQUIRE(what("[a, b]: 1") == "a key must be a word, got a list");
   REQUIRE(what("seed: !!int 5") == "seed: the tag 'tag:yaml.org,2002:int' is not supported");
   REQUIRE(what("faults: {<<: {epochs: 2}}") == "unknown key 'faults.<<'");
@@ -410,11 +487,12 @@ TEST_CASE("a misspelt mandatory key is not reported as missing as well", "[scena
 }
 
 TEST_CASE("overrides replace what the file says", "[scenario]") {
-  const Scenario s = parsed(kShortest + "seed: 3\nfaults: {epochs: 0}\n",
-                            {{"seed", "9"}, {"faults.epochs", "5"}, {"faults.bits", "[1, 2]"}});
+  const Scenario s =
+      parsed(kShortest + "seed: 3\nfaults: {epochs: 0}\n",
+             {{"seed", "9"}, {"faults.epochs", "5"}, {"faults.bits", "[1-2, sign]"}});
   REQUIRE(s.seed == 9);
   REQUIRE(s.faults.epochs == 5);
-  REQUIRE(s.faults.bits == faultgen::BitRange{1, 2});
+  REQUIRE(s.faults.bits == Words{"1-2", "sign"});
 }
 
 TEST_CASE("overrides give mandatory keys", "[scenario]") {
@@ -465,7 +543,7 @@ TEST_CASE("aliases are values like others", "[scenario]") {
 
 TEST_CASE("aliases that contain themselves or many others do no harm", "[scenario]") {
   REQUIRE(what("faults: {bits: &b [*b]}") ==
-          "faults.bits: expected a list of integers, got a list as an item");
+          "faults.bits: expected a word or a list of words, got a list as an item");
   std::string bomb = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n";
   for (char name = 'b'; name <= 'm'; ++name) {
     const std::string alias = std::string("*") + static_cast<char>(name - 1);

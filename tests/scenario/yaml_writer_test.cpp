@@ -32,10 +32,14 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
           "faults:\n"
           "  target: neurons\n"
           "  model: bit_flip\n"
-          "  bits: [7, 7]\n"
+          "  bits: [7]\n"
+          "  bits_per_fault: 1\n"
+          "  arrangement: independent\n"
+          "  format: fp32\n"
           "  draw: elements\n"
+          "  pattern: single\n"
+          "  active_probability: 1\n"
           "  policy: per_image\n"
-          "  per_group: 1\n"
           "  epochs: 1\n"
           "run_type: single\n"
           "execution: incremental\n"
@@ -109,11 +113,17 @@ TEST_CASE("random scenarios survive writing and reading", "[scenario][property]"
     s.preprocess.mean = {real(), real(), real()};
     s.preprocess.stddev = {draws.uniform() + 1e-30};
     s.faults.target = pick(faultgen::kTargets);
-    s.faults.model = pick(faultgen::kBuiltInFaultModels);
-    s.faults.bits.low = static_cast<std::uint32_t>(draws.below(32));
-    s.faults.bits.high =
-        s.faults.bits.low + static_cast<std::uint32_t>(draws.below(32 - s.faults.bits.low));
-    s.faults.draw = pick(faultgen::kDraws);
+    s.faults.model = {
+        pick(std::array{faultgen::kBuiltInFaultModels[0], faultgen::kBuiltInFaultModels[1],
+                        faultgen::kBuiltInFaultModels[2]}),
+        false};
+    const std::uint64_t low = draws.below(32);
+    s.faults.bits = {std::to_string(low) + "-" + std::to_string(low + draws.below(32 - low))};
+    s.faults.draw = draws.below(2) == 0 ? faultgen::Draw::elements : faultgen::Draw::sites;
+    s.faults.kinds.assign(draws.below(3), pick(faultgen::kSiteKinds));
+    s.faults.include.assign(draws.below(3), "a*: #'\"b");
+    s.faults.exclude.assign(draws.below(3), "/c|d/");
+    s.faults.indices.assign(draws.below(2), "0-3");
     s.faults.per_group = static_cast<std::uint32_t>(count(1'000'000));
     s.faults.epochs = static_cast<std::uint32_t>(count(1'000'000'000));
     s.padded_batch = static_cast<std::uint32_t>(count(4096));

@@ -123,11 +123,14 @@ class ToyRun {
   Injection apply(const Fault& fault, std::span<float> tensor) const {
     const std::size_t shift = defect_ == Defect::wrong_element ? 1 : 0;
     float& value = tensor[(fault.element + shift) % tensor.size()];
-    auto mask = static_cast<std::uint32_t>(fault.bit_mask);
-    if (defect_ == Defect::wrong_bit) mask = (mask << 1U) | (mask >> 31U);
-    const std::uint32_t before = faultgen::to_bits(value);
-    const auto after = static_cast<std::uint32_t>(faultgen::apply(fault.model, mask, before));
-    value = faultgen::from_bits(after);
+    Fault shifted = fault;
+    if (defect_ == Defect::wrong_bit) {
+      const auto mask = static_cast<std::uint32_t>(fault.bit_mask);
+      shifted.bit_mask = (mask << 1U) | (mask >> 31U);
+    }
+    const std::uint64_t before = faultgen::encode(fault.storage, value);
+    const std::uint64_t after = faultgen::apply(shifted, before);
+    if (after != before) value = faultgen::decode(fault.storage, after);
     return {true, before, after};
   }
 
@@ -246,6 +249,27 @@ class ToyModel : public model::Model {
   }
   std::uint64_t kept_bytes_per_sample(const model::ExecutionOptions&) const override {
     return settings_.kept_bytes;
+  }
+  std::vector<float> largest_magnitudes(Target target,
+                                        std::span<const float> inputs) const override {
+    std::vector<float> largest(sites_.size(), 0.0F);
+    const auto look = [&](std::size_t site, std::span<const float> values) {
+      for (const float value : values) {
+        if (std::isfinite(value)) largest[site] = std::max(largest[site], std::abs(value));
+      }
+    };
+    const ToyParameters parameters = toy_parameters();
+    if (target == Target::weight) {
+      look(0, parameters.weight1);
+      look(1, parameters.weight2);
+    }
+    for (std::size_t i = 0; target == Target::neuron && i < inputs.size(); i += kToyInputs) {
+      const std::span<const float, kToyInputs> input(inputs.data() + i, kToyInputs);
+      const Activations run = forward(parameters, input, [](std::uint32_t, std::span<float>) {});
+      look(0, run.fc1);
+      look(1, run.fc2);
+    }
+    return largest;
   }
   std::vector<model::SiteExecution> explain(const model::ExecutionOptions&) const override {
     return settings_.explanation;
