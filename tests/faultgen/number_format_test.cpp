@@ -1,5 +1,7 @@
 #include "faultgen/number_format.hpp"
 
+#include "faultgen/bits.hpp"
+
 #include <catch2/catch.hpp>
 #include <rapidcheck.h>
 
@@ -285,7 +287,7 @@ TEST_CASE("known values have known int8 codes", "[faultgen][number_format]") {
 
 TEST_CASE("known values have known fixed-point codes", "[faultgen][number_format]") {
   const Storage q3_4 = fixed(3, 4);
-  REQUIRE(bits(q3_4) == 8);
+  REQUIRE(storage_bits(q3_4) == 8);
   REQUIRE(encode(q3_4, 1.0F) == 0x10);
   REQUIRE(encode(q3_4, -1.0F) == 0xF0);
   REQUIRE(encode(q3_4, 7.9375F) == 0x7F);
@@ -315,7 +317,7 @@ TEST_CASE("known values have known fixed-point codes", "[faultgen][number_format
 TEST_CASE("every floating-point code means what its specification says",
           "[faultgen][number_format][exhaustive]") {
   for (const Specification& spec : kSpecifications) {
-    REQUIRE(bits(spec.storage) == 1 + spec.exponent_bits + spec.mantissa_bits);
+    REQUIRE(storage_bits(spec.storage) == 1 + spec.exponent_bits + spec.mantissa_bits);
     for (std::uint32_t code = 0; code < 2 * spec.codes(); ++code) {
       const float got = decode(spec.storage, code);
       const std::uint32_t size = code % spec.codes();
@@ -489,7 +491,7 @@ TEST_CASE("each bit of a stored value has its field", "[faultgen][number_format]
     REQUIRE_FALSE(field_of(storage, 64).has_value());
   }
   REQUIRE(storage_bits({}) == kFp32Bits);
-  REQUIRE(bits(fixed(15, 16)) == 32);
+  REQUIRE(storage_bits(fixed(15, 16)) == 32);
 }
 
 TEST_CASE("parameters that a format cannot have are refused", "[faultgen][number_format]") {
