@@ -154,6 +154,39 @@ std::optional<Error> check_distinct(const FaultSet& set, const std::string& wher
   return std::nullopt;
 }
 
+std::optional<Error> check_strata(const FaultSet& set, const std::string& where) {
+  if (set.stratum.size() != (set.strata.empty() ? 0 : set.faults.size())) {
+    return set_error(where, fmt::format("{} faults have a stratum, of {} faults and {} strata",
+                                        set.stratum.size(), set.faults.size(), set.strata.size()));
+  }
+  std::vector<std::uint64_t> sizes(set.strata.size());
+  for (std::size_t id = 0; id < set.stratum.size(); ++id) {
+    const std::uint32_t number = set.stratum[id];
+    if (number >= set.strata.size()) {
+      return set_error(where, fmt::format("fault {}: stratum {} does not exist, there are {}", id,
+                                          number, set.strata.size()));
+    }
+    ++sizes[number];
+    const Stratum& stratum = set.strata[number];
+    const Fault& fault = set.faults[id];
+    const bool outside =
+        (stratum.site && *stratum.site != fault.site) ||
+        (stratum.bit && fault.bit_mask != std::uint64_t{1} << *stratum.bit);
+    if (outside) return set_error(where, fmt::format("fault {} is not of stratum {}", id, number));
+  }
+  for (std::size_t i = 0; i < set.strata.size(); ++i) {
+    const Stratum& stratum = set.strata[i];
+    const bool site_exists = !stratum.site || *stratum.site < set.sites.size();
+    if (site_exists && (!stratum.bit || *stratum.bit < 32) && sizes[i] == stratum.size &&
+        stratum.size <= stratum.population) {
+      continue;
+    }
+    return set_error(where, fmt::format("stratum {} claims {} of {} faults, the set has {} of it", i,
+                                        stratum.size, stratum.population, sizes[i]));
+  }
+  return std::nullopt;
+}
+
 std::string site_text(const Site& site) {
   return fmt::format("{} {}, weight {}, bias {}, statistics {}, input {}, output {}",
                      to_string(site.kind), site_name(site), shape_text(site.weight_shape),
@@ -184,6 +217,7 @@ Result<std::monostate> check_consistent(const FaultSet& set, const std::string& 
     if (const auto error = check_fault(set, id, *elements, where)) return *error;
   }
   if (const auto error = check_groups(set, where)) return *error;
+  if (const auto error = check_strata(set, where)) return *error;
   if (const auto error = check_distinct(set, where)) return *error;
   return std::monostate{};
 }

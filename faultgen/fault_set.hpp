@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <iosfwd>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,6 +40,16 @@ struct Provenance {
   bool operator==(const Provenance&) const = default;
 };
 
+/// A part of the fault space from which faults are drawn without replacement.
+struct Stratum {
+  std::optional<std::uint32_t> site;  ///< none: all chosen sites
+  std::optional<std::uint32_t> bit;   ///< none: all chosen bits
+  std::uint64_t population = 0;       ///< single faults: elements x bits x levels
+  std::uint64_t size = 0;             ///< faults drawn, <= population
+
+  bool operator==(const Stratum&) const = default;
+};
+
 /// All faults of a campaign. Groups are ordered by (epoch, slot) and faults by group.
 struct FaultSet {
   Provenance provenance;
@@ -48,6 +59,10 @@ struct FaultSet {
   /// How much each fault counts when a rate over uniformly drawn elements is estimated: (elements
   /// of its site / elements of the space) * active sites when sites were drawn first, else 1.
   std::vector<double> sampling_weight;
+  /// Where faults were drawn without replacement: the strata, and for each fault its stratum. Else
+  /// both are empty.
+  std::vector<Stratum> strata;
+  std::vector<std::uint32_t> stratum;
 
   std::span<const Fault> faults_of(const FaultGroup& group) const {
     return std::span(faults).subspan(group.first_fault, group.n_faults);
@@ -64,7 +79,8 @@ inline constexpr std::uint64_t kMaxFaults = 1'000'000'000;
 
 /// Writes `set` as HDF5: /faults/{site, target, element, bit_mask, fault_model, value, storage,
 /// active_probability, sampling_weight}, /groups/{epoch, slot, first_fault, n_faults},
-/// /storages/{format, scale, zero_point, integer_bits, fraction_bits}, /sites/{path, call, kind,
+/// /strata/{site, bit, population, size} and /faults/stratum where there are
+/// strata, /storages/{format, scale, zero_point, integer_bits, fraction_bits}, /sites/{path, call, kind,
 /// weight_shape, bias_shape, stats_shape, input_shape, output_shape, neurons, weights}, provenance
 /// as root attributes. The attribute `doc` of
 /// fault_model maps its codes to names, and readers go by the names. Equal sets give equal bytes.

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <string_view>
@@ -18,7 +19,7 @@ namespace bitquake::faultgen {
 namespace {
 
 constexpr const char* kFormat = "bitquake fault set";
-constexpr std::uint64_t kMaxStorages = 1'000'000;
+constexpr std::uint64_t kMaxStorages = 1'000'000, kMaxStrata = 100'000'000;
 
 /// One member of every row as a column of its own.
 template <class T, class Row, class Get>
@@ -120,6 +121,27 @@ void write_storages(h5::File& file, const std::vector<Fault>& faults) {
         "fixed: bits behind the point");
 }
 
+constexpr std::int64_t kAll = -1;  ///< in a column of sites or bits
+
+std::int64_t or_all(const std::optional<std::uint32_t>& number) {
+  return number ? std::int64_t{*number} : kAll;
+}
+
+void write_strata(h5::File& file, const FaultSet& set) {
+  write(file, "faults/stratum", set.stratum, "row of /strata");
+  const auto& strata = set.strata;
+  using S = Stratum;
+  write(file, "strata/site", column<std::int64_t>(strata, [](const S& s) { return or_all(s.site); }),
+        "row of /sites; -1: all chosen sites");
+  write(file, "strata/bit", column<std::int64_t>(strata, [](const S& s) { return or_all(s.bit); }),
+        "bit; -1: all chosen bits");
+  write(file, "strata/population",
+        column<std::uint64_t>(strata, [](const S& s) { return s.population; }),
+        "single faults: elements x bits x levels");
+  write(file, "strata/size", column<std::uint64_t>(strata, [](const S& s) { return s.size; }),
+        "faults drawn from it without replacement");
+}
+
 void write_faults(h5::File& file, const FaultSet& set) {
   const auto& faults = set.faults;
   const auto models = models_of(faults);
@@ -149,6 +171,7 @@ void write_faults(h5::File& file, const FaultSet& set) {
   write(file, "faults/sampling_weight", set.sampling_weight,
         "how much the fault counts in a rate over uniformly drawn elements");
   write_storages(file, faults);
+  if (!set.strata.empty()) write_strata(file, set);
 }
 
 void write_groups(h5::File& file, const std::vector<FaultGroup>& groups) {
@@ -270,6 +293,7 @@ class Reader {
     set.groups = read_groups();
     set.faults = read_faults();
     set.sampling_weight = read_column<double>("faults/sampling_weight", set.faults.size());
+    if (file_.has("strata/site")) read_strata(set);
     return set;
   }
 
@@ -482,6 +506,29 @@ class Reader {
     }
     if (file_.has("faults/storage")) read_storages(faults);
     return faults;
+  }
+
+  void read_strata(FaultSet& set) const {
+    const std::uint64_t n = rows("strata/site", kMaxStrata);
+    const auto sites = read_column<std::int64_t>("strata/site", n);
+    const auto bits = read_column<std::int64_t>("strata/bit", n);
+    const auto populations = read_column<std::uint64_t>("strata/population", n);
+    const auto sizes = read_column<std::uint64_t>("strata/size", n);
+    for (std::uint64_t i = 0; i < n; ++i) {
+      set.strata.push_back({number(sites[i], "strata/site"), number(bits[i], "strata/bit"),
+                            populations[i], sizes[i]});
+    }
+    set.stratum = read_column<std::uint32_t>("faults/stratum", set.faults.size());
+  }
+
+  /// Of a column of sites or bits.
+  std::optional<std::uint32_t> number(std::int64_t value, const char* name) const {
+    if (value == kAll) return std::nullopt;
+    if (value >= 0 && value <= std::numeric_limits<std::uint32_t>::max()) {
+      return static_cast<std::uint32_t>(value);
+    }
+    refuse("column '" + std::string(name) + "' holds " + std::to_string(value),
+           "the file is damaged; draw the set again");
   }
 
   void read_storages(std::vector<Fault>& faults) const {

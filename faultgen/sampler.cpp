@@ -2,6 +2,7 @@
 
 #include "faultgen/binomial.hpp"
 #include "faultgen/bits.hpp"
+#include "faultgen/permutation.hpp"
 #include "suite/base/build_info.hpp"
 #include "suite/base/rng.hpp"
 #include "suite/base/text.hpp"
@@ -153,6 +154,9 @@ class Source {
           values_(source.seed_, Stream::fault_value, event) {}
 
     Event next() { return source_.draw(location_, bits_, values_); }
+    Event of_stratum(const Stratum& stratum, std::uint64_t position) {
+      return source_.of_stratum(stratum, position, bits_, values_);
+    }
     Event at(std::uint64_t position) { return source_.at(position, bits_, values_); }
 
    private:
@@ -161,6 +165,25 @@ class Source {
   };
 
   static constexpr std::uint64_t kMaxEntries = 1024;
+
+  /// Single faults at each element: bits x levels.
+  std::uint64_t faults_per_element() const { return bits() * levels(); }
+  std::uint64_t bits() const {
+    return acts_on_bits(entry_) && entry_.mask == 0 ? entry_.bits.size() : 1;
+  }
+  std::uint64_t levels() const { return entry_.either_stuck_at ? 2 : 1; }
+
+  /// Why single faults cannot be listed; empty when they can.
+  std::string no_list() const {
+    if (entry_.amount != Amount::fixed) return "a rate";
+    if (entry_.pattern != Pattern::single) return "a pattern of several words";
+    if (entry_.draw != Draw::elements) return "a draw of sites first";
+    if (entry_.bits_per_fault != 1) return "faults of several bits";
+    if (!entry_.bit_weights.empty()) return "weights of bits";
+    const bool drawn = fault_model_info(entry_.model).source == ValueSource::uniform ||
+                       fault_model_info(entry_.model).source == ValueSource::normal;
+    return drawn && !entry_.either_stuck_at ? "drawn values" : "";
+  }
 
  private:
   std::optional<Error> check_bits() const {
@@ -223,6 +246,28 @@ class Source {
     }
     const auto [site, element] = space_.locate(position);
     return event(site, element, draw_mask(bits, weight), bits, values, weight);
+  }
+
+  /// The `position`-th single fault of a stratum: elements, then bits, then levels.
+  Event of_stratum(const Stratum& stratum, std::uint64_t position, Draws& bits,
+                   Draws& values) const {
+    const std::uint64_t level = position % levels();
+    position /= levels();
+    std::uint64_t mask = acts_on_bits(entry_) ? entry_.mask : 0;
+    if (stratum.bit) {
+      mask = std::uint64_t{1} << *stratum.bit;
+    } else if (acts_on_bits(entry_) && entry_.mask == 0) {
+      mask = std::uint64_t{1} << entry_.bits[position % this->bits()];
+      position /= this->bits();
+    }
+    const auto [site, element] =
+        stratum.site ? FaultSpace::Location{*stratum.site, position} : space_.locate(position);
+    Event drawn = event(site, element, mask, bits, values, 1);
+    if (entry_.either_stuck_at) {
+      drawn.faults.front().model =
+          level == 0 ? FaultModel::stuck_at_0 : FaultModel::stuck_at_1;
+    }
+    return drawn;
   }
 
   FaultSpace::Location draw_location(Draws& draws, double& weight) const {
@@ -348,6 +393,7 @@ class Sampler {
   }
 
   std::optional<Error> draw() {
+    if (!plan_.strata.empty()) return draw_strata();
     const std::uint64_t slots = plan_.schedule.slots(plan_.samples);
     for (std::uint32_t epoch = 0; epoch < plan_.epochs; ++epoch) {
       for (std::uint64_t slot = 0; slot < slots; ++slot) {
@@ -358,6 +404,38 @@ class Sampler {
   }
 
  private:
+  std::optional<Error> draw_strata() {
+    const Source& source = sources_.front();
+    const std::uint64_t slots = plan_.schedule.slots(plan_.samples);
+    const std::uint64_t per_group = source.entry().per_group;
+    set_.strata = plan_.strata;
+    for (std::uint32_t number = 0; number < plan_.strata.size(); ++number) {
+      const Stratum& stratum = plan_.strata[number];
+      if (stratum.size > stratum.population) {
+        return plan_error(fmt::format("{} faults were asked for without replacement, there are {}",
+                                      with_commas(stratum.size), with_commas(stratum.population)),
+                          "ask for fewer faults, or draw with replacement");
+      }
+      if (stratum.size == 0) continue;
+      const Permutation order(stratum.population, plan_.seed, Stream::fault_order, number);
+      for (std::uint64_t i = 0; i < stratum.size; ++i) {
+        const Source::Event event =
+            Source::Drawing(source, event_++).of_stratum(stratum, order.permute(i));
+        const std::uint64_t id = set_.faults.size();
+        if (id % per_group == 0) {
+          const std::uint64_t group = id / per_group;
+          set_.groups.push_back(
+              {static_cast<std::uint32_t>(group / slots), group % slots, id, 0});
+        }
+        ++set_.groups.back().n_faults;
+        set_.faults.push_back(event.faults.front());
+        set_.sampling_weight.push_back(1);
+        set_.stratum.push_back(number);
+      }
+    }
+    return std::nullopt;
+  }
+
   std::optional<Error> draw_group(std::uint32_t epoch, std::uint64_t slot, std::uint64_t group) {
     const std::uint64_t first = set_.faults.size();
     taken_.clear();
@@ -414,6 +492,23 @@ class Sampler {
   std::uint64_t event_ = 0;
 };
 
+std::optional<Error> check_strata(const FaultPlan& plan) {
+  if (plan.entries.size() != 1) {
+    return plan_error("faults without replacement are of one kind, the plan has " +
+                          std::to_string(plan.entries.size()),
+                      "leave one kind of faults, or set sampling.method: random");
+  }
+  std::uint64_t total = 0;
+  for (const Stratum& stratum : plan.strata) {
+    if (__builtin_add_overflow(total, stratum.size, &total) || total > kMaxFaults) {
+      return plan_error("the plan asks for more than " + with_commas(kMaxFaults) + " faults",
+                        "ask for fewer: a larger sampling.margin, fewer sites or bits");
+    }
+  }
+  if (total == 0) return plan_error("the plan asks for 0 faults", "ask for at least one");
+  return std::nullopt;
+}
+
 std::optional<Error> check_counts(const FaultPlan& plan) {
   if (plan.entries.empty() || plan.entries.size() > Source::kMaxEntries || plan.epochs == 0 ||
       plan.samples == 0 || plan.schedule.batch_size == 0) {
@@ -432,6 +527,7 @@ std::optional<Error> check_counts(const FaultPlan& plan) {
     per_group += entry.per_group;
   }
   const std::uint64_t slots = plan.schedule.slots(plan.samples);
+  if (!plan.strata.empty()) return check_strata(plan);
   std::uint64_t total = plan.epochs;
   if (__builtin_mul_overflow(total, slots, &total) ||
       __builtin_mul_overflow(total, std::max<std::uint64_t>(per_group, 1), &total) ||
@@ -446,6 +542,37 @@ std::optional<Error> check_counts(const FaultPlan& plan) {
 }
 
 }  // namespace
+
+Result<std::vector<Stratum>> strata_of(const std::vector<Site>& sites, const FaultEntry& entry,
+                                       StrataBy by) {
+  const Source source(sites, entry, 0);
+  if (const auto failed = source.check()) return *failed;
+  if (const std::string reason = source.no_list(); !reason.empty()) {
+    return plan_error("single faults cannot be listed: the scenario has " + reason,
+                      "draw with replacement (sampling.method: random), or leave it out");
+  }
+  std::uint64_t whole = 0;
+  if (__builtin_mul_overflow(source.space().total_elements(), source.faults_per_element(), &whole) ||
+      whole > Permutation::kMaxSize) {
+    return plan_error("there are more single faults than 63 bits can count", "choose fewer sites");
+  }
+  std::vector<Stratum> strata;
+  const auto add = [&](std::optional<std::uint32_t> site, std::optional<std::uint32_t> bit,
+                       std::uint64_t population) {
+    strata.push_back({site, bit, population, population});
+  };
+  if (by == StrataBy::network) add({}, {}, whole);
+  for (const std::uint32_t site : source.space().active_sites()) {
+    const std::uint64_t elements = source.space().elements(site);
+    if (by == StrataBy::site) add(site, {}, elements * source.faults_per_element());
+    if (by != StrataBy::site_bit) continue;
+    if (source.bits() == 1 && entry.bits.empty()) {
+      return plan_error("strata by bit are for models of bits", "set sampling.strata: site");
+    }
+    for (const std::uint32_t bit : entry.bits) add(site, bit, elements * source.levels());
+  }
+  return strata;
+}
 
 Result<FaultSet> draw_faults(const std::vector<Site>& sites, const FaultPlan& plan) {
   if (const auto error = check_counts(plan)) return *error;

@@ -85,13 +85,32 @@ struct FaultPlan {
   std::uint32_t epochs = 1;   ///< passes over the data, each with new faults, > 0
   std::uint64_t samples = 0;  ///< of the data; with the schedule they give the slots; > 0
   std::uint64_t seed = 0;
+  /// Not empty: single faults are drawn from these without replacement, Stratum::size of each, in
+  /// their order; `epochs` follows from their number. For one entry of single drawn bits, or whole
+  /// values, with Draw::elements, Pattern::single, Amount::fixed and no weights.
+  std::vector<Stratum> strata{};
 };
+
+/// How a fault space is divided.
+enum class StrataBy : std::uint8_t { network, site, site_bit };
+
+inline constexpr std::array kStrataBy{
+    Named<StrataBy>{StrataBy::network, "network", "one stratum"},
+    Named<StrataBy>{StrataBy::site, "site", "one for each site"},
+    Named<StrataBy>{StrataBy::site_bit, "site_bit", "one for each bit of each site"},
+};
+
+/// The strata of an entry's space, each whole: size = population. Errc::fault_set when the entry
+/// cannot be drawn without replacement (FaultPlan::strata) or its population does not fit 63 bits.
+Result<std::vector<Stratum>> strata_of(const std::vector<Site>& sites, const FaultEntry& entry,
+                                       StrataBy by);
 
 /// Draws a group for each epoch and slot. Event i of a plan is a pure function of the plan, i and
 /// the faults before it in its group, whatever the number of groups: a longer campaign starts with
 /// the faults of a shorter one. An event that would hit a bit that its group hits already is drawn
 /// again. With rates, what a group holds is a pure function of the plan and the group's number.
-/// Streams: fault_location, fault_bits, fault_value with the number of the event; fault_count with
+/// With strata, the last epoch has groups for its first slots only, when the faults do not fill it.
+/// Streams: fault_order with the number of the stratum; fault_location, fault_bits, fault_value with the number of the event; fault_count with
 /// (group, entry). Of the provenance, seed, generator and schedule are filled in; the rest is the
 /// caller's. A row of the set has a sampling weight of (probability under a uniform draw over the
 /// chosen elements and bits) / (probability with which it was drawn).
