@@ -180,6 +180,7 @@ class Source {
     if (entry_.draw != Draw::elements) return "a draw of sites first";
     if (entry_.bits_per_fault != 1) return "faults of several bits";
     if (!entry_.bit_weights.empty()) return "weights of bits";
+    if (entry_.either_stuck_at && entry_.per_group > 1) return "both levels in one group";
     const bool drawn = fault_model_info(entry_.model).source == ValueSource::uniform ||
                        fault_model_info(entry_.model).source == ValueSource::normal;
     return drawn && !entry_.either_stuck_at ? "drawn values" : "";

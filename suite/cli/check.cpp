@@ -64,8 +64,9 @@ std::string population_text(const engine::Inputs& inputs) {
   const auto unscaled = [&](faultgen::Target) {
     return std::vector<float>(inputs.model->sites().size(), 1.0F);
   };
+  const auto no_values = [](std::uint32_t, faultgen::Target) { return std::vector<float>(); };
   const auto plan = value_or_throw(scenario::fault_plan(inputs.scenario, inputs.model->sites(),
-                                                        inputs.plan.samples(), unscaled));
+                                                        inputs.plan.samples(), {unscaled, no_values}));
   std::string text;
   for (const faultgen::FaultEntry& entry : plan.entries) {
     const faultgen::FaultSpace space(inputs.model->sites(), entry.target, entry.sites);

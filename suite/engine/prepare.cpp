@@ -50,7 +50,11 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
     return model.largest_magnitudes(
         target, parameter ? std::vector<float>() : first_inputs(scenario, data));
   };
-  const auto plan = scenario::fault_plan(scenario, model.sites(), data.size(), magnitudes);
+  const auto parameter = [&](std::uint32_t site, faultgen::Target target) {
+    return model.parameter(site, target);
+  };
+  const auto plan =
+      scenario::fault_plan(scenario, model.sites(), data.size(), {magnitudes, parameter});
   if (!plan) return plan.error();
   auto set = faultgen::draw_faults(model.sites(), *plan);
   if (!set) return set;

@@ -151,6 +151,9 @@ class Model {
   /// @param inputs  [n, input elements], row-major, already normalised
   virtual std::vector<float> largest_magnitudes(faultgen::Target target,
                                                 std::span<const float> inputs) const = 0;
+  /// The values of a parameter, row-major as stored; empty when the site has none. Throws Exception
+  /// (internal) for a target that is no parameter.
+  virtual std::vector<float> parameter(std::uint32_t site, faultgen::Target target) const = 0;
   /// How the incremental executor treats each site: kernels are tried out, which takes a while.
   virtual std::vector<SiteExecution> explain(const ExecutionOptions& /*options*/ = {}) const {
     return {};

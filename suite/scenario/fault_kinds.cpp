@@ -2,11 +2,14 @@
 
 #include "faultgen/bit_choice.hpp"
 #include "faultgen/bits.hpp"
+#include "metrics/sample_size.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <string_view>
 #include <system_error>
 
@@ -156,9 +159,79 @@ Result<std::vector<std::pair<std::string, double>>> site_weights(
   return weights;
 }
 
+std::vector<double> flip_distances(const std::vector<std::vector<float>>& values) {
+  std::vector<double> sums(faultgen::kFp32Bits, 0.0);
+  std::uint64_t count = 0;
+  for (const auto& tensor : values) {
+    count += tensor.size();
+    for (const float value : tensor) {
+      for (unsigned bit = 0; bit < faultgen::kFp32Bits; ++bit) {
+        const float flipped = faultgen::from_bits(faultgen::to_bits(value) ^ (1U << bit));
+        const double distance = std::abs(static_cast<double>(flipped) - value);
+        sums[bit] += std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance;
+      }
+    }
+  }
+  for (double& sum : sums) sum /= static_cast<double>(std::max<std::uint64_t>(count, 1));
+  return sums;
+}
+
+namespace {
+
+/// Assumed rates of the bits, by number of the bit.
+std::vector<double> assumed_rates(const Scenario& scenario,
+                                  const std::vector<faultgen::Stratum>& strata,
+                                  const ModelFacts& facts) {
+  if (!scenario.sampling.data_aware.value_or(false)) {
+    return std::vector<double>(faultgen::kFp32Bits, scenario.sampling.p.value_or(0.5));
+  }
+  std::vector<std::vector<float>> values;
+  std::optional<std::uint32_t> last;
+  for (const faultgen::Stratum& stratum : strata) {
+    if (stratum.site == last) continue;
+    last = stratum.site;
+    values.push_back(facts.parameter(*last, scenario.faults.target));
+  }
+  return metrics::data_aware_proportions(flip_distances(values));
+}
+
+/// The strata of a plan that draws without replacement, with the faults to draw of each.
+Result<std::vector<faultgen::Stratum>> strata_of(const Scenario& scenario,
+                                                 const std::vector<faultgen::Site>& sites,
+                                                 const faultgen::FaultPlan& plan,
+                                                 const ModelFacts& facts) {
+  const Scenario::Sampling& sampling = scenario.sampling;
+  const bool statistical = sampling.method == SamplingMethod::statistical;
+  const auto by = statistical ? sampling.strata.value_or(faultgen::StrataBy::network)
+                              : faultgen::StrataBy::network;
+  auto strata = faultgen::strata_of(sites, plan.entries.front(), by);
+  if (!strata) return strata;
+  if (sampling.method == SamplingMethod::without_replacement) {
+    std::uint64_t& size = strata->front().size;
+    size = plan.schedule.slots(plan.samples);
+    const bool huge = __builtin_mul_overflow(size, plan.epochs, &size) ||
+                      __builtin_mul_overflow(size, plan.entries.front().per_group, &size);
+    if (huge) size = std::numeric_limits<std::uint64_t>::max();
+  }
+  if (!statistical) return strata;
+  const std::vector<double> rates = assumed_rates(scenario, *strata, facts);
+  for (faultgen::Stratum& stratum : *strata) {
+    stratum.size = metrics::sample_size(
+        stratum.population,
+        {.margin = sampling.margin.value_or(0.01),
+         .t = sampling.t ? *sampling.t
+                         : metrics::normal_quantile(sampling.confidence.value_or(0.99)),
+         .p = rates[stratum.bit.value_or(0)],
+         .minimum = sampling.minimum.value_or(1)});
+  }
+  return strata;
+}
+
+}  // namespace
+
 Result<faultgen::FaultPlan> fault_plan(const Scenario& scenario,
                                        const std::vector<faultgen::Site>& sites,
-                                       std::uint64_t samples, const Magnitudes& magnitudes) {
+                                       std::uint64_t samples, const ModelFacts& facts) {
   faultgen::FaultPlan plan;
   plan.schedule = scenario.faults.schedule();
   plan.epochs = scenario.faults.epochs;
@@ -167,10 +240,14 @@ Result<faultgen::FaultPlan> fault_plan(const Scenario& scenario,
   std::vector<const Scenario::Faults*> kinds{&scenario.faults};
   for (const Scenario::Faults& faults : scenario.more_faults) kinds.push_back(&faults);
   for (const Scenario::Faults* faults : kinds) {
-    auto entry = entry_of(*faults, sites, magnitudes);
+    auto entry = entry_of(*faults, sites, facts.magnitudes);
     if (!entry) return entry.error();
     plan.entries.push_back(std::move(*entry));
   }
+  if (scenario.sampling.method == SamplingMethod::random) return plan;
+  auto strata = strata_of(scenario, sites, plan, facts);
+  if (!strata) return strata.error();
+  plan.strata = std::move(*strata);
   return plan;
 }
 

@@ -28,11 +28,21 @@ Result<std::vector<std::pair<std::string, double>>> site_weights(
 /// by.
 using Magnitudes = std::function<std::vector<float>(faultgen::Target)>;
 
+/// What a plan may have to ask of the model; each is called only when it is needed.
+struct ModelFacts {
+  Magnitudes magnitudes;
+  /// All values of a parameter, of fp32: what data-aware sampling looks at.
+  std::function<std::vector<float>(std::uint32_t site, faultgen::Target)> parameter;
+};
+
+/// Mean distance |w' - w| of values and what a flip of bit i makes of them, for each of the 32 bits
+/// of fp32; infinite when a flip gives NaN or infinity. Source: Ruospo et al., DATE 2023.
+std::vector<double> flip_distances(const std::vector<std::vector<float>>& values);
+
 /// What to draw, for a model's sites.
-/// @param magnitudes  asked only when a format is to be calibrated
 /// @return Errc::fault_set when names, numbers or kinds fit no site of the model
 Result<faultgen::FaultPlan> fault_plan(const Scenario& scenario,
                                        const std::vector<faultgen::Site>& sites,
-                                       std::uint64_t samples, const Magnitudes& magnitudes);
+                                       std::uint64_t samples, const ModelFacts& facts);
 
 }  // namespace bitquake::scenario

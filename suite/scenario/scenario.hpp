@@ -53,6 +53,17 @@ inline constexpr std::array kMonitorScopes{
     Named<MonitorScope>{MonitorScope::output, "output", "the final output only"},
 };
 
+enum class SamplingMethod : std::uint8_t { random, without_replacement, exhaustive, statistical };
+
+inline constexpr std::array kSamplingMethods{
+    Named<SamplingMethod>{SamplingMethod::random, "random", "each fault is drawn anew"},
+    Named<SamplingMethod>{SamplingMethod::without_replacement, "without_replacement",
+                          "no fault comes twice in the campaign"},
+    Named<SamplingMethod>{SamplingMethod::exhaustive, "exhaustive", "every single fault, once"},
+    Named<SamplingMethod>{SamplingMethod::statistical, "statistical",
+                          "as many faults of each stratum as its margin of error needs, none twice"},
+};
+
 /// What happens to a value: a fault model, or stuck-at faults of either level.
 struct ModelChoice {
   ModelChoice(faultgen::FaultModel of = faultgen::FaultModel::bit_flip,  // NOLINT(*-explicit-*)
@@ -129,6 +140,16 @@ struct Scenario {
     bool operator==(const Faults&) const = default;
   } faults;
   std::vector<Faults> more_faults;  ///< further kinds of faults: each group has those of all
+
+  /// Which faults of the fault space are taken. What is none has the default of the keys' table.
+  struct Sampling {
+    SamplingMethod method = SamplingMethod::random;
+    std::optional<double> margin, confidence, t, p;  ///< given with statistical and only then
+    std::optional<bool> data_aware;
+    std::optional<faultgen::StrataBy> strata;
+    std::optional<std::uint64_t> minimum;
+    bool operator==(const Sampling&) const = default;
+  } sampling;
 
   faultgen::RunType run_type = faultgen::RunType::single;
   Execution execution = Execution::incremental;

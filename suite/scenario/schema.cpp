@@ -100,6 +100,19 @@ Member choice() {
   return choice_of<constant<Registry>, Path...>();
 }
 
+/// As above for an optional value.
+template <const auto& Registry, auto... Path>
+Member optional_choice() {
+  return {.set =
+              [](Scenario& s, const Value& value) {
+                (s.*....*Path) = value_of(Registry, std::get<std::string>(value)).value();
+              },
+          .get = [](const Scenario& s) -> std::optional<Value> {
+            if (!(s.*....*Path)) return std::nullopt;
+            return std::string(name_of(Registry, *(s.*....*Path)));
+          }};
+}
+
 /// As above for a list of registered words.
 template <const auto& Registry, auto... Path>
 Member choices() {
@@ -355,6 +368,36 @@ std::vector<Key> make_keys() {
      .of_campaign = true,
      .member = member<&S::faults, &S::Faults::epochs>()},
 
+    {.name = "sampling.method", .kind = Kind::choice, .default_text = "random",
+     .choices = words(kSamplingMethods),
+     .doc = "which faults of the fault space are taken",
+     .member = choice<kSamplingMethods, &S::sampling, &S::Sampling::method>()},
+    {.name = "sampling.margin", .kind = Kind::real,
+     .real_range = {.low = 0, .high = 1, .above_low = true},
+     .doc = "of method statistical: greatest error of a stratum's rate, absolute; 0.01 when not given",
+     .member = member<&S::sampling, &S::Sampling::margin>()},
+    {.name = "sampling.confidence", .kind = Kind::real,
+     .real_range = {.low = 0.5, .high = 0.9999},
+     .doc = "of method statistical: confidence of the margin; 0.99 when not given",
+     .member = member<&S::sampling, &S::Sampling::confidence>()},
+    {.name = "sampling.t", .kind = Kind::real, .real_range = {.low = 0, .above_low = true},
+     .doc = "of method statistical: normal quantile in place of confidence; literature has 2.58 for 0.99",
+     .member = member<&S::sampling, &S::Sampling::t>()},
+    {.name = "sampling.strata", .kind = Kind::choice, .choices = words(faultgen::kStrataBy),
+     .doc = "of method statistical: how the fault space is divided; network when not given",
+     .member = optional_choice<faultgen::kStrataBy, &S::sampling, &S::Sampling::strata>()},
+    {.name = "sampling.p", .kind = Kind::real, .real_range = {.low = 0, .high = 1},
+     .doc = "of method statistical: rate assumed for the size of the sample; 0.5, the worst case, when "
+            "not given",
+     .member = member<&S::sampling, &S::Sampling::p>()},
+    {.name = "sampling.data_aware", .kind = Kind::choice, .choices = words(kSwitches),
+     .doc = "of method statistical, strata site_bit: assume for each bit a rate by how far its flip "
+            "moves the weights, in place of p; off when not given",
+     .member = optional_choice<kSwitches, &S::sampling, &S::Sampling::data_aware>()},
+    {.name = "sampling.minimum", .kind = Kind::integer, .integer_range = {1, 1'000'000'000},
+     .doc = "of method statistical: fewest faults of a stratum; 1 when not given",
+     .member = member<&S::sampling, &S::Sampling::minimum>()},
+
     {.name = "run_type", .kind = Kind::choice, .default_text = "single",
      .choices = words(faultgen::kRunTypes),
      .doc = "which faults are present together in a trial",
@@ -565,6 +608,44 @@ std::string rate_violation(const Faults& f, std::string_view key) {
              : std::string("faults.bit_error_rate: is for drawn bits of a model of bits");
 }
 
+std::string sampling_violation(const Scenario& s) {
+  const SamplingMethod method = s.sampling.method;
+  if (method == SamplingMethod::random) return "";
+  const std::string_view name = name_of(kSamplingMethods, method);
+  if (!s.more_faults.empty()) {
+    return fmt::format("sampling.method: {} is for one kind of faults", name);
+  }
+  if (s.run_type == faultgen::RunType::accumulate && method != SamplingMethod::without_replacement) {
+    return fmt::format("sampling.method: {} does not go with run_type accumulate", name);
+  }
+  const bool follows = method != SamplingMethod::without_replacement;
+  return follows && s.faults.epochs != 1
+             ? fmt::format("sampling.method: with {} faults.epochs follows from the number of faults",
+                           name)
+             : "";
+}
+
+/// A key that says how large a statistical sample is.
+Rule of_statistical(std::string_view key) {
+  return {key,
+          [](const Scenario& s) {
+            return s.sampling.method == SamplingMethod::statistical
+                       ? std::string()
+                       : fmt::format("does not apply to sampling.method {}",
+                                     name_of(kSamplingMethods, s.sampling.method));
+          },
+          "remove it, or set sampling.method: statistical"};
+}
+
+std::string data_aware_violation(const Scenario& s) {
+  if (!s.sampling.data_aware.value_or(false)) return "";
+  const Faults& f = s.faults;
+  const bool fits = f.target == faultgen::Target::weight && f.format == Format::fp32 &&
+                    of_bits(f.model) && !f.mask && !s.sampling.p &&
+                    s.sampling.strata == faultgen::StrataBy::site_bit;
+  return fits ? "" : "sampling.data_aware: does not apply here";
+}
+
 /// A part can be left out only where there are parts.
 template <auto Member>
 Rule part_rule() {
@@ -742,6 +823,24 @@ const std::vector<Rule>& rules() {
                     : std::string();
        },
        "remove it, or set faults.policy: per_batch"},
+      {"sampling.method", [](const Scenario& s) { return sampling_violation(s); },
+       "one kind of faults, policy and epochs as said"},
+      of_statistical("sampling.margin"),
+      of_statistical("sampling.confidence"),
+      of_statistical("sampling.t"),
+      of_statistical("sampling.strata"),
+      of_statistical("sampling.p"),
+      of_statistical("sampling.data_aware"),
+      of_statistical("sampling.minimum"),
+      {"sampling.t",
+       [](const Scenario& s) {
+         return s.sampling.confidence
+                    ? std::string("sampling.t: cannot be given together with sampling.confidence")
+                    : std::string();
+       },
+       "remove one of the two"},
+      {"sampling.data_aware", [](const Scenario& s) { return data_aware_violation(s); },
+       "it is for bit_flip or stuck_at faults of fp32 weights, strata site_bit, without sampling.p"},
       part_rule<&S::Incremental::prefix>(),
       part_rule<&S::Incremental::masked_stop>(),
       part_rule<&S::Incremental::noop>(),

@@ -100,7 +100,8 @@ inline bool of_item(const Key& key) { return key.section() == kListSection && !k
 /// A condition that ties several values together.
 struct Rule {
   std::string_view key;                       ///< the key that is to blame
-  std::string (*violation)(const Scenario&);  ///< what is wrong; empty when it holds
+  std::string (*violation)(const Scenario&);  ///< what is wrong, with or without the key in front;
+                                              ///< empty when it holds
   std::string_view hint;
 };
 

@@ -266,8 +266,8 @@ Result<Scenario, std::vector<Error>> Reader::read(const std::filesystem::path& d
   }
   check_missing();
   check_exclusions();
-  check_rules(scenario_, entries_, converted_);
   read_items();
+  check_rules(scenario_, entries_, converted_);
   if (mistakes_.empty()) return std::move(scenario_);
 
   std::stable_sort(mistakes_.begin(), mistakes_.end(),
@@ -522,8 +522,9 @@ void Reader::check_rules(const Scenario& scenario, const Entries& entries,
                          const std::set<std::string_view>& converted) {
   for (const Rule& rule : rules()) {
     if (!converted.contains(rule.key)) continue;
-    const std::string violation = rule.violation(scenario);
+    std::string violation = rule.violation(scenario);
     if (!violation.empty()) {
+      if (!violation.starts_with(rule.key)) violation = fmt::format("{}: {}", rule.key, violation);
       report(entries.at(rule.key).value_place, violation, std::string(rule.hint));
     }
   }

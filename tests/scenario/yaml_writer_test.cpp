@@ -41,6 +41,8 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
           "  active_probability: 1\n"
           "  policy: per_image\n"
           "  epochs: 1\n"
+          "sampling:\n"
+          "  method: random\n"
           "run_type: single\n"
           "execution: incremental\n"
           "incremental:\n"
@@ -62,7 +64,7 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
 TEST_CASE("keys that an existing fault set replaces are left out", "[scenario]") {
   const Scenario s = parsed(kShortest + "faults: {file: set.h5}\n");
   const std::string text = to_yaml(s);
-  REQUIRE(text.find("faults:\n  file: \"set.h5\"\nrun_type:") != std::string::npos);
+  REQUIRE(text.find("faults:\n  file: \"set.h5\"\nsampling:") != std::string::npos);
   REQUIRE(parsed(text) == s);
 }
 

@@ -250,6 +250,12 @@ class ToyModel : public model::Model {
   std::uint64_t kept_bytes_per_sample(const model::ExecutionOptions&) const override {
     return settings_.kept_bytes;
   }
+  std::vector<float> parameter(std::uint32_t site, Target target) const override {
+    const ToyParameters all = toy_parameters();
+    if (target != Target::weight) return {};
+    return site == 0 ? std::vector<float>(all.weight1.begin(), all.weight1.end())
+                     : std::vector<float>(all.weight2.begin(), all.weight2.end());
+  }
   std::vector<float> largest_magnitudes(Target target,
                                         std::span<const float> inputs) const override {
     std::vector<float> largest(sites_.size(), 0.0F);
