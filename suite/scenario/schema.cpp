@@ -638,7 +638,8 @@ Rule of_statistical(std::string_view key) {
 }
 
 std::string data_aware_violation(const Scenario& s) {
-  if (!s.sampling.data_aware.value_or(false)) return "";
+  const bool statistical = s.sampling.method == SamplingMethod::statistical;
+  if (!s.sampling.data_aware.value_or(false) || !statistical) return "";  // said elsewhere
   const Faults& f = s.faults;
   const bool fits = f.target == faultgen::Target::weight && f.format == Format::fp32 &&
                     of_bits(f.model) && !f.mask && !s.sampling.p &&

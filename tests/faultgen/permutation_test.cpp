@@ -75,8 +75,9 @@ TEST_CASE("every value has one place", "[faultgen]") {
 
 TEST_CASE("values of a huge permutation are distinct, in range and everywhere", "[faultgen]") {
   constexpr std::uint64_t kPlaces = 50'000;
-  const std::uint64_t n = GENERATE(Permutation::kMaxSize, Permutation::kMaxSize - 1,
-                                   (std::uint64_t{1} << 62) + 1, 3'037'000'499ULL * 3'037'000'499);
+  const std::uint64_t n =
+      GENERATE(as<std::uint64_t>{}, Permutation::kMaxSize, Permutation::kMaxSize - 1,
+               (std::uint64_t{1} << 62) + 1, 3'037'000'499ULL * 3'037'000'499);
   const Permutation order(n, 3, kStream, 5);
   std::set<std::uint64_t> values;
   std::vector<std::uint64_t> sixteenths(16), low_bits(16);

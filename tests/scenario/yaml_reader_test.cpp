@@ -476,7 +476,7 @@ TEST_CASE("suggestions for unknown keys", "[scenario]") {
   REQUIRE(hint("faults.epochs: 1") == "did you mean 'epochs' in section 'faults'?");
   REQUIRE(hint("faults: {model.output: 1}") == "did you mean 'output' in section 'model'?");
   REQUIRE(hint("faults: {padded_batch: 1}") == "did you mean 'padded_batch' at the top level?");
-  REQUIRE(hint("faults: {confidenc: 1}") == "did you mean 'confidence' in section 'statistics'?");
+  REQUIRE(hint("faults: {intervall: 1}") == "did you mean 'interval' in section 'statistics'?");
   REQUIRE(hint("file: 1") ==
           "did you mean 'file' in section 'model' or 'file' in section 'faults'?");
   REQUIRE(hint("statistics: {zzz: 1}") == "keys here: interval, confidence");
