@@ -169,9 +169,8 @@ std::optional<Error> check_strata(const FaultSet& set, const std::string& where)
     ++sizes[number];
     const Stratum& stratum = set.strata[number];
     const Fault& fault = set.faults[id];
-    const bool outside =
-        (stratum.site && *stratum.site != fault.site) ||
-        (stratum.bit && fault.bit_mask != std::uint64_t{1} << *stratum.bit);
+    const bool outside = (stratum.site && *stratum.site != fault.site) ||
+                         (stratum.bit && fault.bit_mask != std::uint64_t{1} << *stratum.bit);
     if (outside) return set_error(where, fmt::format("fault {} is not of stratum {}", id, number));
   }
   for (std::size_t i = 0; i < set.strata.size(); ++i) {
@@ -181,8 +180,8 @@ std::optional<Error> check_strata(const FaultSet& set, const std::string& where)
         stratum.size <= stratum.population) {
       continue;
     }
-    return set_error(where, fmt::format("stratum {} claims {} of {} faults, the set has {} of it", i,
-                                        stratum.size, stratum.population, sizes[i]));
+    return set_error(where, fmt::format("stratum {} claims {} of {} faults, the set has {} of it",
+                                        i, stratum.size, stratum.population, sizes[i]));
   }
   return std::nullopt;
 }

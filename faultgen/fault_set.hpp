@@ -80,12 +80,11 @@ inline constexpr std::uint64_t kMaxFaults = 1'000'000'000;
 /// Writes `set` as HDF5: /faults/{site, target, element, bit_mask, fault_model, value, storage,
 /// active_probability, sampling_weight}, /groups/{epoch, slot, first_fault, n_faults},
 /// /strata/{site, bit, population, size} and /faults/stratum where there are
-/// strata, /storages/{format, scale, zero_point, integer_bits, fraction_bits}, /sites/{path, call, kind,
-/// weight_shape, bias_shape, stats_shape, input_shape, output_shape, neurons, weights}, provenance
-/// as root attributes. The attribute `doc` of
-/// fault_model maps its codes to names, and readers go by the names. Equal sets give equal bytes.
-/// The file is sealed (suite/base/seal.hpp) and appears whole or not at all
-/// (suite/base/durable.hpp). Throws Exception (results).
+/// strata, /storages/{format, scale, zero_point, integer_bits, fraction_bits}, /sites/{path, call,
+/// kind, weight_shape, bias_shape, stats_shape, input_shape, output_shape, neurons, weights},
+/// provenance as root attributes. The attribute `doc` of fault_model maps its codes to names, and
+/// readers go by the names. Equal sets give equal bytes. The file is sealed (suite/base/seal.hpp)
+/// and appears whole or not at all (suite/base/durable.hpp). Throws Exception (results).
 void write_fault_set(const FaultSet& set, const std::filesystem::path& path);
 
 /// Reads and checks a whole set: the seal where there is one, columns of equal length, a batch

@@ -131,7 +131,8 @@ void write_strata(h5::File& file, const FaultSet& set) {
   write(file, "faults/stratum", set.stratum, "row of /strata");
   const auto& strata = set.strata;
   using S = Stratum;
-  write(file, "strata/site", column<std::int64_t>(strata, [](const S& s) { return or_all(s.site); }),
+  write(file, "strata/site",
+        column<std::int64_t>(strata, [](const S& s) { return or_all(s.site); }),
         "row of /sites; -1: all chosen sites");
   write(file, "strata/bit", column<std::int64_t>(strata, [](const S& s) { return or_all(s.bit); }),
         "bit; -1: all chosen bits");

@@ -265,8 +265,7 @@ class Source {
         stratum.site ? FaultSpace::Location{*stratum.site, position} : space_.locate(position);
     Event drawn = event(site, element, mask, bits, values, 1);
     if (entry_.either_stuck_at) {
-      drawn.faults.front().model =
-          level == 0 ? FaultModel::stuck_at_0 : FaultModel::stuck_at_1;
+      drawn.faults.front().model = level == 0 ? FaultModel::stuck_at_0 : FaultModel::stuck_at_1;
     }
     return drawn;
   }
@@ -425,8 +424,7 @@ class Sampler {
         const std::uint64_t id = set_.faults.size();
         if (id % per_group == 0) {
           const std::uint64_t group = id / per_group;
-          set_.groups.push_back(
-              {static_cast<std::uint32_t>(group / slots), group % slots, id, 0});
+          set_.groups.push_back({static_cast<std::uint32_t>(group / slots), group % slots, id, 0});
         }
         ++set_.groups.back().n_faults;
         set_.faults.push_back(event.faults.front());
@@ -553,7 +551,8 @@ Result<std::vector<Stratum>> strata_of(const std::vector<Site>& sites, const Fau
                       "draw with replacement (sampling.method: random), or leave it out");
   }
   std::uint64_t whole = 0;
-  if (__builtin_mul_overflow(source.space().total_elements(), source.faults_per_element(), &whole) ||
+  if (__builtin_mul_overflow(source.space().total_elements(), source.faults_per_element(),
+                             &whole) ||
       whole > Permutation::kMaxSize) {
     return plan_error("there are more single faults than 63 bits can count", "choose fewer sites");
   }

@@ -110,10 +110,11 @@ Result<std::vector<Stratum>> strata_of(const std::vector<Site>& sites, const Fau
 /// the faults of a shorter one. An event that would hit a bit that its group hits already is drawn
 /// again. With rates, what a group holds is a pure function of the plan and the group's number.
 /// With strata, the last epoch has groups for its first slots only, when the faults do not fill it.
-/// Streams: fault_order with the number of the stratum; fault_location, fault_bits, fault_value with the number of the event; fault_count with
-/// (group, entry). Of the provenance, seed, generator and schedule are filled in; the rest is the
-/// caller's. A row of the set has a sampling weight of (probability under a uniform draw over the
-/// chosen elements and bits) / (probability with which it was drawn).
+/// Streams: fault_order with the number of the stratum; fault_location, fault_bits, fault_value
+/// with the number of the event; fault_count with (group, entry). Of the provenance, seed,
+/// generator and schedule are filled in; the rest is the caller's. A row of the set has a sampling
+/// weight of (probability under a uniform draw over the chosen elements and bits) / (probability
+/// with which it was drawn).
 /// @return Errc::fault_set when an entry's space is empty, a group cannot be filled with distinct
 ///         faults, a number of the plan is outside its range, bits are not those of the storage, or
 ///         there are over kMaxFaults faults

@@ -63,6 +63,9 @@ inline constexpr std::array kTrialColumns{
 inline constexpr std::array kInjectionColumns{
     Column<InjectionRow>{"trial", "1", "trial the fault was injected in", &InjectionRow::trial},
     Column<InjectionRow>{"fault", "1", "row of /faults in the fault set", &InjectionRow::fault},
+    Column<InjectionRow>{"active", "1",
+                         "0: the intermittent fault did not act, nothing was injected",
+                         &InjectionRow::active},
     Column<InjectionRow>{"reached", "1",
                          "0: control flow did not run the site, nothing was injected",
                          &InjectionRow::reached},

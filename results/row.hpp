@@ -34,6 +34,7 @@ struct TrialRow {
 struct InjectionRow {
   std::uint64_t trial = 0;
   std::uint64_t fault = 0;  ///< row of /faults in the fault set
+  std::uint8_t active = 1;  ///< 0: the intermittent fault did not act in this trial
   std::uint8_t reached = 0;
   std::uint64_t original_bits = 0;
   std::uint64_t corrupted_bits = 0;

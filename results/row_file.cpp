@@ -48,7 +48,7 @@ RowTables read_tables(const h5::File& file) {
            row.message < tables.messages.size();
   });
   check_rows(file, "injections", tables.injections,
-             [](const InjectionRow& row) { return row.reached <= 1; });
+             [](const InjectionRow& row) { return row.active <= 1 && row.reached <= row.active; });
   check_rows(file, "golden", tables.golden, [](const GoldenRow& row) {
     return row.label >= kNoLabel && row.top1 >= -1 && row.skipped <= 1;
   });

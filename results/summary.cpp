@@ -2,6 +2,7 @@
 
 #include "faultgen/bits.hpp"
 #include "results/csv.hpp"
+#include "suite/base/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -101,6 +102,8 @@ class Counts {
     summary.options.clustering = clustering();
     summary.accumulated = accumulated_;
     summary.overall = joined(accuracies_.rates(summary.options), outcomes_.rates(summary.options));
+    summary.inactive = inactive_;
+    if (inactive_ > 0) summary.active = active_.rates(summary.options);
     // That tool's DUE looks at every module output: without them the figures would be others.
     if (monitors_modules(trials_.campaign)) {
       summary.pytorchalfi = pytorchalfi_.rates(summary.options);
@@ -131,6 +134,11 @@ class Counts {
     outcomes_.add(facts, pass);
     pytorchalfi_.add(facts, pass);
     if (accumulated_) epochs_[row.epoch].add(facts, pass);
+    if (acted(trial)) {
+      active_.add(facts, pass);
+    } else if (pass == Shared::sample) {
+      ++inactive_;
+    }
     std::uint64_t bits = 0;
     std::array<bool, kFields.size()> fields{};
     sites_touched_.clear();
@@ -146,6 +154,14 @@ class Counts {
     for (std::size_t i = 0; i < kFields.size(); ++i) {
       if (fields[i]) fields_[i].add(facts, pass);
     }
+  }
+
+  /// Whether some fault of the trial acted.
+  bool acted(std::uint64_t trial) const {
+    const auto first =
+        trials_.injections.begin() + static_cast<std::ptrdiff_t>(first_injection_[trial]);
+    return std::any_of(first, first + trials_.trials[trial].n_faults,
+                       [](const InjectionRow& injection) { return injection.active != 0; });
   }
 
   void count_sites(const metrics::TrialFacts& facts, Shared pass) {
@@ -175,7 +191,8 @@ class Counts {
   const faultgen::FaultSet& faults_;
   bool accumulated_;
   metrics::AccuracyCounts accuracies_;
-  metrics::OutcomeCounts outcomes_;
+  metrics::OutcomeCounts outcomes_, active_;
+  std::uint64_t inactive_ = 0;
   metrics::PyTorchAlfiCounts pytorchalfi_;
   Cells sites_, bits_{kMostBits}, fields_{kFields.size()}, epochs_;
   std::vector<std::uint64_t> first_injection_;  ///< of each trial: rows of /injections
@@ -189,6 +206,7 @@ void count_rows(Summary& summary, const Trials& all) {
   for (const TrialRow& row : all.trials) summary.failed += row.message != kNoMessage ? 1 : 0;
   for (const GoldenRow& row : all.golden) summary.skipped += row.skipped;
   for (const InjectionRow& row : all.injections) {
+    if (row.active == 0) continue;
     if (row.reached == 0) {
       ++summary.unreached;
     } else if (row.original_bits == row.corrupted_bits) {
@@ -230,17 +248,25 @@ std::string schedule_text(const faultgen::Schedule& schedule) {
   return "";
 }
 
-std::string faults_text(const faultgen::FaultSet& faults, const Summary& summary) {
-  const faultgen::FaultSummary counts = faultgen::summarise(faults);
+/// How faults were drawn.
+std::string drawn_text(const faultgen::FaultSet& faults) {
+  if (!faults.strata.empty()) {
+    std::uint64_t population = 0;
+    for (const faultgen::Stratum& stratum : faults.strata) population += stratum.population;
+    return "without replacement from " + with_commas(population) + " single faults in " +
+           with_commas(faults.strata.size()) + (faults.strata.size() == 1 ? " stratum" : " strata");
+  }
   const bool uniform = std::all_of(faults.sampling_weight.begin(), faults.sampling_weight.end(),
                                    [](double weight) { return weight == 1.0; });
+  return uniform ? "uniformly over all elements" : "not uniformly: estimates below weigh them";
+}
+
+std::string faults_text(const faultgen::FaultSet& faults, const Summary& summary) {
+  const faultgen::FaultSummary counts = faultgen::summarise(faults);
   return names_of(faultgen::fault_models(), counts.per_model) + " in " +
          names_of(faultgen::kTargets, counts.per_target) + ", " +
          (summary.accumulated ? "accumulating up to " : "") + std::to_string(summary.per_group) +
-         " per inference, drawn " +
-         (uniform ? "uniformly over all elements"
-                  : "site first: each site counts the same, whatever its size") +
-         schedule_text(faults.provenance.schedule);
+         " per inference, drawn " + drawn_text(faults) + schedule_text(faults.provenance.schedule);
 }
 
 }  // namespace
@@ -255,6 +281,7 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
   count_rows(summary, trials);
   Counts(trials, faults).fill(summary);
   summary.faults = faults_text(faults, summary);
+  summary.estimates = estimate(trials, faults, confidence);
   return summary;
 }
 

@@ -2,6 +2,7 @@
 
 #include "faultgen/fault_set.hpp"
 #include "metrics/kpi.hpp"
+#include "results/estimates.hpp"
 #include "results/trials.hpp"
 #include "suite/base/result.hpp"
 
@@ -13,7 +14,7 @@
 namespace bitquake::results {
 
 /// Version of summary.json and of the kpi/*.csv files.
-inline constexpr std::uint64_t kSummaryVersion = 1;
+inline constexpr std::uint64_t kSummaryVersion = 2;
 
 /// The outcome rates of the trials that touch one site, bit or bit field.
 struct Breakdown {
@@ -42,6 +43,9 @@ struct Summary {
   std::vector<Breakdown> bit_fields;   ///< sign, exponent, mantissa
   bool accumulated = false;            ///< run_type accumulate
   std::vector<Breakdown> epochs;       ///< accumulated only: how outcomes change as faults gather
+  std::uint64_t inactive = 0;          ///< trials in which no fault acted; `masked` ones
+  std::vector<metrics::Rate> active;   ///< outcomes of the others; empty when there are no inactive
+  std::vector<Estimate> estimates;     ///< of the whole fault space, where draws were not uniform
   /// metrics::PyTorchAlfiCounts; empty when module outputs were not monitored.
   std::vector<metrics::Rate> pytorchalfi;
 };

@@ -42,6 +42,31 @@ std::vector<std::string> cells(const metrics::Rate& rate) {
           rate.group_range ? shortest(rate.group_range->high) : ""};
 }
 
+std::string estimates_csv(const std::vector<Estimate>& estimates) {
+  std::string text = "metric,estimate,low,high,method,unit,n,population\n";
+  for (const Estimate& e : estimates) {
+    text += csv_record({e.metric, shortest(e.value), e.interval ? shortest(e.interval->low) : "",
+                        e.interval ? shortest(e.interval->high) : "", e.method, e.unit,
+                        std::to_string(e.n), e.population ? std::to_string(*e.population) : ""}) +
+            "\n";
+  }
+  return text;
+}
+
+Json to_json(const std::vector<Estimate>& estimates) {
+  Json object = Json::object();
+  for (const Estimate& e : estimates) {
+    object[e.metric] = {{"estimate", e.value},
+                        {"low", e.interval ? Json(e.interval->low) : Json()},
+                        {"high", e.interval ? Json(e.interval->high) : Json()},
+                        {"method", e.method},
+                        {"unit", e.unit},
+                        {"n", e.n},
+                        {"population", e.population ? Json(*e.population) : Json()}};
+  }
+  return object;
+}
+
 constexpr auto kHeader = "metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high\n";
 
 std::string rates_csv(const std::vector<metrics::Rate>& rates) {
@@ -77,6 +102,9 @@ std::string summary_json(const Summary& summary) {
   root["unchanged_injections"] = summary.unchanged;
   root["faults"] = summary.faults;
   root["overall"] = to_json(summary.overall);
+  root["inactive_trials"] = summary.inactive;
+  if (!summary.active.empty()) root["active"] = to_json(summary.active);
+  if (!summary.estimates.empty()) root["estimates"] = to_json(summary.estimates);
   for (const Breakdown& field : summary.bit_fields) {
     root["bit_fields"][field.name] = to_json(field.rates);
   }
@@ -93,6 +121,12 @@ std::vector<TextFile> summary_files(const Summary& summary) {
       {"kpi/pytorchalfi.csv", rates_csv(summary.pytorchalfi)},
       {"summary.json", summary_json(summary)},
   };
+  if (!summary.active.empty()) {
+    files.push_back({"kpi/active.csv", rates_csv(summary.active)});
+  }
+  if (!summary.estimates.empty()) {
+    files.push_back({"kpi/estimates.csv", estimates_csv(summary.estimates)});
+  }
   if (summary.accumulated) {
     files.push_back({"kpi/epoch.csv", breakdown_csv("epoch", summary.epochs)});
   }

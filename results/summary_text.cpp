@@ -18,8 +18,8 @@ constexpr std::size_t kScreenWidth = 100;
 /// Decimals of a percentage that show what the data can tell: two digits of the interval's width,
 /// or the weight of one trial where there is no interval.
 int decimals_of(const metrics::Rate& rate) {
-  const double resolution = rate.interval ? (rate.interval->high - rate.interval->low) / 10
-                                          : 1.0 / static_cast<double>(rate.n);
+  const double width = rate.interval ? rate.interval->high - rate.interval->low : 0;
+  const double resolution = width > 0 ? width / 10 : 1.0 / static_cast<double>(rate.n);
   return std::clamp(static_cast<int>(-std::floor(std::log10(100 * resolution))), 1, 9);
 }
 
@@ -160,6 +160,30 @@ std::string counts_text(const Summary& summary) {
          "faults: " + summary.faults + "\n";
 }
 
+std::string active_text(const Summary& summary) {
+  if (summary.active.empty()) return "";
+  return "\nThe " + with_commas(summary.trials - summary.inactive) +
+         " trials in which a fault acted (" + with_commas(summary.inactive) +
+         " more had none and are masked)\n" + rates_table(summary.active, summary);
+}
+
+std::string estimates_text(const Summary& summary) {
+  if (summary.estimates.empty()) return "";
+  std::vector<std::vector<std::string>> rows{
+      {"metric", "estimate", interval_header(summary), "sampled", "of", "unit"}};
+  std::string methods;
+  for (const Estimate& e : summary.estimates) {
+    const metrics::Rate shown{e.metric, 0, e.n, e.interval, "", e.unit};
+    rows.push_back({e.metric, percent(e.value, decimals_of(shown)) + " %", interval_text(shown),
+                    with_commas(e.n), e.population ? with_commas(*e.population) : "-", e.unit});
+    methods = e.method;
+  }
+  const bool by_fault = summary.estimates.front().unit == "fault";
+  return std::string("\nEstimates for the whole fault space") +
+         (by_fault ? ": faults with such an outcome in at least one trial\n" : "\n") +
+         aligned_table(rows) + "estimate: " + methods + "\n";
+}
+
 std::string pytorchalfi_text(const Summary& summary) {
   if (summary.pytorchalfi.empty()) {
     return "\nPyTorchALFI-compatible figures: none, they need monitor: all\n";
@@ -175,6 +199,7 @@ std::string summary_text(const Summary& summary) {
   const std::string several =
       summary.per_group > 1 ? " (a trial counts in each row that its faults touch)" : "";
   return counts_text(summary) + "\n" + rates_table(summary.overall, summary) +
+         active_text(summary) + estimates_text(summary) +
          "due is detected only where something looks for NaN and Inf\n"
          "\nOutcome by bit field" +
          several + "\n" + breakdown_table("bit field", summary.bit_fields, summary) +

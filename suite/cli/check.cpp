@@ -65,8 +65,8 @@ std::string population_text(const engine::Inputs& inputs) {
     return std::vector<float>(inputs.model->sites().size(), 1.0F);
   };
   const auto no_values = [](std::uint32_t, faultgen::Target) { return std::vector<float>(); };
-  const auto plan = value_or_throw(scenario::fault_plan(inputs.scenario, inputs.model->sites(),
-                                                        inputs.plan.samples(), {unscaled, no_values}));
+  const auto plan = value_or_throw(scenario::fault_plan(
+      inputs.scenario, inputs.model->sites(), inputs.plan.samples(), {unscaled, no_values}));
   std::string text;
   for (const faultgen::FaultEntry& entry : plan.entries) {
     const faultgen::FaultSpace space(inputs.model->sites(), entry.target, entry.sites);

@@ -154,12 +154,13 @@ class CampaignRun {
     progress_.trials_done = progress_.trials_resumed = finished.trials;
     progress_.outcomes = finished.outcomes;
     if (!finished.units.empty()) {
-      std::uint64_t samples = 0;
       for (const std::uint64_t unit : finished.units) {
         const SampleRange range = inputs_.plan.samples_of(unit);
-        samples += range.last - range.first;
+        for (std::uint64_t i = range.first; i < range.last; ++i) {
+          skipped_trials_ += inputs_.plan.trials_of(i);
+        }
       }
-      skipped_trials_ = samples * inputs_.plan.epochs() - finished.trials;
+      skipped_trials_ -= finished.trials;
       observer_.notice(fmt::format("continues: {} of {} work units are finished",
                                    with_commas(finished.units.size()),
                                    with_commas(inputs_.plan.units())));
@@ -206,7 +207,7 @@ class CampaignRun {
     progress_.trials_done += rows.trials.size();
     for (const auto& trial : rows.trials) ++progress_.outcomes[trial.outcome];
     for (const auto& golden : rows.golden) {
-      if (golden.skipped != 0) skipped_trials_ += inputs_.plan.epochs();
+      if (golden.skipped != 0) skipped_trials_ += inputs_.plan.trials_of(golden.sample);
     }
   }
 

@@ -5,9 +5,13 @@
 namespace bitquake::engine {
 
 Plan::Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots,
-           std::uint32_t unit_samples, faultgen::Schedule schedule)
+           std::uint32_t unit_samples, faultgen::Schedule schedule, std::uint64_t last_slots)
     : samples_(samples),
       slots_(slots),
+      last_slots_(last_slots == 0 ? slots : last_slots),
+      last_samples_(std::min(samples, last_slots_ >= schedule.slots(samples)
+                                          ? samples
+                                          : last_slots_ * schedule.batch_size)),
       epochs_(epochs),
       unit_samples_(unit_samples),
       schedule_(schedule) {}
@@ -32,10 +36,12 @@ Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
   };
   if (faults.groups.empty()) return error("holds no fault group", "generate it again");
   const std::uint32_t epochs = faults.groups.back().epoch + 1;
-  const std::uint64_t slots = faults.groups.back().slot + 1;
   const std::uint64_t groups = faults.groups.size();
-  // A largest slot or epoch has wrapped round to 0.
-  if (slots == 0 || slots > groups || groups / slots != epochs || groups % slots != 0) {
+  const auto first_end = std::find_if(faults.groups.begin(), faults.groups.end(),
+                                      [](const auto& group) { return group.epoch != 0; });
+  const auto slots = static_cast<std::uint64_t>(first_end - faults.groups.begin());
+  // A largest epoch has wrapped round to 0.
+  if (slots == 0 || epochs == 0 || (groups - 1) / slots != epochs - 1) {
     return error("does not hold one group for every epoch and slot", "generate it again");
   }
   for (std::uint64_t i = 0; i < groups; ++i) {
@@ -50,7 +56,7 @@ Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
         "holds faults for " + most + " samples, but the scenario has " + std::to_string(samples),
         "set data.samples to at most " + most + ", or generate a set for this scenario");
   }
-  return Plan(samples, epochs, slots, unit_samples, schedule);
+  return Plan(samples, epochs, slots, unit_samples, schedule, groups - slots * (epochs - 1));
 }
 
 }  // namespace bitquake::engine

@@ -35,7 +35,7 @@ std::string value_text(const faultgen::Storage& storage, std::uint64_t bits) {
 }
 
 std::string fault_text(const Inputs& inputs, std::uint64_t id, const Fault& fault,
-                       const model::Injection& injection) {
+                       const results::InjectionRow& injection) {
   const faultgen::Site& site = inputs.faults.sites[fault.site];
   const auto& shape = faultgen::tensor_shape(site, fault.target);
   std::string text = fmt::format(
@@ -48,7 +48,8 @@ std::string fault_text(const Inputs& inputs, std::uint64_t id, const Fault& faul
   if (fault.storage.format != faultgen::NumberFormat::fp32) {
     text += " of " + faultgen::storage_text(fault.storage);
   }
-  if (!injection.reached) return text + ": not reached by control flow\n";
+  if (injection.active == 0) return text + ": intermittent, did not act on this sample\n";
+  if (injection.reached == 0) return text + ": not reached by control flow\n";
   const bool same = injection.original_bits == injection.corrupted_bits;
   return text + fmt::format(": before {}, after {}{}\n",
                             value_text(fault.storage, injection.original_bits),
@@ -58,7 +59,7 @@ std::string fault_text(const Inputs& inputs, std::uint64_t id, const Fault& faul
 
 std::string faults_text(const Replay& replay, const Inputs& inputs) {
   const TrialFaults& present = replay.again.faults;
-  const auto& injections = replay.again.trace.result.injections;
+  const auto& injections = replay.again.rows.injections;
   const auto row = replay.again.rows.trials.front();
   const std::uint64_t own = inputs.faults.groups[row.group].n_faults;
   std::string text = fmt::format("faults   {} present", with_commas(present.ids.size()));

@@ -29,7 +29,7 @@ std::string place_defect(const TrialRow& row, const TrialRow* before, const resu
                          const Plan& plan, const faultgen::FaultSet& faults) {
   const std::string name = fmt::format("trial {}", row.trial);
   if (before != nullptr && before->trial >= row.trial) return name + " is there twice";
-  if (row.epoch >= plan.epochs() || row.sample >= plan.samples() ||
+  if (row.epoch >= plan.epochs() || row.sample >= plan.samples() || row.trial >= plan.trials() ||
       row.trial != plan.trial(row.epoch, row.sample)) {
     return fmt::format("{} claims epoch {}, sample {}", name, row.epoch, row.sample);
   }
@@ -47,6 +47,7 @@ void count_missing(const results::Trials& rows, const Plan& plan, RowFindings& f
   for (std::uint32_t epoch = 0; epoch < plan.epochs(); ++epoch) {
     for (const GoldenRow& golden : rows.golden) {
       if (golden.skipped != 0 || golden.sample >= plan.samples()) continue;
+      if (!plan.has_trial(epoch, golden.sample)) continue;
       const std::uint64_t trial = plan.trial(epoch, golden.sample);
       if (find_trial(rows, trial) != nullptr) continue;
       count(findings, fmt::format("trial {} is missing", trial));
@@ -56,9 +57,12 @@ void count_missing(const results::Trials& rows, const Plan& plan, RowFindings& f
 
 using faultgen::Place;
 
-std::string injection_defect(const InjectionRow& row, const faultgen::Fault& fault,
+std::string injection_defect(const InjectionRow& row, const faultgen::Fault& fault, bool active,
                              std::map<Place, std::uint64_t>& left) {
   const std::string name = fmt::format("fault {} in trial {}", row.fault, row.trial);
+  if ((row.active != 0) != active) {
+    return name + (active ? " did not act, though the seed says so" : " acted against the seed");
+  }
   if (row.reached == 0) {
     const bool empty = row.original_bits == 0 && row.corrupted_bits == 0;
     return empty ? "" : name + " was not reached and has bits";
@@ -86,7 +90,8 @@ std::string trial_injection_defect(const TrialRow& row, std::span<const Injectio
       return fmt::format("trial {} has fault {} in place of {}", row.trial, injections[i].fault,
                          present.ids[i]);
     }
-    std::string defect = injection_defect(injections[i], present.faults[i], left);
+    std::string defect =
+        injection_defect(injections[i], present.faults[i], present.active[i] != 0, left);
     if (!defect.empty()) return defect;
   }
   return "";

@@ -2,6 +2,7 @@
 
 #include "datasets/preprocess.hpp"
 #include "metrics/outcome.hpp"
+#include "suite/base/rng.hpp"
 #include "suite/base/sha256.hpp"
 
 #include <fmt/format.h>
@@ -81,6 +82,12 @@ void append_group(const faultgen::FaultSet& set, std::uint64_t number, TrialFaul
   }
 }
 
+/// Says which of the faults act on a sample.
+void draw_activity(const faultgen::FaultSet& set, std::uint64_t sample, TrialFaults& present) {
+  present.active.clear();
+  for (const std::uint64_t id : present.ids) present.active.push_back(acts(set, id, sample));
+}
+
 /// The faults of a unit's trials. Those of a slot lie in a row, epoch by epoch: a trial has a
 /// piece.
 class UnitFaults {
@@ -91,6 +98,9 @@ class UnitFaults {
     const std::uint64_t slots = schedule.slot_of(samples.last - 1) - first_slot_ + 1;
     for (std::uint64_t slot = 0; slot < slots; ++slot) slots_.push_back(gather(first_slot_ + slot));
   }
+
+  /// Whether some fault does not always act.
+  bool intermittent() const { return intermittent_; }
 
   struct OfTrial {
     std::span<const faultgen::Fault> faults;
@@ -110,17 +120,22 @@ class UnitFaults {
     std::vector<std::size_t> ends{0};  ///< of epoch e: [ends[e], ends[e + 1])
   };
 
-  Slot gather(std::uint64_t number) const {
+  Slot gather(std::uint64_t number) {
     Slot slot;
     for (std::uint64_t epoch = 0; epoch < inputs_.plan.epochs(); ++epoch) {
-      append_group(inputs_.faults, epoch * inputs_.plan.slots() + number, slot.all);
+      const std::uint64_t group = epoch * inputs_.plan.slots() + number;
+      if (group < inputs_.plan.groups()) append_group(inputs_.faults, group, slot.all);
       slot.ends.push_back(slot.all.ids.size());
+    }
+    for (const faultgen::Fault& fault : slot.all.faults) {
+      if (fault.active_probability < 1) intermittent_ = true;
     }
     return slot;
   }
 
   const Inputs& inputs_;
   std::uint64_t first_slot_ = 0;
+  bool intermittent_ = false;
   std::vector<Slot> slots_;
 };
 
@@ -131,13 +146,21 @@ class RowMaker {
   RowMaker(const Inputs& inputs, const model::GoldenBlock& block, UnitRows& rows)
       : inputs_(inputs), block_(block), rows_(rows), unchanged_(rows.golden.size()) {}
 
+  /// @param ids     of the faults that are present
+  /// @param active  which of them act, those that `result` is of; empty: all
   void append(std::uint32_t epoch, std::size_t sample, std::span<const std::uint64_t> ids,
-              const model::TrialResult& result) {
-    rows_.trials.push_back(trial_row(epoch, sample, result));
-    for (std::size_t i = 0; i < result.injections.size(); ++i) {
-      const model::Injection& injection = result.injections[i];
-      rows_.injections.push_back({rows_.trials.back().trial, ids[i], injection.reached,
-                                  injection.original_bits, injection.corrupted_bits});
+              std::span<const std::uint8_t> active, const model::TrialResult& result) {
+    rows_.trials.push_back(trial_row(epoch, sample, ids.size(), result));
+    const std::uint64_t trial = rows_.trials.back().trial;
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (!active.empty() && active[i] == 0) {
+        rows_.injections.push_back({trial, ids[i], 0, 0, 0, 0});
+        continue;
+      }
+      const model::Injection& injection = result.injections[next++];
+      rows_.injections.push_back(
+          {trial, ids[i], 1, injection.reached, injection.original_bits, injection.corrupted_bits});
     }
   }
 
@@ -163,7 +186,7 @@ class RowMaker {
     return *known;
   }
 
-  results::TrialRow trial_row(std::uint32_t epoch, std::size_t sample,
+  results::TrialRow trial_row(std::uint32_t epoch, std::size_t sample, std::size_t faults,
                               const model::TrialResult& result) {
     const bool detected = result.first_nonfinite.has_value() || !result.failure.empty();
     const bool same = !detected && metrics::same_bits(block_.row(sample).output, result.output);
@@ -176,7 +199,7 @@ class RowMaker {
     row.sample = position;
     row.group = inputs_.plan.group(epoch, position);
     row.first_fault = inputs_.faults.groups[row.group].first_fault;
-    row.n_faults = static_cast<std::uint32_t>(result.injections.size());
+    row.n_faults = static_cast<std::uint32_t>(faults);
     row.outcome = static_cast<std::uint8_t>(verdict.outcome);
     row.sdc5 = verdict.sdc5;
     row.sdc10 = verdict.sdc10;
@@ -207,15 +230,19 @@ class TrialSlice {
   struct Entry {
     std::uint32_t epoch = 0;
     model::Trial trial;
-    std::span<const std::uint64_t> ids;  ///< of its faults
+    std::span<const std::uint64_t> ids;  ///< of the faults that are present
+    std::vector<std::uint8_t> active{};  ///< which of them act; empty: all
+    /// Those, when they are not all: what the trial has is kept here.
+    std::vector<faultgen::Fault> acting{};
   };
 
   TrialSlice(const Inputs& inputs, const model::GoldenBlock& block, model::Executor& executor,
              UnitRows& rows)
       : block_(block), executor_(executor), rows_(rows), maker_(inputs, block, rows) {}
 
-  void add(const Entry& entry) {
-    entries_.push_back(entry);
+  void add(Entry entry) {
+    entries_.push_back(std::move(entry));
+    if (!entries_.back().active.empty()) entries_.back().trial.faults = entries_.back().acting;
     if (entries_.size() == kMost) run();
   }
   void run() {
@@ -227,7 +254,7 @@ class TrialSlice {
     rows_.faulty_s += time.seconds();
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const Entry& entry = entries_[i];
-      maker_.append(entry.epoch, entry.trial.golden_row, entry.ids, results[i]);
+      maker_.append(entry.epoch, entry.trial.golden_row, entry.ids, entry.active, results[i]);
     }
     entries_.clear();
   }
@@ -307,9 +334,19 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor&
   TrialSlice slice(inputs, *block, executor, rows);
   for (std::uint32_t epoch = 0; epoch < inputs.plan.epochs(); ++epoch) {
     for (std::size_t i = 0; i < input.samples.size(); ++i) {
-      if (rows.golden[i].skipped != 0) continue;
-      const UnitFaults::OfTrial present = faults.of(epoch, range.first + i);
-      slice.add({epoch, {i, present.faults}, present.ids});
+      const std::uint64_t sample = range.first + i;
+      if (rows.golden[i].skipped != 0 || !inputs.plan.has_trial(epoch, sample)) continue;
+      const UnitFaults::OfTrial present = faults.of(epoch, sample);
+      TrialSlice::Entry entry{epoch, {i, present.faults}, present.ids};
+      if (faults.intermittent()) {
+        TrialFaults all{{present.faults.begin(), present.faults.end()},
+                        {present.ids.begin(), present.ids.end()},
+                        {}};
+        draw_activity(inputs.faults, sample, all);
+        entry.acting = all.acting();
+        entry.active = std::move(all.active);
+      }
+      slice.add(std::move(entry));
     }
   }
   slice.run();
@@ -323,7 +360,25 @@ TrialFaults faults_of_trial(const faultgen::FaultSet& set, const Plan& plan,
   for (std::uint32_t e = single ? epoch : 0; e <= epoch; ++e) {
     append_group(set, plan.group(e, sample), present);
   }
+  draw_activity(set, sample, present);
   return present;
+}
+
+std::vector<faultgen::Fault> TrialFaults::acting() const {
+  std::vector<faultgen::Fault> chosen;
+  for (std::size_t i = 0; i < faults.size(); ++i) {
+    if (active[i] != 0) chosen.push_back(faults[i]);
+  }
+  return chosen;
+}
+
+bool acts(const faultgen::FaultSet& set, std::uint64_t id, std::uint64_t sample) {
+  const double probability = set.faults[id].active_probability;
+  if (probability >= 1) return true;
+  // Faults and samples are fewer than 2^30 and 2^34: each pair has a number of its own.
+  constexpr unsigned kSampleBits = 34;
+  const std::uint64_t pair = (id << kSampleBits) | sample;
+  return Draws(set.provenance.seed, Stream::fault_activity, pair).uniform() < probability;
 }
 
 UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
@@ -333,20 +388,21 @@ UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
   const auto block = run_golden(input, executor);
   rows.golden = golden_rows(inputs, input, *block);
   std::vector<TrialFaults> faults;
+  std::vector<std::vector<faultgen::Fault>> acting;
   std::vector<ChosenTrial> kept;
   for (const ChosenTrial& trial : chosen) {
     if (rows.golden[trial.sample].skipped != 0) continue;
     faults.push_back(faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type,
                                      trial.epoch, input.positions[trial.sample]));
+    acting.push_back(faults.back().acting());
     kept.push_back(trial);
   }
   std::vector<model::Trial> trials;
-  for (std::size_t i = 0; i < kept.size(); ++i)
-    trials.push_back({kept[i].sample, faults[i].faults});
+  for (std::size_t i = 0; i < kept.size(); ++i) trials.push_back({kept[i].sample, acting[i]});
   const std::vector<model::TrialResult> results = executor.trials(*block, trials);
   RowMaker maker(inputs, *block, rows);
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    maker.append(kept[i].epoch, kept[i].sample, faults[i].ids, results[i]);
+    maker.append(kept[i].epoch, kept[i].sample, faults[i].ids, faults[i].active, results[i]);
   }
   return rows;
 }
@@ -360,8 +416,10 @@ TracedTrial trace_trial(const Inputs& inputs, const UnitInput& input, std::uint3
   traced.faults = faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type, epoch,
                                   input.positions[0]);
   if (traced.rows.golden[0].skipped != 0) return traced;
-  traced.trace = executor.trace(*block, {0, traced.faults.faults});
-  RowMaker(inputs, *block, traced.rows).append(epoch, 0, traced.faults.ids, traced.trace.result);
+  const std::vector<faultgen::Fault> acting = traced.faults.acting();
+  traced.trace = executor.trace(*block, {0, acting});
+  RowMaker(inputs, *block, traced.rows)
+      .append(epoch, 0, traced.faults.ids, traced.faults.active, traced.trace.result);
   return traced;
 }
 

@@ -46,8 +46,17 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor&
 /// The faults that are present together in a trial.
 struct TrialFaults {
   std::vector<faultgen::Fault> faults;
-  std::vector<std::uint64_t> ids;  ///< rows of the fault set
+  std::vector<std::uint64_t> ids;    ///< rows of the fault set
+  std::vector<std::uint8_t> active;  ///< 0: an intermittent fault that does not act in the trial
+
+  /// Those that act.
+  std::vector<faultgen::Fault> acting() const;
 };
+
+/// Whether fault `id` of a set acts on a sample: a pure function of the set's seed, id and sample.
+/// Of an intermittent fault it is drawn, with Stream::fault_activity.
+bool acts(const faultgen::FaultSet& set, std::uint64_t id, std::uint64_t sample);
+
 TrialFaults faults_of_trial(const faultgen::FaultSet& set, const Plan& plan,
                             faultgen::RunType run_type, std::uint32_t epoch, std::uint64_t sample);
 

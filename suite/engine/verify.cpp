@@ -281,6 +281,7 @@ class Verifier {
     std::vector<const results::TrialRow*> candidates;
     for (const results::TrialRow& row : rows_->trials) {
       const bool planned = row.epoch < plan_->epochs() && row.sample < plan_->samples() &&
+                           row.trial < plan_->trials() &&
                            row.trial == plan_->trial(row.epoch, row.sample) &&
                            find_golden(*rows_, row.sample) != nullptr;
       if (planned) candidates.push_back(&row);

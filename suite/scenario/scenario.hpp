@@ -60,8 +60,9 @@ inline constexpr std::array kSamplingMethods{
     Named<SamplingMethod>{SamplingMethod::without_replacement, "without_replacement",
                           "no fault comes twice in the campaign"},
     Named<SamplingMethod>{SamplingMethod::exhaustive, "exhaustive", "every single fault, once"},
-    Named<SamplingMethod>{SamplingMethod::statistical, "statistical",
-                          "as many faults of each stratum as its margin of error needs, none twice"},
+    Named<SamplingMethod>{
+        SamplingMethod::statistical, "statistical",
+        "as many faults of each stratum as its margin of error needs, none twice"},
 };
 
 /// What happens to a value: a fault model, or stuck-at faults of either level.

@@ -615,13 +615,14 @@ std::string sampling_violation(const Scenario& s) {
   if (!s.more_faults.empty()) {
     return fmt::format("sampling.method: {} is for one kind of faults", name);
   }
-  if (s.run_type == faultgen::RunType::accumulate && method != SamplingMethod::without_replacement) {
+  if (s.run_type == faultgen::RunType::accumulate &&
+      method != SamplingMethod::without_replacement) {
     return fmt::format("sampling.method: {} does not go with run_type accumulate", name);
   }
   const bool follows = method != SamplingMethod::without_replacement;
   return follows && s.faults.epochs != 1
-             ? fmt::format("sampling.method: with {} faults.epochs follows from the number of faults",
-                           name)
+             ? fmt::format(
+                   "sampling.method: with {} faults.epochs follows from the number of faults", name)
              : "";
 }
 
@@ -841,7 +842,8 @@ const std::vector<Rule>& rules() {
        },
        "remove one of the two"},
       {"sampling.data_aware", [](const Scenario& s) { return data_aware_violation(s); },
-       "it is for bit_flip or stuck_at faults of fp32 weights, strata site_bit, without sampling.p"},
+       "it is for bit_flip or stuck_at faults of fp32 weights, strata site_bit, without "
+       "sampling.p"},
       part_rule<&S::Incremental::prefix>(),
       part_rule<&S::Incremental::masked_stop>(),
       part_rule<&S::Incremental::noop>(),

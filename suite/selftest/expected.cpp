@@ -224,7 +224,7 @@ void append(Expected& expected, std::uint32_t epoch, std::uint64_t sample,
   }
   for (std::size_t i = 0; i < choice.faults.size(); ++i) {
     const model::Injection& injection = choice.run.injections[i];
-    expected.trials.injections.push_back({row.trial, row.first_fault + i, injection.reached,
+    expected.trials.injections.push_back({row.trial, row.first_fault + i, 1, injection.reached,
                                           injection.original_bits, injection.corrupted_bits});
   }
   expected.trials.trials.push_back(row);

@@ -1,12 +1,15 @@
 #include "suite/engine/campaign.hpp"
 
+#include "faultgen/bits.hpp"
 #include "results/segment.hpp"
+#include "suite/engine/unit.hpp"
 #include "tests/engine/oracle.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 using namespace bitquake;
 using namespace bitquake::test;
@@ -260,4 +263,124 @@ TEST_CASE("the observer hears notices and each unit's progress", "[engine][campa
     REQUIRE(observer.seen[i].trials_total == 20);
     REQUIRE(observer.seen[i].trials_resumed == 0);
   }
+}
+
+TEST_CASE("an intermittent fault acts on the samples that its seed says", "[engine][campaign]") {
+  ToyCampaign campaign(300);
+  campaign.scenario.faults.policy = faultgen::Policy::per_epoch;
+  campaign.scenario.faults.epochs = 4;
+  campaign.scenario.faults.per_group = 2;
+  campaign.scenario.faults.active_probability = 0.25;
+  campaign.scenario.faults.target = GENERATE(faultgen::Target::neuron, faultgen::Target::weight);
+  const engine::Inputs inputs = campaign.inputs();
+  const engine::CampaignResult result = run(inputs, campaign / "out");
+  const results::Trials got = trials_of(campaign / "out");
+  REQUIRE(got.injections.size() == 300 * 4 * 2);
+  std::uint64_t active = 0, inactive_trials = 0;
+  for (const auto& row : got.trials) {
+    std::uint64_t acting = 0;
+    for (const auto& injection : got.injections_of(row)) {
+      const bool acts = engine::acts(inputs.faults, injection.fault, row.sample);
+      REQUIRE((injection.active != 0) == acts);
+      REQUIRE((injection.reached != 0) == acts);
+      if (!acts) REQUIRE(injection.original_bits == 0);
+      acting += acts ? 1 : 0;
+    }
+    active += acting;
+    if (acting > 0) continue;
+    ++inactive_trials;
+    REQUIRE(row.outcome == static_cast<std::uint8_t>(metrics::Outcome::masked));
+    REQUIRE(row.output_hash == got.golden_of(row).output_hash);
+  }
+  // 2,400 draws with p = 1/4: 600 expected, standard deviation 21; trials: 9/16 of 1,200 = 675, 17.
+  REQUIRE(active > 490);
+  REQUIRE(active < 710);
+  REQUIRE(inactive_trials > 590);
+  REQUIRE(inactive_trials < 760);
+  REQUIRE(result.summary.inactive == inactive_trials);
+  REQUIRE(count(result.summary.active, "masked") + inactive_trials ==
+          count(result.summary.overall, "masked"));
+  REQUIRE(result.audit.differing.empty());
+}
+
+TEST_CASE("without replacement no fault comes twice, and all come when all are asked for",
+          "[engine][campaign]") {
+  ToyCampaign campaign(4);
+  campaign.scenario.faults.epochs = 1;
+  campaign.scenario.faults.policy = faultgen::Policy::per_epoch;
+  campaign.scenario.faults.model = {faultgen::FaultModel::bit_flip, true};  // either stuck-at level
+  campaign.scenario.faults.bits = {"sign"};
+  campaign.scenario.sampling.method = scenario::SamplingMethod::exhaustive;
+  const engine::Inputs inputs = campaign.inputs();
+  const std::uint64_t population = (kToyHidden + kToyClasses) * 2;
+  REQUIRE(inputs.faults.faults.size() == population);
+  std::set<std::tuple<std::uint32_t, std::uint64_t, int>> distinct;
+  for (const auto& fault : inputs.faults.faults) {
+    REQUIRE(fault.bit_mask == 1ULL << 31);
+    distinct.emplace(fault.site, fault.element, static_cast<int>(fault.model));
+  }
+  REQUIRE(distinct.size() == population);
+  const engine::CampaignResult result = run(inputs, campaign / "out");
+  const auto& estimates = result.summary.estimates;
+  REQUIRE(estimates.size() == 2);
+  REQUIRE(estimates[1].metric == "sde");
+  REQUIRE(estimates[1].population == population);
+  // A census: no doubt is left.
+  REQUIRE(estimates[1].interval->low == estimates[1].value);
+  REQUIRE(estimates[1].interval->high == estimates[1].value);
+  std::set<std::uint64_t> harmful;
+  for (const auto& row : trials_of(campaign / "out").trials) {
+    if (row.outcome == static_cast<std::uint8_t>(metrics::Outcome::sde)) {
+      harmful.insert(row.first_fault);
+    }
+  }
+  REQUIRE(estimates[1].value ==
+          static_cast<double>(harmful.size()) / static_cast<double>(population));
+}
+
+TEST_CASE("a statistical sample ends in the middle of an epoch", "[engine][campaign]") {
+  ToyCampaign campaign(40);
+  campaign.scenario.faults.epochs = 1;
+  campaign.scenario.sampling.method = scenario::SamplingMethod::statistical;
+  campaign.scenario.sampling.margin = 0.08;
+  campaign.scenario.sampling.confidence = 0.95;
+  const engine::Inputs inputs = campaign.inputs();
+  // 14 neurons x 32 bits = 448 faults: 448 / (1 + 0.0064 * 447 / 0.9604) = 112.6.
+  REQUIRE(inputs.faults.faults.size() == 113);
+  REQUIRE(inputs.plan.trials() == 113);
+  REQUIRE(inputs.plan.epochs() == 3);
+  StoppingObserver observer(30);
+  REQUIRE(value_or_throw(engine::run_campaign(inputs, {.directory = campaign / "out", .threads = 1},
+                                              observer.stop, observer))
+              .interrupted);
+  run(inputs, campaign / "out");
+  run(inputs, campaign / "whole", 1);
+  REQUIRE(trials_of(campaign / "out").trials.size() == 113);
+  REQUIRE(test::read_bytes(campaign / "out" / "trials.h5") ==
+          test::read_bytes(campaign / "whole" / "trials.h5"));
+}
+
+TEST_CASE("storage formats and models of whole values leave the patterns they should",
+          "[engine][campaign]") {
+  ToyCampaign campaign(60);
+  campaign.scenario.faults.epochs = 3;
+  const auto format = GENERATE(faultgen::NumberFormat::fp16, faultgen::NumberFormat::int8);
+  const auto model = GENERATE(faultgen::FaultModel::bit_flip, faultgen::FaultModel::sign_flip,
+                              faultgen::FaultModel::gaussian, faultgen::FaultModel::nan);
+  campaign.scenario.faults.format = format;
+  campaign.scenario.faults.model = model;
+  if (model == faultgen::FaultModel::gaussian) campaign.scenario.faults.sigma = 2;
+  const engine::Inputs inputs = campaign.inputs();
+  run(inputs, campaign / "out");
+  const results::Trials got = trials_of(campaign / "out");
+  std::uint64_t changed = 0;
+  for (const auto& row : got.injections) {
+    const auto& fault = inputs.faults.faults[row.fault];
+    REQUIRE(fault.storage.format == format);
+    if (format == faultgen::NumberFormat::int8) REQUIRE(fault.storage.scale > 0);
+    REQUIRE(row.corrupted_bits == faultgen::apply(fault, row.original_bits));
+    REQUIRE(row.original_bits >> storage_bits(fault.storage) == 0);
+    changed += row.corrupted_bits != row.original_bits ? 1 : 0;
+  }
+  REQUIRE(changed > 60);
 }

@@ -76,7 +76,7 @@ Shared shared_campaign(const faultgen::Schedule& schedule, std::uint32_t epochs,
       made.trials.trials.push_back(row);
       for (std::uint64_t e = accumulates ? 0 : epoch; e <= epoch; ++e) {
         made.trials.injections.push_back(
-            {row.trial, e * slots + schedule.slot_of(sample), 1, 0, 0x40000000});
+            {row.trial, e * slots + schedule.slot_of(sample), 1, 1, 0, 0x40000000});
       }
     }
   }
@@ -153,7 +153,7 @@ TEST_CASE("a group counts once in each site, bit and field it touches", "[result
   Trials all = tiny_trials();
   faultgen::FaultSet faults = tiny_faults();
   all.trials[0].n_faults = faults.groups[0].n_faults = 3;  // faults 0, 1, 2: conv1; bits 31, 30, 30
-  all.injections.insert(all.injections.begin() + 1, {{0, 1, 1, 0, 1}, {0, 2, 1, 0, 1}});
+  all.injections.insert(all.injections.begin() + 1, {{0, 1, 1, 1, 0, 1}, {0, 2, 1, 1, 0, 1}});
   faults.faults[2].bit_mask = 0x40000001;
   faults.faults[2].site = 1;
   const auto before = tiny_summary();
@@ -219,7 +219,7 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
   const Summary summary = tiny_summary();
   write_summary(scratch / "", summary);
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
-  REQUIRE(json.at("schema_version") == 1);
+  REQUIRE(json.at("schema_version") == 2);
   REQUIRE(json.at("skipped_samples") == 1);
   REQUIRE(json.at("unreached_injections") == 1);
   const auto check = [&](const std::string& file, const std::vector<Rate>& rates,

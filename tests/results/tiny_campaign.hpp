@@ -95,9 +95,9 @@ inline results::TrialRow tiny_trial(const TinyTrial& tiny) {
 }
 
 inline results::InjectionRow tiny_injection(const TinyTrial& tiny) {
-  if (tiny.sample == 7) return {tiny.sample, tiny.sample, 0, 0, 0};
+  if (tiny.sample == 7) return {tiny.sample, tiny.sample, 1, 0, 0, 0};
   const std::uint64_t bits = 0x3F800000;
-  return {tiny.sample, tiny.sample, 1, bits, bits ^ (std::uint64_t{1} << tiny.bit)};
+  return {tiny.sample, tiny.sample, 1, 1, bits, bits ^ (std::uint64_t{1} << tiny.bit)};
 }
 
 inline results::Campaign tiny_header() {

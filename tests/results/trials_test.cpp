@@ -48,7 +48,7 @@ TEST_CASE("injections are found by trial", "[results]") {
   REQUIRE(all.injections_of(all.trials[3]).size() == 1);
   REQUIRE(all.injections_of(all.trials[3])[0].fault == 4);
   all.trials[3].n_faults = 2;
-  all.injections.insert(all.injections.begin() + 4, {4, 5, 1, 1, 2});
+  all.injections.insert(all.injections.begin() + 4, {4, 5, 1, 1, 1, 2});
   REQUIRE(check_trials(all, ""));
   REQUIRE(all.injections_of(all.trials[3]).size() == 2);
   REQUIRE(all.injections_of(all.trials[3])[1].corrupted_bits == 2);

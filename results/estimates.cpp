@@ -1,0 +1,111 @@
+#include "results/estimates.hpp"
+
+#include "metrics/estimator.hpp"
+#include "metrics/outcome.hpp"
+#include "suite/base/text.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <utility>
+
+namespace bitquake::results {
+namespace {
+
+using metrics::Outcome;
+
+/// Whether each group has one fault, and each trial one group.
+bool single_faults(const Trials& trials, const faultgen::FaultSet& faults) {
+  return trials.campaign.run_type == "single" &&
+         std::all_of(faults.groups.begin(), faults.groups.end(),
+                     [](const faultgen::FaultGroup& group) { return group.n_faults == 1; });
+}
+
+std::string percent(double confidence) { return shortest(confidence * 100) + " %"; }
+
+Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, double confidence,
+                    Outcome outcome) {
+  std::vector<bool> hit(faults.faults.size());
+  for (const TrialRow& row : trials.trials) {
+    if (static_cast<Outcome>(row.outcome) == outcome) hit[row.first_fault] = true;
+  }
+  std::vector<metrics::Stratum> strata;
+  for (const faultgen::Stratum& stratum : faults.strata) {
+    strata.push_back({stratum.population, stratum.size, 0});
+  }
+  for (std::size_t i = 0; i < hit.size(); ++i) {
+    if (hit[i]) ++strata[faults.stratum[i]].k;
+  }
+  Estimate result;
+  result.metric = metrics::kOutcomeNames[static_cast<std::size_t>(outcome)];
+  result.unit = "fault";
+  result.n = hit.size();
+  result.population = std::accumulate(
+      strata.begin(), strata.end(), std::uint64_t{0},
+      [](std::uint64_t sum, const metrics::Stratum& stratum) { return sum + stratum.population; });
+  if (const auto found = metrics::stratified_estimate(strata, confidence)) {
+    result.value = found->p;
+    result.interval = found->interval;
+    result.method = strata.size() == 1 ? "hypergeometric " + percent(confidence)
+                                       : "stratified " + percent(confidence) + " (" +
+                                             with_commas(strata.size()) + " strata)";
+  }
+  return result;
+}
+
+Estimate weighted(const Trials& trials, const faultgen::FaultSet& faults, double confidence,
+                  Outcome outcome, bool independent) {
+  std::vector<metrics::WeightedTrial> drawn;
+  for (const TrialRow& row : trials.trials) {
+    drawn.push_back(
+        {faults.sampling_weight[row.first_fault], static_cast<Outcome>(row.outcome) == outcome});
+  }
+  const double greatest =
+      *std::max_element(faults.sampling_weight.begin(), faults.sampling_weight.end());
+  const metrics::WeightedEstimate found = metrics::weighted_estimate(drawn, greatest, confidence);
+  Estimate result;
+  result.metric = metrics::kOutcomeNames[static_cast<std::size_t>(outcome)];
+  result.value = found.hajek;
+  result.unit = "trial";
+  result.n = drawn.size();
+  const std::string size = "effective size " + shortest(std::round(found.effective_size));
+  if (independent) result.interval = found.hajek_interval;
+  result.method = independent ? "hajek " + percent(confidence) + " (" + size + ")"
+                              : "hajek (" + size + "); no interval: trials share samples or faults";
+  return result;
+}
+
+/// Whether no two trials share a sample or a group.
+bool independent_trials(const Trials& trials, const faultgen::FaultSet& faults) {
+  std::vector<bool> seen(trials.golden.size());
+  for (const TrialRow& row : trials.trials) {
+    if (seen[row.sample]) return false;
+    seen[row.sample] = true;
+  }
+  return faults.provenance.schedule.policy == faultgen::Policy::per_image;
+}
+
+}  // namespace
+
+std::vector<Estimate> estimate(const Trials& trials, const faultgen::FaultSet& faults,
+                               double confidence) {
+  std::vector<Estimate> estimates;
+  if (trials.trials.empty() || !single_faults(trials, faults)) return estimates;
+  if (!faults.strata.empty()) {
+    for (const Outcome outcome : {Outcome::due, Outcome::sde}) {
+      estimates.push_back(stratified(trials, faults, confidence, outcome));
+    }
+    return estimates;
+  }
+  const bool uniform = std::all_of(faults.sampling_weight.begin(), faults.sampling_weight.end(),
+                                   [](double weight) { return weight == 1.0; });
+  if (uniform) return estimates;
+  const bool independent = independent_trials(trials, faults);
+  for (const Outcome outcome : {Outcome::due, Outcome::masked, Outcome::benign, Outcome::sde}) {
+    estimates.push_back(weighted(trials, faults, confidence, outcome, independent));
+  }
+  return estimates;
+}
+
+}  // namespace bitquake::results
