@@ -41,7 +41,7 @@ scenario::Scenario make_scenario(const std::filesystem::path& directory, faultge
   scenario.data.images = "images";
   scenario.directory = directory;
   scenario.faults.model = own;
-  scenario.faults.bits = {23, 29};  // with the bit above it: 23-30, the exponent
+  scenario.faults.bits = {"23-29"};  // with the bit above it: 23-30, the exponent
   scenario.faults.epochs = 5;
   return scenario;
 }
