@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <cstring>
+#include <span>
 #include <vector>
 
 using namespace bitquake;
@@ -40,6 +42,41 @@ model::Work work_of(const std::vector<Fault>& faults) {
   const auto block = executor->golden(images(1));
   executor->trials(*block, std::vector<model::Trial>{{0, faults}});
   return executor->work().value();
+}
+
+/// Trials of many faults give by default what the reference executor gives.
+void require_like_reference(const model::Model& model, std::size_t input_elements) {
+  constexpr std::size_t kSamples = 3, kFaultsOfSite = 40;
+  std::vector<Fault> faults;
+  for (std::uint32_t site = 0; site < model.sites().size(); ++site) {
+    for (const Target target : {Target::neuron, Target::weight}) {
+      const std::uint64_t elements = faultgen::site_elements(model.sites()[site], target);
+      for (std::size_t i = 0; i < kFaultsOfSite && elements > 0; ++i) {
+        faults.push_back(
+            {site, target, FaultModel::bit_flip, i * 7 % elements, 1ULL << (30 - i % 12)});
+      }
+    }
+  }
+  std::vector<model::Trial> trials;
+  for (std::size_t i = 0; i < faults.size(); ++i) {
+    trials.push_back({i % kSamples, std::span(faults).subspan(i, 1)});
+  }
+  Draws draws(6, Stream::check_input, 10);
+  std::vector<float> inputs(kSamples * input_elements);
+  for (float& value : inputs) value = static_cast<float>(draws.uniform() * 2 - 1);
+  const auto run = [&](model::Execution execution) {
+    const auto executor = model.make_executor({execution, {}});
+    return executor->trials(*executor->golden(inputs), trials);
+  };
+  const auto ours = run(model::Execution::incremental);
+  const auto theirs = run(model::Execution::reference);
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    CAPTURE(faultgen::site_name(model.sites()[faults[i].site]), faults[i].element);
+    REQUIRE((ours[i].injections == theirs[i].injections));
+    REQUIRE(ours[i].output.size() == theirs[i].output.size());
+    REQUIRE(std::memcmp(ours[i].output.data(), theirs[i].output.data(),
+                        ours[i].output.size() * sizeof(float)) == 0);
+  }
 }
 
 // Multiply-adds by hand.
@@ -91,4 +128,18 @@ TEST_CASE("every site of a plain network is computed by regions or channels", "[
 TEST_CASE("what a golden block keeps is stated", "[model]") {
   // Input 64, conv 128, ReLU 128, conv 192 and flattened 192 (one memory, counted twice), output 4.
   REQUIRE(small_net()->kept_bytes_per_sample() == 4 * (64 + 128 + 128 + 192 + 192 + 4));
+}
+
+TEST_CASE("maps in channels-last layout are concatenated as whole rows", "[model]") {
+  NetBuilder net;
+  net.conv("first", 1, 2, 3, 1, 1);
+  net.linear("last", 4, 4);
+  const auto loaded = value_or_throw(
+      save_and_load(net.finish("  x = self.first.forward(x)\n"
+                               "  y = torch.relu(x.contiguous(memory_format=2))\n"
+                               "  x = torch.cat([y, torch.tanh(y)], 1)\n"
+                               "  return self.last.forward(torch.mean(x.contiguous(), [2, 3]))\n"),
+                    {1, 8, 8}));
+  REQUIRE_THAT(loaded->explain()[0].neuron_fault, Catch::StartsWith("region to"));
+  require_like_reference(*loaded, 64);
 }
