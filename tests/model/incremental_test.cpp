@@ -1,4 +1,5 @@
 #include "suite/model/execution.hpp"
+#include "suite/model/row_kernel.hpp"
 #include "tests/model/loaded.hpp"
 #include "tests/model/nets.hpp"
 
@@ -128,6 +129,16 @@ TEST_CASE("every site of a plain network is computed by regions or channels", "[
 TEST_CASE("what a golden block keeps is stated", "[model]") {
   // Input 64, conv 128, ReLU 128, conv 192 and flattened 192 (one memory, counted twice), output 4.
   REQUIRE(small_net()->kept_bytes_per_sample() == 4 * (64 + 128 + 128 + 192 + 192 + 4));
+}
+
+TEST_CASE("a batch has plain rows only where its strides are those of a new tensor", "[model]") {
+  const at::Tensor plain = at::zeros({16, 1, 4, 5});
+  REQUIRE((model::row_shape(plain, 16) == model::RowShape{1, 4, 5}));
+  // With one channel this is contiguous too, but a kernel for channels last may be chosen for it.
+  const at::Tensor last = at::empty_strided({16, 1, 4, 5}, {20, 1, 5, 1});
+  REQUIRE(last.is_contiguous());
+  REQUIRE_FALSE(model::row_shape(last, 16));
+  REQUIRE_FALSE(model::row_shape(at::zeros({16, 2, 4, 5}).transpose(2, 3), 16));
 }
 
 TEST_CASE("maps in channels-last layout are concatenated as whole rows", "[model]") {
