@@ -154,3 +154,23 @@ TEST_CASE("maps in channels-last layout are concatenated as whole rows", "[model
   REQUIRE_THAT(loaded->explain()[0].neuron_fault, Catch::StartsWith("region to"));
   require_like_reference(*loaded, 64);
 }
+
+TEST_CASE("in-place activations that are modules do not keep a network from windows", "[model]") {
+  NetBuilder net;
+  net.conv("first", 1, 2, 3, 1, 1);
+  net.add("relu", net.layer("ReLU", "  return torch.relu_(x)\n"));
+  net.conv("second", 2, 3, 3, 1, 1);
+  net.linear("last", 192, 4);
+  const auto loaded = value_or_throw(save_and_load(
+      net.finish("  x = self.second.forward(self.relu.forward(self.first.forward(x)))\n"
+                 "  x = self.relu.forward(x)\n"
+                 "  return self.last.forward(torch.flatten(x, 1))\n"),
+      {1, 8, 8}));
+  std::vector<std::string> watched;
+  for (const model::Point& point : loaded->points()) {
+    if (point.kind == model::PointKind::module_output) watched.push_back(point.path);
+  }
+  REQUIRE(watched == std::vector<std::string>{"first", "relu", "second", "relu#1", "last"});
+  REQUIRE_THAT(loaded->explain()[0].neuron_fault, Catch::StartsWith("region to"));
+  require_like_reference(*loaded, 64);
+}
