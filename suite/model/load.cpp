@@ -47,8 +47,10 @@ class TorchModel : public Model {
     return std::make_unique<ReferenceExecutor>(
         prepared_, reference ? WeightTrials::alone : WeightTrials::same_faults);
   }
-  std::uint64_t kept_bytes_per_sample(const ExecutionOptions& options) const override {
-    return options.execution == Execution::incremental ? plan()->kept_bytes() : 0;
+  KeptActivations kept_activations(const ExecutionOptions& options) const override {
+    // Where there is an obstacle the reference executor runs, which keeps none.
+    if (options.execution != Execution::incremental || !plan()->obstacle().empty()) return {};
+    return {plan()->kept_bytes(), static_cast<std::uint64_t>(prepared_->rows)};
   }
   std::vector<SiteExecution> explain(const ExecutionOptions& options) const override {
     const c10::InferenceMode inference;

@@ -135,7 +135,14 @@ TEST_CASE("every site of a plain network is computed by regions or channels", "[
 
 TEST_CASE("what a golden block keeps is stated", "[model]") {
   // Input 64, conv 128, ReLU 128, conv 192 and flattened 192 (one memory, counted twice), output 4.
-  REQUIRE(small_net()->kept_bytes_per_sample() == 4 * (64 + 128 + 128 + 192 + 192 + 4));
+  REQUIRE((small_net()->kept_activations() ==
+           model::KeptActivations{4 * (64 + 128 + 128 + 192 + 192 + 4), 16}));
+  const model::KeptActivations none;
+  REQUIRE((small_net()->kept_activations({model::Execution::reference, {}}) == none));
+  REQUIRE((small_net()->kept_activations({model::Execution::batched, {}}) == none));
+  // Loops that compute values are left to the reference executor.
+  const auto scripted = value_or_throw(save_and_load(scripted_net(), {3, 8, 8}));
+  REQUIRE((scripted->kept_activations() == none));
 }
 
 TEST_CASE("a batch has plain rows only where its strides are those of a new tensor", "[model]") {

@@ -244,8 +244,8 @@ class ToyModel : public model::Model {
     if (settings_.on_executor) settings_.on_executor(options);
     return std::make_unique<ToyExecutor>(settings_, options);
   }
-  std::uint64_t kept_bytes_per_sample(const model::ExecutionOptions&) const override {
-    return settings_.kept_bytes;
+  model::KeptActivations kept_activations(const model::ExecutionOptions&) const override {
+    return settings_.kept;
   }
   std::vector<model::SiteExecution> explain(const model::ExecutionOptions&) const override {
     return settings_.explanation;
