@@ -13,11 +13,6 @@ bool any_nan(std::span<const float> scores) {
   return std::any_of(scores.begin(), scores.end(), [](float s) { return std::isnan(s); });
 }
 
-/// Compares bits: 0 and -0 differ, a NaN equals its copy.
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
-
 Outcome outcome_of(std::span<const float> golden, std::span<const float> faulty, bool detected,
                    bool same_decision) {
   if (detected) return Outcome::due;
@@ -26,6 +21,10 @@ Outcome outcome_of(std::span<const float> golden, std::span<const float> faulty,
 }
 
 }  // namespace
+
+bool same_bits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
 
 std::int32_t top1(std::span<const float> scores) {
   if (scores.empty() || any_nan(scores)) return -1;

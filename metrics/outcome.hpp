@@ -41,6 +41,9 @@ std::int32_t top1(std::span<const float> scores);
 /// with a NaN ranks every class last (scores.size()).  @pre label < scores.size()
 std::size_t rank_of(std::span<const float> scores, std::size_t label);
 
+/// Compares bits: 0 and -0 differ, a NaN equals its copy.
+bool same_bits(std::span<const float> a, std::span<const float> b);
+
 /// Probability of class `label`: for logits softmax in double, NaN when a score is NaN or the
 /// largest one infinite; otherwise the score itself.  @pre label < scores.size()
 double probability(std::span<const float> scores, std::size_t label, OutputKind kind);

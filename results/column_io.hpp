@@ -3,28 +3,43 @@
 #include "results/columns.hpp"
 #include "suite/base/h5.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 /// Row tables as HDF5 columns and back, driven by the tables of results/columns.hpp.
 namespace bitquake::results {
 
-/// Rows as columns /group/name.
+/// Rows as columns /group/name. Chunk by chunk: a chunk of rows stays in the cache for all columns.
 template <class Row, std::size_t N>
 void write_rows(h5::File& file, const std::string& group, const std::array<Column<Row>, N>& columns,
                 std::span<const Row> rows) {
+  std::vector<h5::ColumnWriter> writers;
   for (const Column<Row>& column : columns) {
     std::visit(
-        [&]<class T>(T Row::*member) {
-          std::vector<T> values;
-          values.reserve(rows.size());
-          for (const Row& row : rows) values.push_back(row.*member);
-          file.write_column<T>(group + "/" + std::string(column.name), values,
-                               {std::string(column.units), std::string(column.doc)});
+        [&]<class T>(T Row::*) {
+          writers.push_back(
+              file.create_column<T>(group + "/" + std::string(column.name), rows.size(),
+                                    {std::string(column.units), std::string(column.doc)}));
         },
         column.member);
+  }
+  for (std::uint64_t begin = 0; begin < rows.size(); begin += h5::kChunkRows) {
+    const auto chunk = rows.subspan(begin, std::min(h5::kChunkRows, rows.size() - begin));
+    for (std::size_t i = 0; i < N; ++i) {
+      std::visit(
+          [&]<class T>(T Row::*member) {
+            std::vector<T> values(chunk.size());
+            for (std::size_t r = 0; r < chunk.size(); ++r) values[r] = chunk[r].*member;
+            writers[i].write<T>(values);
+          },
+          columns[i].member);
+    }
   }
 }
 

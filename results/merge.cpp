@@ -1,11 +1,10 @@
 #include "results/merge.hpp"
 
-#include "results/segment.hpp"
-
 #include <algorithm>
 #include <map>
 #include <sstream>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace bitquake::results {
@@ -126,31 +125,73 @@ void append(Trials& all, Messages& messages, Segment segment) {
   all.golden.insert(all.golden.end(), segment.golden.begin(), segment.golden.end());
 }
 
-void sort_rows(Trials& all) {
-  std::sort(all.trials.begin(), all.trials.end(),
-            [](const TrialRow& a, const TrialRow& b) { return a.trial < b.trial; });
-  std::sort(all.injections.begin(), all.injections.end(),
-            [](const InjectionRow& a, const InjectionRow& b) {
-              return std::tie(a.trial, a.fault) < std::tie(b.trial, b.fault);
-            });
-  std::sort(all.golden.begin(), all.golden.end(),
-            [](const GoldenRow& a, const GoldenRow& b) { return a.sample < b.sample; });
+/// Sorts rows by their keys. Rows are large: what is sorted is small.
+template <class Row, class Key>
+void sort_by(std::vector<Row>& rows, Key key_of) {
+  using Place = std::pair<std::invoke_result_t<Key, const Row&>, std::uint64_t>;
+  std::vector<Place> places;
+  places.reserve(rows.size());
+  for (const Row& row : rows) places.emplace_back(key_of(row), places.size());
+  if (std::is_sorted(places.begin(), places.end())) return;
+  std::sort(places.begin(), places.end());
+  std::vector<Row> sorted;
+  sorted.reserve(rows.size());
+  for (const Place& place : places) sorted.push_back(rows[place.second]);
+  rows = std::move(sorted);
 }
 
-Result<Trials> gather(const std::vector<std::filesystem::path>& segments, const Campaign& campaign,
-                      std::vector<Extent>& extents) {
-  Trials all;
-  all.campaign = campaign;
-  Messages messages;
-  for (const std::filesystem::path& path : segments) {
-    Result<Segment> segment = read_segment(path);
-    if (!segment) return std::move(segment).error();
-    if (auto fits = check_belongs(*segment, campaign, path.string()); !fits) return fits.error();
-    extents.push_back({segment->first_unit, segment->first_unit + segment->n_units, path.string()});
-    append(all, messages, std::move(segment).value());
+void sort_rows(Trials& all) {
+  sort_by(all.trials, [](const TrialRow& row) { return row.trial; });
+  sort_by(all.injections, [](const InjectionRow& row) { return std::pair(row.trial, row.fault); });
+  sort_by(all.golden, [](const GoldenRow& row) { return row.sample; });
+}
+
+/// Gathers segments one by one.
+class Gathering {
+ public:
+  explicit Gathering(const Campaign& campaign) { all_.campaign = campaign; }
+
+  Result<std::monostate> add(StoredSegment stored) {
+    auto& [file, segment] = stored;
+    if (auto fits = check_belongs(segment, all_.campaign, file.string()); !fits) return fits;
+    extents_.push_back({segment.first_unit, segment.first_unit + segment.n_units, file.string()});
+    append(all_, messages_, std::move(segment));
+    return std::monostate{};
   }
-  sort_rows(all);
-  all.messages = messages.renumber(all.trials);
+  Result<std::monostate> add(const std::filesystem::path& file) {
+    Result<Segment> segment = read_segment(file);
+    if (!segment) return segment.error();
+    return add(StoredSegment{file, std::move(segment).value()});
+  }
+
+  Trials rows() && {
+    sort_rows(all_);
+    all_.messages = messages_.renumber(all_.trials);
+    return std::move(all_);
+  }
+  /// Rows that are proven to be whole.
+  Result<Trials> whole(std::uint64_t n_units) && {
+    if (auto covered = check_coverage(std::move(extents_), n_units); !covered) {
+      return covered.error();
+    }
+    Trials all = std::move(*this).rows();
+    if (auto checked = check_trials(all, "joined segments"); !checked) return checked.error();
+    return all;
+  }
+
+ private:
+  Trials all_;
+  Messages messages_;
+  std::vector<Extent> extents_;
+};
+
+/// Takes segments, or the paths of their files.
+template <class Segments>
+Result<Gathering> gather(Segments segments, const Campaign& campaign) {
+  Gathering all(campaign);
+  for (auto& segment : segments) {
+    if (auto added = all.add(std::move(segment)); !added) return added.error();
+  }
   return all;
 }
 
@@ -158,18 +199,23 @@ Result<Trials> gather(const std::vector<std::filesystem::path>& segments, const 
 
 Result<Trials> gather_segments(const std::vector<std::filesystem::path>& segments,
                                const Campaign& campaign) {
-  std::vector<Extent> extents;
-  return gather(segments, campaign, extents);
+  auto all = gather(segments, campaign);
+  if (!all) return all.error();
+  return std::move(*all).rows();
 }
 
 Result<Trials> join_segments(const std::vector<std::filesystem::path>& segments,
                              const Campaign& campaign, std::uint64_t n_units) {
-  std::vector<Extent> extents;
-  Result<Trials> all = gather(segments, campaign, extents);
-  if (!all) return all;
-  if (auto covered = check_coverage(std::move(extents), n_units); !covered) return covered.error();
-  if (auto checked = check_trials(*all, "joined segments"); !checked) return checked.error();
-  return all;
+  auto all = gather(segments, campaign);
+  if (!all) return all.error();
+  return std::move(*all).whole(n_units);
+}
+
+Result<Trials> join_segments(std::vector<StoredSegment> segments, const Campaign& campaign,
+                             std::uint64_t n_units) {
+  auto all = gather(std::move(segments), campaign);
+  if (!all) return all.error();
+  return std::move(*all).whole(n_units);
 }
 
 }  // namespace bitquake::results

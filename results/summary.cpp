@@ -73,12 +73,18 @@ class Counts {
         accumulated_(accumulates(trials.campaign)),
         sites_(faults.sites.size()),
         epochs_(accumulated_ ? faults.groups.back().epoch + std::size_t{1} : 0) {
+    first_injection_.reserve(trials.trials.size());
+    std::uint64_t injections = 0;
+    for (const TrialRow& row : trials.trials) {
+      first_injection_.push_back(injections);
+      injections += row.n_faults;
+    }
     const std::vector<std::uint64_t> samples_first = by_sample(trials);
-    for (const std::uint64_t i : samples_first) add(trials.trials[i], Shared::sample);
+    for (const std::uint64_t i : samples_first) add(i, Shared::sample);
     if (clustering() == metrics::Clustering::by_sample) return;
     // Slots ascend with samples, groups with trials.
     for (std::uint64_t i = 0; i < trials.trials.size(); ++i) {
-      add(trials.trials[accumulated_ ? samples_first[i] : i], Shared::fault);
+      add(accumulated_ ? samples_first[i] : i, Shared::fault);
     }
   }
 
@@ -114,7 +120,8 @@ class Counts {
  private:
   using Shared = metrics::Shared;
 
-  void add(const TrialRow& row, Shared pass) {
+  void add(std::uint64_t trial, Shared pass) {
+    const TrialRow& row = trials_.trials[trial];
     // Accumulated groups share the faults of the first epochs: only slots differ throughout.
     const metrics::TrialFacts facts = facts_of(
         row, trials_.golden_of(row), accumulated_ ? faults_.groups[row.group].slot : row.group);
@@ -124,7 +131,8 @@ class Counts {
     if (accumulated_) epochs_[row.epoch].add(facts, pass);
     std::uint64_t bits = 0;
     sites_touched_.clear();
-    for (const InjectionRow& injection : trials_.injections_of(row)) {
+    for (std::uint32_t i = 0; i < row.n_faults; ++i) {
+      const InjectionRow& injection = trials_.injections[first_injection_[trial] + i];
       const faultgen::Fault& fault = faults_.faults[injection.fault];
       bits |= fault.bit_mask;
       sites_touched_.push_back(fault.site);
@@ -161,7 +169,8 @@ class Counts {
   metrics::OutcomeCounts outcomes_;
   metrics::PyTorchAlfiCounts pytorchalfi_;
   Cells sites_, bits_{faultgen::kFp32Bits}, fields_{kFields.size()}, epochs_;
-  std::vector<std::uint32_t> sites_touched_;  ///< by the trial being counted
+  std::vector<std::uint64_t> first_injection_;  ///< of each trial: rows of /injections
+  std::vector<std::uint32_t> sites_touched_;    ///< by the trial being counted
 };
 
 void count_rows(Summary& summary, const Trials& all) {

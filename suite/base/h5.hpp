@@ -2,6 +2,7 @@
 
 #include "suite/base/result.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <hdf5.h>
@@ -43,6 +44,31 @@ struct ColumnDoc {
   std::string doc;
 };
 
+class File;
+
+/// Rows of a chunk: what is compressed at once. Pieces of this length are written fastest.
+inline constexpr std::uint64_t kChunkRows = 16384;
+
+/// A column of a file that is being written, piece by piece from its first row on. Members throw
+/// Exception. The file must outlive it.
+class ColumnWriter {
+ public:
+  /// The next rows: kChunkRows of them, or what is left. T is the column's.
+  template <class T>
+  void write(std::span<const T> piece);
+
+ private:
+  friend class File;
+  ColumnWriter(const File& file, std::string name, Handle dataset, std::uint64_t length)
+      : file_(&file), name_(std::move(name)), dataset_(std::move(dataset)), length_(length) {}
+  void write_chunk(std::span<const std::byte> shuffled, std::uint64_t rows);
+
+  const File* file_;
+  std::string name_;
+  Handle dataset_;
+  std::uint64_t length_, written_ = 0;
+};
+
 /// An HDF5 file open for writing or reading. Members throw Exception; its code is the one given
 /// when the file was created or opened. Names are paths such as "faults/site"; groups are made on
 /// demand. Bytes written depend on the values alone: no timestamps. T is uint8, uint16, uint32,
@@ -54,6 +80,9 @@ class File {
   /// Read-only. A file that is missing, truncated or of another format is an error, not a throw.
   static Result<File> open(const std::filesystem::path& path, Errc code);
 
+  /// A column of `length` rows that the writer must fill.
+  template <class T>
+  ColumnWriter create_column(const std::string& name, std::uint64_t length, const ColumnDoc& doc);
   template <class T>
   void write_column(const std::string& name, std::span<const T> values, const ColumnDoc& doc);
   void write_strings(const std::string& name, const std::vector<std::string>& values,
@@ -86,6 +115,7 @@ class File {
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  friend class ColumnWriter;
   File(Handle file, std::filesystem::path path, Errc code, bool writable)
       : file_(std::move(file)), path_(std::move(path)), code_(code), writable_(writable) {}
 

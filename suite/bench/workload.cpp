@@ -50,8 +50,8 @@ void set_audit(scenario::Scenario& s, bool on) {
 Effort effort_of(const Network& network, bool quick) {
   static const std::map<std::string_view, Effort> kEfforts{
       {"lenet5",
-       {.sweep = {64, 64}, .quickstart = {1000, 1}, .reference_trials = 512, .repetitions = 5}},
-      {"resnet20", {.sweep = {64, 16}, .quickstart = {256, 1}, .reference_trials = 64}},
+       {.sweep = {64, 1024}, .quickstart = {10000, 1}, .reference_trials = 512, .repetitions = 5}},
+      {"resnet20", {.sweep = {64, 64}, .quickstart = {256, 1}, .reference_trials = 64}},
       {"mobilenet_v2",
        {.sweep = {16, 16}, .quickstart = {32, 1}, .reference_trials = 8, .padded_batch = 8}},
       {"resnet50",

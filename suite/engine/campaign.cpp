@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <sstream>
 #include <utility>
 
@@ -62,12 +63,13 @@ class CampaignRun {
 
     CampaignResult result;
     begin(*finished);
-    run_units(*directory, remaining(finished->units));
+    auto segments =
+        run_units(*directory, remaining(finished->units), std::move(finished->segments));
     result.interrupted = stop_.load() && progress_.trials_done < planned_trials();
     if (!result.interrupted) {
-      auto trials = join(*directory);
+      auto trials = join(std::move(segments));
       if (!trials) return trials.error();
-      auto summary = summarise(*trials);
+      auto summary = finish(*trials);
       if (!summary) return summary.error();
       result.summary = std::move(*summary);
       result.audit = audit(*trials);
@@ -167,9 +169,12 @@ class CampaignRun {
     results::write_manifest(file("run.json"), manifest_);
   }
 
-  void run_units(const RunDirectory& directory, const std::vector<std::uint64_t>& units) {
+  /// Gives all segments, those of earlier runs too.
+  std::vector<results::StoredSegment> run_units(const RunDirectory& directory,
+                                                const std::vector<std::uint64_t>& units,
+                                                std::vector<results::StoredSegment> finished) {
     SegmentWriter writer(directory, manifest_.campaign, fingerprint_text(manifest_.fingerprint),
-                         inputs_.plan.units_per_segment());
+                         inputs_.plan.units_per_segment(), std::move(finished));
     const Clock::time_point start = Clock::now();
     try {
       const auto store = [&](UnitRows rows) {
@@ -192,6 +197,7 @@ class CampaignRun {
     }
     writer.flush();
     timings_.inference_wall_s = seconds_since(start);
+    return writer.take();
   }
 
   void count(const UnitRows& rows) {
@@ -204,23 +210,26 @@ class CampaignRun {
     }
   }
 
-  /// All rows, from the segments into trials.h5.
-  Result<results::Trials> join(const RunDirectory& directory) {
+  /// All rows, in the order of trials.h5.
+  Result<results::Trials> join(std::vector<results::StoredSegment> segments) {
     const Clock::time_point start = Clock::now();
     const results::Campaign campaign =
         describe_rows(inputs_.scenario, *inputs_.model, manifest_.campaign);
-    auto trials = results::join_segments(directory.segments(), campaign, inputs_.plan.units());
-    if (!trials) return trials;
-    results::write_trials(file("trials.h5"), *trials);
+    auto trials = results::join_segments(std::move(segments), campaign, inputs_.plan.units());
     timings_.summary_s = seconds_since(start);
     return trials;
   }
 
-  /// The tables.
-  Result<results::Summary> summarise(const results::Trials& trials) {
+  /// Writes trials.h5 and the tables; the tables are counted meanwhile.
+  Result<results::Summary> finish(const results::Trials& trials) {
     const Clock::time_point start = Clock::now();
-    auto summary = results::summarise(trials, inputs_.faults, inputs_.scenario.statistics.interval,
-                                      inputs_.scenario.statistics.confidence);
+    const auto launch = options_.threads > 1 ? std::launch::async : std::launch::deferred;
+    auto counted = std::async(launch, [&] {
+      return results::summarise(trials, inputs_.faults, inputs_.scenario.statistics.interval,
+                                inputs_.scenario.statistics.confidence);
+    });
+    results::write_trials(file("trials.h5"), trials);
+    auto summary = counted.get();
     if (!summary) return summary;
     results::write_summary(options_.directory, *summary);
     std::ostringstream skipped;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -72,9 +73,8 @@ std::vector<std::filesystem::path> RunDirectory::segments() const {
 Result<Finished> RunDirectory::finished(const std::string& campaign,
                                         const std::string& fingerprint) const {
   Finished found;
-  found.segments = segments();
-  for (const auto& path : found.segments) {
-    const auto segment = results::read_segment(path);
+  for (const auto& path : segments()) {
+    auto segment = results::read_segment(path);
     if (!segment) return segment.error();
     if (segment->campaign != campaign) {
       return Error{Errc::results, path.string(),
@@ -101,25 +101,30 @@ Result<Finished> RunDirectory::finished(const std::string& campaign,
     }
     found.trials += segment->trials.size();
     for (const auto& trial : segment->trials) ++found.outcomes[trial.outcome];
+    found.segments.push_back({path, std::move(*segment)});
   }
   std::sort(found.units.begin(), found.units.end());
   return found;
 }
 
 SegmentWriter::SegmentWriter(const RunDirectory& directory, std::string campaign,
-                             std::string fingerprint, std::uint64_t units_per_segment)
+                             std::string fingerprint, std::uint64_t units_per_segment,
+                             std::vector<results::StoredSegment> finished)
     : directory_(directory),
       campaign_(std::move(campaign)),
       fingerprint_(std::move(fingerprint)),
-      units_per_segment_(units_per_segment) {}
+      units_per_segment_(units_per_segment),
+      finished_(std::move(finished)) {}
 
 void SegmentWriter::add(std::uint64_t unit, std::vector<results::TrialRow> trials,
                         const std::vector<results::InjectionRow>& injections,
                         const std::vector<results::GoldenRow>& golden,
                         const std::vector<std::string>& messages) {
-  if (!segment_) start(unit);
-  auto& dictionary = segment_->messages;
+  if (!open_) start(unit);
+  results::Segment& segment = open_->segment;
+  auto& dictionary = segment.messages;
   for (results::TrialRow& row : trials) {
+    if (row.message == results::kNoMessage) continue;
     const std::string& text = messages[row.message];
     auto found = std::find(dictionary.begin(), dictionary.end(), text);
     if (found == dictionary.end()) found = dictionary.insert(found, text);
@@ -128,29 +133,40 @@ void SegmentWriter::add(std::uint64_t unit, std::vector<results::TrialRow> trial
   const auto append = [](auto& to, const auto& from) {
     to.insert(to.end(), from.begin(), from.end());
   };
-  append(segment_->trials, trials);
-  append(segment_->injections, injections);
-  append(segment_->golden, golden);
-  ++segment_->n_units;
+  if (segment.trials.empty()) {
+    segment.trials = std::move(trials);
+  } else {
+    append(segment.trials, trials);
+  }
+  append(segment.injections, injections);
+  append(segment.golden, golden);
+  ++segment.n_units;
   if ((unit + 1) % units_per_segment_ == 0) flush();
 }
 
 void SegmentWriter::flush() {
-  if (!segment_) return;
-  results::write_segment(directory_.segment_path(segment_->first_unit), *segment_);
-  segment_.reset();
+  if (!open_) return;
+  results::write_segment(open_->file, open_->segment);
+  finished_.push_back(std::move(*open_));
+  open_.reset();
 }
 
 void SegmentWriter::start(std::uint64_t unit) {
   const std::uint64_t first_unit = unit - unit % units_per_segment_;
+  open_.emplace();
+  open_->file = directory_.segment_path(first_unit);
   if (unit != first_unit) {
-    segment_ = value_or_throw(results::read_segment(directory_.segment_path(first_unit)));
+    const auto held = std::find_if(finished_.begin(), finished_.end(), [&](const auto& stored) {
+      return stored.segment.first_unit == first_unit;
+    });
+    assert(held != finished_.end());
+    *open_ = std::move(*held);
+    finished_.erase(held);
     return;
   }
-  segment_.emplace();
-  segment_->first_unit = first_unit;
-  segment_->campaign = campaign_;
-  segment_->fingerprint = fingerprint_;
+  open_->segment.first_unit = first_unit;
+  open_->segment.campaign = campaign_;
+  open_->segment.fingerprint = fingerprint_;
 }
 
 }  // namespace bitquake::engine

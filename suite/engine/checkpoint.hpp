@@ -1,6 +1,6 @@
 #pragma once
 
-#include "results/segment.hpp"
+#include "results/merge.hpp"
 #include "suite/base/result.hpp"
 
 #include <array>
@@ -15,8 +15,8 @@ namespace bitquake::engine {
 
 /// What finished segments of a run directory cover.
 struct Finished {
-  std::vector<std::filesystem::path> segments;
-  std::vector<std::uint64_t> units;  ///< ascending
+  std::vector<results::StoredSegment> segments;  ///< in the order of their units
+  std::vector<std::uint64_t> units;              ///< ascending
   std::uint64_t trials = 0;
   std::array<std::uint64_t, 4> outcomes{};  ///< by metrics::Outcome
 };
@@ -52,17 +52,20 @@ class RunDirectory {
 
 /// Gathers units into segments and writes each when it is complete. Units must come in ascending
 /// order. A segment always starts at a multiple of `units_per_segment`: one that an interrupted run
-/// left unfinished is read again and completed, so that the files are the same in the end.
+/// left unfinished is completed, so that the files are the same in the end.
 class SegmentWriter {
  public:
+  /// @param finished  segments of an earlier run, as RunDirectory::finished() gives them
   SegmentWriter(const RunDirectory& directory, std::string campaign, std::string fingerprint,
-                std::uint64_t units_per_segment);
+                std::uint64_t units_per_segment, std::vector<results::StoredSegment> finished);
 
   void add(std::uint64_t unit, std::vector<results::TrialRow> trials,
            const std::vector<results::InjectionRow>& injections,
            const std::vector<results::GoldenRow>& golden, const std::vector<std::string>& messages);
   /// Writes what has been gathered, if anything.
   void flush();
+  /// All segments there are now: what the files hold.  @pre flushed
+  std::vector<results::StoredSegment> take() { return std::move(finished_); }
 
  private:
   void start(std::uint64_t unit);
@@ -70,7 +73,8 @@ class SegmentWriter {
   const RunDirectory& directory_;
   std::string campaign_, fingerprint_;
   std::uint64_t units_per_segment_;
-  std::optional<results::Segment> segment_;
+  std::vector<results::StoredSegment> finished_;
+  std::optional<results::StoredSegment> open_;
 };
 
 }  // namespace bitquake::engine

@@ -12,6 +12,7 @@
 #include <limits>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -123,50 +124,123 @@ class UnitFaults {
   std::vector<Slot> slots_;
 };
 
-results::TrialRow trial_row(const Inputs& inputs, std::uint32_t epoch,
-                            const results::GoldenRow& golden, const model::GoldenRow& golden_run,
-                            const model::TrialResult& result, std::vector<std::string>& messages) {
-  const metrics::Verdict verdict =
-      metrics::judge(golden_run.output, result.output, inputs.scenario.model.output,
-                     result.first_nonfinite.has_value() || !result.failure.empty());
-  results::TrialRow row;
-  row.trial = inputs.plan.trial(epoch, golden.sample);
-  row.epoch = epoch;
-  row.sample = golden.sample;
-  row.group = inputs.plan.group(epoch, golden.sample);
-  row.first_fault = inputs.faults.groups[row.group].first_fault;
-  row.n_faults = static_cast<std::uint32_t>(result.injections.size());
-  row.outcome = static_cast<std::uint8_t>(verdict.outcome);
-  row.sdc5 = verdict.sdc5;
-  row.sdc10 = verdict.sdc10;
-  row.sdc20 = verdict.sdc20;
-  row.faulty_top1 = verdict.faulty_top1;
-  row.label_rank = label_rank(result.output, golden.label, inputs.model->classes());
-  row.golden_probability = verdict.golden_probability;
-  row.faulty_probability = verdict.faulty_probability;
-  if (result.first_nonfinite) {
-    row.first_nonfinite = static_cast<std::int32_t>(*result.first_nonfinite);
-  }
-  row.any_nonfinite = result.any_nonfinite;
-  if (!result.failure.empty()) row.message = message_number(messages, result.failure);
-  // Most trials are masked: their hash is known.
-  const bool masked = verdict.outcome == metrics::Outcome::masked;
-  row.output_hash = masked ? golden.output_hash : output_hash(result.output);
-  return row;
-}
+/// Makes the rows of a unit's trials, behind those there are.
+class RowMaker {
+ public:
+  /// @param rows  with the golden rows of `block`
+  RowMaker(const Inputs& inputs, const model::GoldenBlock& block, UnitRows& rows)
+      : inputs_(inputs), block_(block), rows_(rows), unchanged_(rows.golden.size()) {}
 
-/// The rows of `result`, behind those there are.
-void append_rows(const Inputs& inputs, std::uint32_t epoch, std::size_t sample,
-                 std::span<const std::uint64_t> ids, const model::GoldenBlock& block,
-                 const model::TrialResult& result, UnitRows& rows) {
-  rows.trials.push_back(
-      trial_row(inputs, epoch, rows.golden[sample], block.row(sample), result, rows.messages));
-  for (std::size_t i = 0; i < result.injections.size(); ++i) {
-    const model::Injection& injection = result.injections[i];
-    rows.injections.push_back({rows.trials.back().trial, ids[i], injection.reached,
-                               injection.original_bits, injection.corrupted_bits});
+  void append(std::uint32_t epoch, std::size_t sample, std::span<const std::uint64_t> ids,
+              const model::TrialResult& result) {
+    rows_.trials.push_back(trial_row(epoch, sample, result));
+    for (std::size_t i = 0; i < result.injections.size(); ++i) {
+      const model::Injection& injection = result.injections[i];
+      rows_.injections.push_back({rows_.trials.back().trial, ids[i], injection.reached,
+                                  injection.original_bits, injection.corrupted_bits});
+    }
   }
-}
+
+ private:
+  /// What follows from the scores of a trial.
+  struct Judged {
+    metrics::Verdict verdict;
+    std::uint32_t label_rank = 0;
+    std::uint64_t output_hash = 0;
+  };
+
+  Judged judge(std::size_t sample, const std::vector<float>& scores, bool detected) const {
+    return {
+        metrics::judge(block_.row(sample).output, scores, inputs_.scenario.model.output, detected),
+        label_rank(scores, rows_.golden[sample].label, inputs_.model->classes()),
+        output_hash(scores)};
+  }
+
+  /// Most trials change nothing: what comes of those is found once for each sample.
+  const Judged& unchanged(std::size_t sample) {
+    std::optional<Judged>& known = unchanged_[sample];
+    if (!known) known = judge(sample, block_.row(sample).output, false);
+    return *known;
+  }
+
+  results::TrialRow trial_row(std::uint32_t epoch, std::size_t sample,
+                              const model::TrialResult& result) {
+    const bool detected = result.first_nonfinite.has_value() || !result.failure.empty();
+    const bool same = !detected && metrics::same_bits(block_.row(sample).output, result.output);
+    const Judged judged = same ? unchanged(sample) : judge(sample, result.output, detected);
+    const metrics::Verdict& verdict = judged.verdict;
+    const std::uint64_t position = rows_.golden[sample].sample;
+    results::TrialRow row;
+    row.trial = inputs_.plan.trial(epoch, position);
+    row.epoch = epoch;
+    row.sample = position;
+    row.group = inputs_.plan.group(epoch, position);
+    row.first_fault = inputs_.faults.groups[row.group].first_fault;
+    row.n_faults = static_cast<std::uint32_t>(result.injections.size());
+    row.outcome = static_cast<std::uint8_t>(verdict.outcome);
+    row.sdc5 = verdict.sdc5;
+    row.sdc10 = verdict.sdc10;
+    row.sdc20 = verdict.sdc20;
+    row.faulty_top1 = verdict.faulty_top1;
+    row.label_rank = judged.label_rank;
+    row.golden_probability = verdict.golden_probability;
+    row.faulty_probability = verdict.faulty_probability;
+    if (result.first_nonfinite) {
+      row.first_nonfinite = static_cast<std::int32_t>(*result.first_nonfinite);
+    }
+    row.any_nonfinite = result.any_nonfinite;
+    if (!result.failure.empty()) row.message = message_number(rows_.messages, result.failure);
+    row.output_hash = judged.output_hash;
+    return row;
+  }
+
+  const Inputs& inputs_;
+  const model::GoldenBlock& block_;
+  UnitRows& rows_;
+  std::vector<std::optional<Judged>> unchanged_;  ///< by sample
+};
+
+/// Trials of a unit, run when there are many enough to fill batches: a unit of many epochs has more
+/// than memory should hold at once.
+class TrialSlice {
+ public:
+  struct Entry {
+    std::uint32_t epoch = 0;
+    model::Trial trial;
+    std::span<const std::uint64_t> ids;  ///< of its faults
+  };
+
+  TrialSlice(const Inputs& inputs, const model::GoldenBlock& block, model::Executor& executor,
+             UnitRows& rows)
+      : block_(block), executor_(executor), rows_(rows), maker_(inputs, block, rows) {}
+
+  void add(const Entry& entry) {
+    entries_.push_back(entry);
+    if (entries_.size() == kMost) run();
+  }
+  void run() {
+    std::vector<model::Trial> trials;
+    trials.reserve(entries_.size());
+    for (const Entry& entry : entries_) trials.push_back(entry.trial);
+    const Stopwatch time;
+    const std::vector<model::TrialResult> results = executor_.trials(block_, trials);
+    rows_.faulty_s += time.seconds();
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      const Entry& entry = entries_[i];
+      maker_.append(entry.epoch, entry.trial.golden_row, entry.ids, results[i]);
+    }
+    entries_.clear();
+  }
+
+ private:
+  static constexpr std::size_t kMost = 16384;
+
+  const model::GoldenBlock& block_;
+  model::Executor& executor_;
+  UnitRows& rows_;
+  RowMaker maker_;
+  std::vector<Entry> entries_;
+};
 
 std::vector<results::GoldenRow> golden_rows(const Inputs& inputs, const UnitInput& input,
                                             const model::GoldenBlock& block) {
@@ -230,24 +304,15 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor&
   rows.golden = golden_rows(inputs, input, *block);
 
   const UnitFaults faults(inputs, range);
-  std::vector<model::Trial> trials;
-  std::vector<std::span<const std::uint64_t>> ids;
-  std::vector<std::uint32_t> epochs;
+  TrialSlice slice(inputs, *block, executor, rows);
   for (std::uint32_t epoch = 0; epoch < inputs.plan.epochs(); ++epoch) {
     for (std::size_t i = 0; i < input.samples.size(); ++i) {
       if (rows.golden[i].skipped != 0) continue;
       const UnitFaults::OfTrial present = faults.of(epoch, range.first + i);
-      trials.push_back({i, present.faults});
-      ids.push_back(present.ids);
-      epochs.push_back(epoch);
+      slice.add({epoch, {i, present.faults}, present.ids});
     }
   }
-  const Stopwatch faulty_time;
-  const std::vector<model::TrialResult> results = executor.trials(*block, trials);
-  rows.faulty_s = faulty_time.seconds();
-  for (std::size_t i = 0; i < trials.size(); ++i) {
-    append_rows(inputs, epochs[i], trials[i].golden_row, ids[i], *block, results[i], rows);
-  }
+  slice.run();
   return rows;
 }
 
@@ -279,8 +344,9 @@ UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
   for (std::size_t i = 0; i < kept.size(); ++i)
     trials.push_back({kept[i].sample, faults[i].faults});
   const std::vector<model::TrialResult> results = executor.trials(*block, trials);
+  RowMaker maker(inputs, *block, rows);
   for (std::size_t i = 0; i < kept.size(); ++i) {
-    append_rows(inputs, kept[i].epoch, kept[i].sample, faults[i].ids, *block, results[i], rows);
+    maker.append(kept[i].epoch, kept[i].sample, faults[i].ids, results[i]);
   }
   return rows;
 }
@@ -295,7 +361,7 @@ TracedTrial trace_trial(const Inputs& inputs, const UnitInput& input, std::uint3
                                   input.positions[0]);
   if (traced.rows.golden[0].skipped != 0) return traced;
   traced.trace = executor.trace(*block, {0, traced.faults.faults});
-  append_rows(inputs, epoch, 0, traced.faults.ids, *block, traced.trace.result, traced.rows);
+  RowMaker(inputs, *block, traced.rows).append(epoch, 0, traced.faults.ids, traced.trace.result);
   return traced;
 }
 
