@@ -58,8 +58,8 @@ class FixedExecution : public model::Model {
     if (total_ == nullptr) return executor;
     return std::make_unique<CountingExecutor>(std::move(executor), *total_);
   }
-  std::uint64_t kept_bytes_per_sample(const model::ExecutionOptions& wanted) const override {
-    return inner_->kept_bytes_per_sample(chosen(wanted));
+  model::KeptActivations kept_activations(const model::ExecutionOptions& wanted) const override {
+    return inner_->kept_activations(chosen(wanted));
   }
   std::vector<model::SiteExecution> explain(const model::ExecutionOptions& wanted) const override {
     return inner_->explain(chosen(wanted));

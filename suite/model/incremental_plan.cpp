@@ -278,27 +278,27 @@ void IncrementalPlan::choose_kind(WaveStep& step, const Registers& after) {
       return;
     }
   }
-  if (name == "aten::cat" && first_out.shape && steps_.size() > 0) {
+  if (name == "aten::cat") {
     const auto* list = instruction.node->input(0)->node();
     const auto made = std::find_if(steps_.begin(), steps_.end(), [&](const WaveStep& s) {
       return s.instruction->node == list && s.kind == WaveStep::Kind::skip;
     });
     if (made != steps_.end()) {
-      step.operands = made->instruction->inputs;
-      bool fits = after[instruction.inputs[1]].toInt() == 1;
-      for (const std::uint32_t index : step.operands) {
-        fits &= registers_[index].data && registers_[index].shape.has_value() &&
-                registers_[index].shape->h == first_out.shape->h &&
-                registers_[index].shape->w == first_out.shape->w;
-      }
+      const auto& parts = made->instruction->inputs;
+      const bool fits = first_out.shape && after[instruction.inputs[1]].toInt() == 1 &&
+                        std::all_of(parts.begin(), parts.end(), [&](std::uint32_t index) {
+                          const RegisterInfo& part = registers_[index];
+                          return part.data && part.shape && part.shape->h == first_out.shape->h &&
+                                 part.shape->w == first_out.shape->w;
+                        });
       if (fits) {
         step.kind = WaveStep::Kind::join;
+        step.operands = parts;
         return;
       }
       // Then the list itself has to be made.
       made->kind = WaveStep::Kind::dense;
       registers_[made->instruction->outputs[0]].shape.reset();
-      step.operands = {made->instruction->outputs[0]};
     }
   }
   if (keeps_order(name) && step.operands.size() == 1 && first_out.shape &&

@@ -85,6 +85,7 @@ class IncrementalPlan {
   const Registers& constants() const { return constants_; }
   /// Values that are no rows of the batch but depend on its shape.
   const Registers& example() const { return example_; }
+  /// At most, of one row of a golden batch.
   std::uint64_t kept_bytes() const { return kept_bytes_; }
   std::uint64_t multiply_adds() const { return multiply_adds_; }
 

@@ -47,8 +47,10 @@ class TorchModel : public Model {
     return std::make_unique<ReferenceExecutor>(
         prepared_, reference ? WeightTrials::alone : WeightTrials::same_faults);
   }
-  std::uint64_t kept_bytes_per_sample(const ExecutionOptions& options) const override {
-    return options.execution == Execution::incremental ? plan()->kept_bytes() : 0;
+  KeptActivations kept_activations(const ExecutionOptions& options) const override {
+    // Where there is an obstacle the reference executor runs, which keeps none.
+    if (options.execution != Execution::incremental || !plan()->obstacle().empty()) return {};
+    return {plan()->kept_bytes(), static_cast<std::uint64_t>(prepared_->rows)};
   }
   std::vector<SiteExecution> explain(const ExecutionOptions& options) const override {
     const c10::InferenceMode inference;
@@ -333,14 +335,18 @@ std::optional<Error> check_against_module(const Program& program, torch::jit::Mo
   } catch (const std::exception&) {
     return std::nullopt;  // this batch size does not run; choose_batching says what does
   }
-  if (same_result(first, again) && same_result(first, expected)) return std::nullopt;
-  return Error{
-      Errc::model, where,
-      same_result(first, again) ? "gives another result when it is run as a program than by itself"
-                                : "gives two results for one input",
-      "a model with state or random numbers cannot be compared with its golden run: export it "
-      "in eval mode, without state",
-      ""};
+  if (!same_result(first, again)) {
+    return Error{Errc::model, where, "gives two results for one input",
+                 "a model with state or random numbers cannot be compared with its golden run: "
+                 "export it in eval mode, without state",
+                 ""};
+  }
+  if (same_result(first, expected)) return std::nullopt;
+  return Error{Errc::model, where,
+               "gives another result when it is run step by step than by its forward method",
+               "it may hold state, or write in place to tensors that share memory: export it in "
+               "eval mode, without state, with out-of-place operators (inplace=False)",
+               ""};
 }
 
 }  // namespace

@@ -23,6 +23,18 @@ namespace prim = c10::prim;
 /// after the removal of in-place operators, which replaces values but hands their names on.
 constexpr const char* kPointPrefix = "bitquake_point_";
 
+/// The number in the name of a value that leaves a module call.
+std::optional<std::size_t> point_number(const jit::Value& value) {
+  const std::string name = value.debugName(), prefix = kPointPrefix;
+  if (name.rfind(prefix, 0) != 0) return std::nullopt;
+  return std::stoul(name.substr(prefix.size()));
+}
+
+bool is_mutable(const jit::Node& node) {
+  const auto* schema = node.maybeSchema();
+  return schema != nullptr && schema->is_mutable();
+}
+
 /// Operators that have an Operation but no place in a comparison of runs, or none at all.
 bool is_refused(const jit::Node& node) {
   static const std::set<std::string> kRefused{
@@ -258,19 +270,35 @@ class Lowering {
   }
 
   /// The pass proves equivalence before it changes anything; names of values that leave modules
-  /// must survive it, else the graph stays as it was.
+  /// must survive it, else the graph stays as it was. A new operator has the scope of the one it
+  /// replaces, but not the name of its value.
   void remove_mutation() {
     const auto count_names = [](jit::Block* block) {
       std::size_t count = 0;
-      visit(block, [&](const jit::Value* value) {
-        count += value->debugName().rfind(kPointPrefix, 0) == 0 ? 1 : 0;
-      });
+      visit(block, [&](const jit::Value* value) { count += point_number(*value) ? 1 : 0; });
       return count;
     };
+    const auto scopes = c10::make_intrusive<jit::Scope>();
+    std::map<jit::Scope*, std::string> names;
+    visit(graph_->block(), [&](jit::Value* value) {
+      if (!is_mutable(*value->node())) return;
+      const auto scope = scopes->push(c10::Symbol::scope(std::to_string(names.size())));
+      names[scope.get()] = value->hasDebugName() ? value->debugName() : "";
+      value->node()->setScope(scope);
+    });
     const auto copy = graph_->copy();
     const std::size_t before = count_names(graph_->block());
     jit::RemoveTensorMutation(graph_);
-    if (count_names(graph_->block()) != before) graph_ = copy;
+    visit(graph_->block(), [&](jit::Value* value) {
+      const auto name = names.find(value->node()->scope().get());
+      if (name == names.end() || is_mutable(*value->node())) return;
+      was_in_place_.insert(value->node());
+      if (!name->second.empty()) value->setDebugName(name->second);
+    });
+    if (count_names(graph_->block()) != before) {
+      graph_ = copy;
+      was_in_place_.clear();
+    }
   }
 
   std::optional<Error> check_nodes(jit::Block* block) const {
@@ -306,6 +334,7 @@ class Lowering {
   Result<LoweredGraph> collect() {
     LoweredGraph lowered;
     lowered.graph = graph_;
+    lowered.was_in_place = was_in_place_;
     const jit::AliasDb aliases(graph_);
     std::vector<jit::Node*> nodes;
     collect_nodes(graph_->block(), nodes);
@@ -323,10 +352,9 @@ class Lowering {
         }
       }
       for (const jit::Value* output : node->outputs()) {
-        const std::string name = output->debugName();
-        if (name.rfind(kPointPrefix, 0) != 0) continue;
-        const std::string digits = name.substr(std::string(kPointPrefix).size());
-        lowered.module_outputs.emplace(output, names_[std::stoul(digits)]);
+        if (const auto point = point_number(*output)) {
+          lowered.module_outputs.emplace(output, names_[*point]);
+        }
       }
     }
     // Conservative: TorchScript cannot tell the batch from other tensors that come from outside.
@@ -348,6 +376,7 @@ class Lowering {
   std::shared_ptr<jit::Graph> graph_;
   std::vector<std::string> calls_;  ///< module path of each inlined call, in order of inlining
   std::unordered_map<jit::Value*, std::vector<std::size_t>> tags_;
+  std::unordered_set<const jit::Node*> was_in_place_;
   std::map<std::string, unsigned> calls_of_path_;
   std::map<std::size_t, unsigned> numbers_;  ///< number of each call among those of its module
   std::vector<std::string> names_;           ///< by the number in the debug name

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace bitquake::model {
@@ -24,6 +25,9 @@ struct LoweredGraph {
   /// Values that leave a module call, and the name of that call: "layer1.conv", "layer1.conv#1" for
   /// the second call. A value that leaves several modules at once is named by the innermost.
   std::unordered_map<const torch::jit::Value*, std::string> module_outputs;
+  /// In-place operators that became functional: their result replaces their first input, so it has
+  /// that one's memory layout and type.
+  std::unordered_set<const torch::jit::Node*> was_in_place;
   bool writes_input =
       false;  ///< an in-place operator may change the sample batch: clone it at entry
 };

@@ -55,6 +55,13 @@ struct GoldenRow {
   bool output_finite = true;
 };
 
+/// Activations that a golden block keeps: of whole batches, rows that no sample uses included.
+struct KeptActivations {
+  std::uint64_t row_bytes = 0;   ///< at most, of one row
+  std::uint64_t batch_rows = 1;  ///< > 0
+  bool operator==(const KeptActivations&) const = default;
+};
+
 /// Golden runs of some samples, with whatever the model keeps for the trials to come.
 class GoldenBlock {
  public:
@@ -142,9 +149,9 @@ class Model {
   /// instruction sets, padded batch. Equal fingerprints mean comparable bytes.
   virtual std::map<std::string, std::string> fingerprint() const = 0;
   virtual std::unique_ptr<Executor> make_executor(const ExecutionOptions& options = {}) const = 0;
-  /// Most bytes of activations that a golden block of the executor keeps for each sample.
-  virtual std::uint64_t kept_bytes_per_sample(const ExecutionOptions& /*options*/ = {}) const {
-    return 0;
+  /// What a golden block of the executor keeps besides its inputs.
+  virtual KeptActivations kept_activations(const ExecutionOptions& /*options*/ = {}) const {
+    return {};
   }
   /// Largest finite magnitude of the values that faults of `target` hit, for each site; 0 where
   /// there is none. Parameters are looked at themselves, all else in fault-free runs of `inputs`.

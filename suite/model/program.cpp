@@ -135,6 +135,20 @@ std::function<void(jit::Stack&)> container_operation(const jit::Node* node) {
   };
 }
 
+/// The operation with its result where its first input was: in that one's memory layout and type.
+/// The layout decides which kernels later operators choose, and an operator that allocates its
+/// result reads another layout from strides that several fit (one channel, one pixel).
+std::function<void(jit::Stack&)> in_place_of_first(const jit::Node* node) {
+  const std::function<void(jit::Stack&)> operation = node->getOperation();
+  return [operation, inputs = node->inputs().size()](jit::Stack& stack) {
+    const at::Tensor first = stack[stack.size() - inputs].toTensor();
+    operation(stack);
+    const at::Tensor result = stack.back().toTensor();
+    if (result.strides() == first.strides() && result.scalar_type() == first.scalar_type()) return;
+    stack.back() = at::empty_strided(first.sizes(), first.strides(), first.options()).copy_(result);
+  };
+}
+
 faultgen::SiteKind convolution_kind(std::size_t weight_rank) {
   return weight_rank == 3   ? faultgen::SiteKind::conv1d
          : weight_rank == 5 ? faultgen::SiteKind::conv3d
@@ -248,6 +262,7 @@ class ProgramBuilder {
       step.operation = container_operation(node);
     } else {
       step.operation = node->getOperation();
+      if (lowered_.was_in_place.count(node) > 0) step.operation = in_place_of_first(node);
     }
     track_data(node, step);
     step.outputs = registers_of(node->outputs());

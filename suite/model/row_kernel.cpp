@@ -3,6 +3,7 @@
 #include "suite/base/rng.hpp"
 #include "suite/model/row_loops.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -539,12 +540,23 @@ class Finder {
   std::vector<std::uint32_t> operands_;
 };
 
+/// Contiguous with the very strides of a new tensor. Where a side is 1, others are contiguous too,
+/// such as those of channels last with one channel, and LibTorch chooses kernels by them.
+bool is_laid_out_as_new(const at::Tensor& tensor) {
+  std::int64_t stride = 1;
+  for (std::int64_t d = tensor.dim() - 1; d >= 0; --d) {
+    if (tensor.stride(d) != stride) return false;
+    stride *= std::max<std::int64_t>(tensor.size(d), 1);
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<RowShape> row_shape(const c10::IValue& value, std::int64_t rows) {
   if (!value.isTensor() || !value.toTensor().defined()) return std::nullopt;
   const at::Tensor& tensor = value.toTensor();
-  if (tensor.scalar_type() != at::kFloat || !tensor.is_contiguous() || tensor.dim() < 2 ||
+  if (tensor.scalar_type() != at::kFloat || !is_laid_out_as_new(tensor) || tensor.dim() < 2 ||
       tensor.size(0) != rows || tensor.numel() == 0) {
     return std::nullopt;
   }

@@ -65,7 +65,8 @@ struct RowOperation {
   std::vector<std::uint32_t> operands;
 };
 
-/// One row of a contiguous fp32 batch as [c, h, w]; nullopt for other values.
+/// One row of an fp32 batch with the strides of a new tensor as [c, h, w]; nullopt for other
+/// values.
 std::optional<RowShape> row_shape(const c10::IValue& value, std::int64_t rows);
 
 /// Finds the kernel of `step`, whose inputs and outputs are in `registers` after a run of `rows`

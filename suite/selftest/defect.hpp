@@ -65,8 +65,8 @@ class ModelWrapper : public model::Model {
   std::string sha256() const override { return sound_->sha256(); }
   const std::vector<std::string>& notices() const override { return sound_->notices(); }
   std::map<std::string, std::string> fingerprint() const override { return sound_->fingerprint(); }
-  std::uint64_t kept_bytes_per_sample(const model::ExecutionOptions& options) const override {
-    return sound_->kept_bytes_per_sample(options);
+  model::KeptActivations kept_activations(const model::ExecutionOptions& options) const override {
+    return sound_->kept_activations(options);
   }
   std::vector<model::SiteExecution> explain(const model::ExecutionOptions& options) const override {
     return sound_->explain(options);

@@ -90,7 +90,7 @@ TEST_CASE("rows that the whole network does not give are INVALID and exit with 8
 
 TEST_CASE("a memory budget that no unit fits exits with 3, idle threads are noted", "[cli]") {
   const Workspace workspace;
-  // 3,920 bytes for each sample: 784 pixels and as many floats.
+  // 7,056 bytes for each sample: 784 pixels and twice as many floats.
   workspace.write("many", idx_file({300, 28, 28}, Workspace::noise(std::size_t{300} * 28 * 28)));
   workspace.write("scenario.yaml",
                   "version: 1\n"
@@ -104,19 +104,19 @@ TEST_CASE("a memory budget that no unit fits exits with 3, idle threads are note
     REQUIRE(large.exit_code == 3);
     REQUIRE(large.out.empty());
     REQUIRE(large.err ==
-            "scenario.yaml: error: a work unit of 300 samples takes 2 MiB, the memory budget is "
+            "scenario.yaml: error: a work unit of 300 samples takes 3 MiB, the memory budget is "
             "1 MiB\n"
-            "hint: set unit_samples: 267 or less, or memory_budget_mib: 2 or more\n");
+            "hint: set unit_samples: 148 or less, or memory_budget_mib: 3 or more\n");
     REQUIRE(!workspace.has("out"));
   }
   for (const std::string command : {"run", "check"}) {
     const Finished half =
-        workspace.bitquake({command, "scenario.yaml", "--set", "unit_samples=150", "-j", "2"});
+        workspace.bitquake({command, "scenario.yaml", "--set", "unit_samples=100", "-j", "2"});
     CAPTURE(half.err);
     REQUIRE(half.exit_code == 0);
     REQUIRE(holds(half.err,
-                  "note: the memory budget of 1 MiB holds 1 work unit of 150 samples at once: 1 of "
-                  "2 threads idle; to use all, set unit_samples: 133 or less, or "
+                  "note: the memory budget of 1 MiB holds 1 work unit of 100 samples at once: 1 of "
+                  "2 threads idle; to use all, set unit_samples: 74 or less, or "
                   "memory_budget_mib: 2 or more\n"));
   }
 }

@@ -1,9 +1,12 @@
 #include "suite/model/execution.hpp"
+#include "suite/model/row_kernel.hpp"
 #include "tests/model/loaded.hpp"
 #include "tests/model/nets.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <cstring>
+#include <span>
 #include <vector>
 
 using namespace bitquake;
@@ -40,6 +43,48 @@ model::Work work_of(const std::vector<Fault>& faults) {
   const auto block = executor->golden(images(1));
   executor->trials(*block, std::vector<model::Trial>{{0, faults}});
   return executor->work().value();
+}
+
+/// Trials of these faults, one each, give by default what the reference executor gives.
+void require_like_reference(const model::Model& model, std::size_t input_elements,
+                            const std::vector<Fault>& faults) {
+  constexpr std::size_t kSamples = 3;
+  std::vector<model::Trial> trials;
+  for (std::size_t i = 0; i < faults.size(); ++i) {
+    trials.push_back({i % kSamples, std::span(faults).subspan(i, 1)});
+  }
+  Draws draws(6, Stream::check_input, 10);
+  std::vector<float> inputs(kSamples * input_elements);
+  for (float& value : inputs) value = static_cast<float>(draws.uniform() * 2 - 1);
+  const auto run = [&](model::Execution execution) {
+    const auto executor = model.make_executor({execution, {}});
+    return executor->trials(*executor->golden(inputs), trials);
+  };
+  const auto ours = run(model::Execution::incremental);
+  const auto theirs = run(model::Execution::reference);
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    CAPTURE(faultgen::site_name(model.sites()[faults[i].site]), faults[i].element);
+    REQUIRE((ours[i].injections == theirs[i].injections));
+    REQUIRE(ours[i].output.size() == theirs[i].output.size());
+    REQUIRE(std::memcmp(ours[i].output.data(), theirs[i].output.data(),
+                        ours[i].output.size() * sizeof(float)) == 0);
+  }
+}
+
+/// The same for some faults of each site.
+void require_like_reference(const model::Model& model, std::size_t input_elements) {
+  constexpr std::size_t kFaultsOfSite = 40;
+  std::vector<Fault> faults;
+  for (std::uint32_t site = 0; site < model.sites().size(); ++site) {
+    for (const Target target : {Target::neuron, Target::weight}) {
+      const std::uint64_t elements = faultgen::site_elements(model.sites()[site], target);
+      for (std::size_t i = 0; i < kFaultsOfSite && elements > 0; ++i) {
+        faults.push_back(
+            {site, target, FaultModel::bit_flip, i * 7 % elements, 1ULL << (30 - i % 12)});
+      }
+    }
+  }
+  require_like_reference(model, input_elements, faults);
 }
 
 // Multiply-adds by hand.
@@ -90,5 +135,84 @@ TEST_CASE("every site of a plain network is computed by regions or channels", "[
 
 TEST_CASE("what a golden block keeps is stated", "[model]") {
   // Input 64, conv 128, ReLU 128, conv 192 and flattened 192 (one memory, counted twice), output 4.
-  REQUIRE(small_net()->kept_bytes_per_sample() == 4 * (64 + 128 + 128 + 192 + 192 + 4));
+  REQUIRE((small_net()->kept_activations() ==
+           model::KeptActivations{4 * (64 + 128 + 128 + 192 + 192 + 4), 16}));
+  const model::KeptActivations none;
+  REQUIRE((small_net()->kept_activations({model::Execution::reference, {}}) == none));
+  REQUIRE((small_net()->kept_activations({model::Execution::batched, {}}) == none));
+  // Loops that compute values are left to the reference executor.
+  const auto scripted = value_or_throw(save_and_load(scripted_net(), {3, 8, 8}));
+  REQUIRE((scripted->kept_activations() == none));
+}
+
+TEST_CASE("a batch has plain rows only where its strides are those of a new tensor", "[model]") {
+  const at::Tensor plain = at::zeros({16, 1, 4, 5});
+  REQUIRE((model::row_shape(plain, 16) == model::RowShape{1, 4, 5}));
+  // With one channel this is contiguous too, but a kernel for channels last may be chosen for it.
+  const at::Tensor last = at::empty_strided({16, 1, 4, 5}, {20, 1, 5, 1});
+  REQUIRE(last.is_contiguous());
+  REQUIRE_FALSE(model::row_shape(last, 16));
+  REQUIRE_FALSE(model::row_shape(at::zeros({16, 2, 4, 5}).transpose(2, 3), 16));
+}
+
+TEST_CASE("maps in channels-last layout are concatenated as whole rows", "[model]") {
+  NetBuilder net;
+  net.conv("first", 1, 2, 3, 1, 1);
+  net.linear("last", 4, 4);
+  const auto loaded = value_or_throw(
+      save_and_load(net.finish("  x = self.first.forward(x)\n"
+                               "  y = torch.relu(x.contiguous(memory_format=2))\n"
+                               "  x = torch.cat([y, torch.tanh(y)], 1)\n"
+                               "  return self.last.forward(torch.mean(x.contiguous(), [2, 3]))\n"),
+                    {1, 8, 8}));
+  REQUIRE_THAT(loaded->explain()[0].neuron_fault, Catch::StartsWith("region to"));
+  require_like_reference(*loaded, 64);
+}
+
+TEST_CASE("in-place activations that are modules do not keep a network from windows", "[model]") {
+  NetBuilder net;
+  net.conv("first", 1, 2, 3, 1, 1);
+  net.add("relu", net.layer("ReLU", "  return torch.relu_(x)\n"));
+  net.conv("second", 2, 3, 3, 1, 1);
+  net.linear("last", 192, 4);
+  const auto loaded = value_or_throw(save_and_load(
+      net.finish("  x = self.second.forward(self.relu.forward(self.first.forward(x)))\n"
+                 "  x = self.relu.forward(x)\n"
+                 "  return self.last.forward(torch.flatten(x, 1))\n"),
+      {1, 8, 8}));
+  std::vector<std::string> watched;
+  for (const model::Point& point : loaded->points()) {
+    if (point.kind == model::PointKind::module_output) watched.push_back(point.path);
+  }
+  REQUIRE(watched == std::vector<std::string>{"first", "relu", "second", "relu#1", "last"});
+  REQUIRE_THAT(loaded->explain()[0].neuron_fault, Catch::StartsWith("region to"));
+  require_like_reference(*loaded, 64);
+}
+
+TEST_CASE("a faulty weight gives the layer's bits where some of its channels have others alone",
+          "[model]") {
+  // Products of matrices add in an order that depends on the number of columns: on common CPUs 16
+  // of them have other bits than in layers of these sizes.
+  struct Size {
+    std::int64_t in, out;
+    std::uint32_t batch;
+  };
+  bool differs = false;
+  for (const auto& [in, out, batch] :
+       {Size{40, 17, 1}, Size{64, 17, 2}, Size{400, 17, 1}, Size{400, 120, 16}, Size{512, 100, 16},
+        Size{400, 300, 16}}) {
+    NetBuilder net;
+    net.linear("last", in, out);
+    const auto loaded = value_or_throw(save_and_load(
+        net.finish("  return self.last.forward(torch.flatten(x, 1))\n"), {in, 1, 1}, batch));
+    differs |= loaded->explain()[0].weight_fault != "channel, 16 at once";
+    std::vector<Fault> faults;
+    for (std::int64_t channel = 0; channel < out; ++channel) {
+      faults.push_back({0, Target::weight, FaultModel::bit_flip,
+                        static_cast<std::uint64_t>(channel * in + channel % in), 1U << 20});
+    }
+    CAPTURE(in, out, batch);
+    require_like_reference(*loaded, static_cast<std::size_t>(in), faults);
+  }
+  if (!differs) WARN("every product of 16 columns has the bits of the layer on this machine");
 }

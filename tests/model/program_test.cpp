@@ -132,6 +132,34 @@ TEST_CASE("in-place operators leave the input and the parameters alone", "[model
   REQUIRE(same_bits(copy.forward({untouched.clone()}).toTensor(), once));
 }
 
+TEST_CASE("what an in-place operator gives has the layout and type of what it writes to",
+          "[model]") {
+  test::NetBuilder b;
+  b.conv("single", 2, 1, 3, 1, 1);
+  b.conv("spread", 1, 3, 3, 1, 1);
+  // One channel: its channels-last strides are contiguous too, and an operator that allocates its
+  // result takes it for that. The sums of the average are then added in another order.
+  const std::string end =
+      "  x = self.spread.forward(x)\n"
+      "  return torch.flatten(torch.adaptive_avg_pool2d(x, [1, 1]), 1)\n";
+  const std::string start = "  x = self.single.forward(x.contiguous(memory_format=2))\n";
+  SECTION("an activation") {
+    require_equal_to_module(b.finish(start + "  x = torch.relu_(x)\n" + end), {2, 19, 17});
+  }
+  SECTION("a module's activation") {
+    b.add("relu", b.layer("ReLU", "  return torch.relu_(x)\n"));
+    require_equal_to_module(b.finish(start + "  x = self.relu.forward(x)\n" + end), {2, 19, 17});
+  }
+  SECTION("a sum with another layout") {
+    require_equal_to_module(
+        b.finish(start + "  x += torch.relu(x).contiguous()\n  x.add_(x)\n" + end), {2, 19, 17});
+  }
+  SECTION("a product with doubles") {
+    require_equal_to_module(
+        b.finish(start + "  x *= torch.full([1, 1, 1, 1], 1.1, dtype=7)\n" + end), {2, 19, 17});
+  }
+}
+
 TEST_CASE("what cannot be executed is refused by name", "[model][error]") {
   SECTION("random operators") {
     test::NetBuilder b;

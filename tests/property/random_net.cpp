@@ -53,7 +53,7 @@ class Generator {
   RandomNet make() {
     const Value input{"x", between(1, 4), between(5, 19), between(5, 19)};
     Value x = input;
-    if (chance(4)) x = emit("x.contiguous(memory_format=2)", x);  // channels last
+    if (chance(15)) x = emit("x.contiguous(memory_format=2)", x);  // channels last
     if (chance(70)) x = conv(x);
     for (std::int64_t blocks = between(1, 4); blocks > 0; --blocks) x = block(x);
     const std::string output = head(x);

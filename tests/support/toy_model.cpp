@@ -247,8 +247,8 @@ class ToyModel : public model::Model {
     if (settings_.on_executor) settings_.on_executor(options);
     return std::make_unique<ToyExecutor>(settings_, options);
   }
-  std::uint64_t kept_bytes_per_sample(const model::ExecutionOptions&) const override {
-    return settings_.kept_bytes;
+  model::KeptActivations kept_activations(const model::ExecutionOptions&) const override {
+    return settings_.kept;
   }
   std::vector<float> parameter(std::uint32_t site, Target target) const override {
     const ToyParameters all = toy_parameters();

@@ -66,7 +66,7 @@ struct ToySettings {
   std::function<bool(std::span<const faultgen::Fault>)> wrong_unless_reference;
   /// Called for each executor that is made.
   std::function<void(const model::ExecutionOptions&)> on_executor;
-  std::uint64_t kept_bytes = 0;  ///< that golden blocks claim to keep of a sample
+  model::KeptActivations kept;  ///< that golden blocks claim
   std::vector<model::SiteExecution> explanation;
 };
 
