@@ -61,6 +61,10 @@ class FixedExecution : public model::Model {
   std::uint64_t kept_bytes_per_sample(const model::ExecutionOptions& wanted) const override {
     return inner_->kept_bytes_per_sample(chosen(wanted));
   }
+  std::vector<float> largest_magnitudes(faultgen::Target target,
+                                        std::span<const float> inputs) const override {
+    return inner_->largest_magnitudes(target, inputs);
+  }
   std::vector<model::SiteExecution> explain(const model::ExecutionOptions& wanted) const override {
     return inner_->explain(chosen(wanted));
   }

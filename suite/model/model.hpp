@@ -20,11 +20,13 @@
 /// tests/support/toy_model.hpp for tests that a sanitizer can see through.
 namespace bitquake::model {
 
-enum class PointKind : std::uint8_t { parameter, site_output, module_output, output };
+enum class PointKind : std::uint8_t { parameter, site_input, site_output, module_output, output };
 
 inline constexpr std::array kPointKinds{
     Named<PointKind>{PointKind::parameter, "parameter",
-                     "the weight of a site, watched where a fault is injected into it"},
+                     "a parameter of a site, watched where a fault is injected into it"},
+    Named<PointKind>{PointKind::site_input, "site_input",
+                     "what a site or the network reads, watched where a fault is injected"},
     Named<PointKind>{PointKind::site_output, "site_output",
                      "the output of a site that is no module's output, watched where a fault is "
                      "injected"},
@@ -146,8 +148,8 @@ class Model {
   virtual std::uint64_t kept_bytes_per_sample(const ExecutionOptions& /*options*/ = {}) const {
     return 0;
   }
-  /// Largest finite magnitude of the values that faults of `target` hit, for each site; 0 where there
-  /// is none. Parameters are looked at themselves, all else in fault-free runs of `inputs`.
+  /// Largest finite magnitude of the values that faults of `target` hit, for each site; 0 where
+  /// there is none. Parameters are looked at themselves, all else in fault-free runs of `inputs`.
   /// @param inputs  [n, input elements], row-major, already normalised
   virtual std::vector<float> largest_magnitudes(faultgen::Target target,
                                                 std::span<const float> inputs) const = 0;
