@@ -1,3 +1,4 @@
+#include "faultgen/fault_model.hpp"
 #include "suite/base/text.hpp"
 #include "suite/cli/command.hpp"
 #include "suite/engine/execution.hpp"
@@ -6,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <iostream>
 #include <memory>
 
@@ -18,34 +20,54 @@ struct ModelCommand {
   bool json = false, execution = false;
 };
 
-struct Totals {
-  std::uint64_t neurons = 0, weights = 0;
-};
+/// Elements that faults can hit, by target in the order of kTargets.
+using Counts = std::array<std::uint64_t, faultgen::kTargets.size()>;
 
-std::uint64_t weights_of(const faultgen::Site& site) {
-  return faultgen::site_elements(site, faultgen::Target::weight);
+Counts counts_of(const faultgen::Site& site) {
+  Counts counts{};
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    counts[i] = faultgen::site_elements(site, faultgen::kTargets[i].value);
+  }
+  return counts;
 }
 
-Totals totals_of(const std::vector<faultgen::Site>& sites) {
-  Totals totals;
+Counts totals_of(const std::vector<faultgen::Site>& sites) {
+  Counts totals{};
   for (const faultgen::Site& site : sites) {
-    totals.neurons += faultgen::element_count(site.output_shape);
-    totals.weights += weights_of(site);
+    const Counts counts = counts_of(site);
+    for (std::size_t i = 0; i < totals.size(); ++i) totals[i] += counts[i];
   }
   return totals;
 }
 
+/// What a later call reads is counted at the first.
+std::string count_text(const faultgen::Site& site, std::size_t target) {
+  const faultgen::Target value = faultgen::kTargets[target].value;
+  const std::uint64_t count = faultgen::site_elements(site, value);
+  if (count > 0) return with_commas(count);
+  const bool shared = faultgen::is_parameter(value) && site.call > 0 &&
+                      !faultgen::tensor_shape(site, value).empty();
+  return shared ? "(shared)" : "";
+}
+
+/// A column for each target that the model has.
 std::string as_table(const model::Model& model) {
-  std::vector<std::vector<std::string>> rows{
-      {"site", "kind", "weight", "output", "neurons", "weights"}};
+  const Counts totals = totals_of(model.sites());
+  std::vector<std::size_t> targets;
+  std::vector<std::string> head{"site", "kind", "weight", "output"}, foot{"total", "", "", ""};
+  for (std::size_t i = 0; i < totals.size(); ++i) {
+    if (totals[i] == 0) continue;
+    targets.push_back(i);
+    head.emplace_back(faultgen::kTargets[i].name);
+    foot.push_back(with_commas(totals[i]));
+  }
+  std::vector<std::vector<std::string>> rows{head};
   for (const faultgen::Site& site : model.sites()) {
     rows.push_back({faultgen::site_name(site), std::string(faultgen::to_string(site.kind)),
-                    shape_text(site.weight_shape), shape_text(site.output_shape),
-                    with_commas(faultgen::element_count(site.output_shape)),
-                    site.call == 0 ? with_commas(weights_of(site)) : "(shared)"});
+                    shape_text(site.weight_shape), shape_text(site.output_shape)});
+    for (const std::size_t target : targets) rows.back().push_back(count_text(site, target));
   }
-  const Totals totals = totals_of(model.sites());
-  rows.push_back({"total", "", "", "", with_commas(totals.neurons), with_commas(totals.weights)});
+  rows.push_back(foot);
   return aligned_table(rows);
 }
 
@@ -62,6 +84,14 @@ Json execution_json(const model::Model& model) {
   return sites;
 }
 
+Json counts_json(const Counts& counts) {
+  Json json = Json::object();
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    json[std::string(faultgen::kTargets[i].name)] = counts[i];
+  }
+  return json;
+}
+
 std::string as_json(const model::Model& model, bool execution) {
   Json sites = Json::array();
   for (const faultgen::Site& site : model.sites()) {
@@ -70,10 +100,11 @@ std::string as_json(const model::Model& model, bool execution) {
                      {"kind", faultgen::to_string(site.kind)},
                      {"weight_shape", site.weight_shape},
                      {"output_shape", site.output_shape},
-                     {"neurons", faultgen::element_count(site.output_shape)},
-                     {"weights", weights_of(site)}});
+                     {"bias_shape", site.bias_shape},
+                     {"stats_shape", site.stats_shape},
+                     {"input_shape", site.input_shape}});
+    sites.back().update(counts_json(counts_of(site)));
   }
-  const Totals totals = totals_of(model.sites());
   Json points = Json::array();
   for (const model::Point& point : model.points()) {
     if (point.kind == model::PointKind::module_output || point.kind == model::PointKind::output) {
@@ -83,7 +114,7 @@ std::string as_json(const model::Model& model, bool execution) {
   Json json = {{"sha256", model.sha256()},
                {"classes", model.classes()},
                {"sites", sites},
-               {"totals", {{"neurons", totals.neurons}, {"weights", totals.weights}}},
+               {"totals", counts_json(totals_of(model.sites()))},
                {"monitored_points", points},
                {"numeric_fingerprint", model.fingerprint()},
                {"notices", model.notices()}};

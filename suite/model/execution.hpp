@@ -61,7 +61,8 @@ struct ExecutionOptions {
 /// How one site is executed by the incremental executor, for people.
 struct SiteExecution {
   std::uint32_t site = 0;
-  std::string neuron_fault;  ///< "region", "dense" or "reference", and from which window size on
+  /// "row", "region" and up to which window size, "dense" or "reference"; empty without neurons.
+  std::string neuron_fault;
   std::string weight_fault;  ///< "channel", "layer" or "reference"; empty without a weight
   std::string reason;        ///< why not the fastest way; else empty
 };

@@ -44,15 +44,23 @@ struct Change {
 /// Faults of a trial that take effect at one step.
 struct Event {
   std::uint32_t step = 0;
-  bool weights = false;
+  bool inputs = false;
+  bool filters = false;
   bool neurons = false;
 };
 
-/// A faulty filter: output channel of a layer and its weights.
+/// A faulty part of a parameter: what one output channel reads of a weight or bias.
+struct Slice {
+  std::int64_t channel = 0;
+  std::vector<float> values;
+};
+using Slices = std::map<std::uint32_t, std::vector<Slice>>;  ///< by register
+
+/// A faulty filter: output channel of a layer, its weights and bias.
 struct Filter {
   std::int64_t channel = 0;
   std::vector<float> values;
-  bool operator==(const Filter&) const = default;
+  float bias = 0;  ///< of layers that have one
 };
 
 /// A trial on its way.
@@ -62,9 +70,12 @@ struct Row {
   std::uint32_t step = 0;
   std::size_t next_event = 0;
   std::vector<Event> events;
-  std::map<std::uint32_t, std::vector<Filter>> filters;  ///< by weight register
+  std::map<std::uint32_t, std::vector<Filter>> filters;  ///< by step
   std::vector<Change> changes;
-  std::optional<std::uint32_t> parameter;  ///< point of a faulty weight that is not finite
+  /// What the readers behind this step see of the register it reads, while that is faulty for it.
+  std::optional<std::uint32_t> held_index;
+  std::optional<Change> held;
+  std::optional<std::uint32_t> parameter;  ///< point of a faulty parameter that is not finite
   bool failed = false;
 
   Change* find(std::uint32_t index) {
@@ -183,81 +194,108 @@ class Wave {
     result.injections.resize(faults.size());
     std::map<std::uint32_t, Event> events;
     for (const Fault& fault : faults) {
-      if (fault.target == Target::weight) {
-        const auto& steps = plan_.steps_of_weight(plan_.model().weight_register[fault.site]);
+      const std::uint32_t index = plan_.model().spot(fault).index;
+      if (faultgen::is_parameter(fault.target)) {
+        const auto& steps = plan_.steps_of_parameter(index);
         if (steps.empty()) return false;
-        for (const std::uint32_t step : steps) events[step].weights = true;
-      } else {
-        const auto step = plan_.step_of_site(fault.site);
-        if (!step) return false;
-        events[*step].neurons = true;
+        for (const std::uint32_t step : steps) events[step].filters = true;
+        continue;
       }
+      if (!plan_.can_start(index)) return false;
+      if (fault.target == Target::network_input) continue;
+      const auto step = plan_.step_of_site(fault.site);
+      if (!step) return false;
+      (fault.target == Target::neuron ? events[*step].neurons : events[*step].inputs) = true;
     }
-    make_filters(*row, faults, result);
+    const Slices slices = make_slices(*row, faults, result);
     for (auto& [step, event] : events) {
       event.step = step;
-      if (event.weights && !filters_of(*row, step) && parts_.noop) event.weights = false;
-      if (event.weights || event.neurons) row->events.push_back(event);
+      if (event.filters) make_filters(*row, step, slices);
+      if (event.filters && !filters_of(*row, step) && parts_.noop) event.filters = false;
+      if (event.filters || event.neurons || event.inputs) row->events.push_back(event);
     }
     if (work_) work_->full += plan_.multiply_adds();
     if (!parts_.prefix) start_from_input(*row);
+    inject(*row, kInputSite, Target::network_input);
     advance(std::move(row));
     return true;
   }
 
-  const std::vector<Filter>* filters_of(const Row& row, std::uint32_t number) const {
-    const WaveStep& step = plan_.steps()[number];
-    const auto found = row.filters.find(step.layer().weight);
-    return found == row.filters.end() || found->second.empty() ? nullptr : &found->second;
+  static const std::vector<Filter>* filters_of(const Row& row, std::uint32_t step) {
+    const auto found = row.filters.find(step);
+    return found == row.filters.end() ? nullptr : &found->second;
   }
 
-  /// Faulty copies of the filters that weight faults hit; those that come out as they were are left
-  /// out when no-op faults are not run.
-  void make_filters(Row& row, std::span<const Fault> faults, TrialResult& result) {
-    const PreparedModel& model = plan_.model();
-    for (std::size_t i = 0; i < faults.size(); ++i) {
-      const Fault& fault = faults[i];
-      if (fault.target != Target::weight) continue;
-      const std::uint32_t index = model.weight_register[fault.site];
-      const at::Tensor& weight = plan_.constants()[index].toTensor();
-      const std::int64_t length = weight.numel() / weight.size(0);
+  at::Tensor parameter_slice(std::uint32_t index, std::int64_t channel) const {
+    return plan_.constants()[index].toTensor().select(0, channel).contiguous();
+  }
+
+  /// Faulty copies of the slices that faults in parameters hit; those that come out as they were
+  /// are left out when no-op faults are not run.
+  Slices make_slices(Row& row, std::span<const Fault> faults, TrialResult& result) {
+    Slices all;
+    const auto at = [&](const Fault& fault) -> float& {
+      const std::uint32_t index = plan_.model().spot(fault).index;
+      const at::Tensor& parameter = plan_.constants()[index].toTensor();
+      const std::int64_t length = parameter.numel() / parameter.size(0);
       const auto element = static_cast<std::int64_t>(fault.element);
-      std::vector<Filter>& filters = row.filters[index];
-      auto found = std::find_if(filters.begin(), filters.end(), [&](const Filter& filter) {
-        return filter.channel == element / length;
+      std::vector<Slice>& slices = all[index];
+      auto found = std::find_if(slices.begin(), slices.end(), [&](const Slice& slice) {
+        return slice.channel == element / length;
       });
-      if (found == filters.end()) {
-        const at::Tensor values = weight.select(0, element / length).contiguous();
+      if (found == slices.end()) {
+        const at::Tensor values = parameter_slice(index, element / length);
         const float* data = values.data_ptr<float>();
-        filters.push_back({element / length, {data, data + length}});
-        found = filters.end() - 1;
+        slices.push_back({element / length, {data, data + length}});
+        found = slices.end() - 1;
       }
-      model::inject(fault, &found->values[static_cast<std::size_t>(element % length)],
-                    result.injections[i]);
+      return found->values[static_cast<std::size_t>(element % length)];
+    };
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+      if (!faultgen::is_parameter(faults[i].target)) continue;
+      model::inject(faults[i], &at(faults[i]), result.injections[i]);
     }
     for (const Fault& fault : faults) {
-      if (fault.target != Target::weight) continue;
-      const std::uint32_t index = model.weight_register[fault.site];
-      const std::int64_t length =
-          plan_.constants()[index].toTensor().numel() / plan_.constants()[index].toTensor().size(0);
-      const auto element = static_cast<std::int64_t>(fault.element);
-      for (const Filter& filter : row.filters[index]) {
-        if (filter.channel != element / length) continue;
-        const float value = filter.values[static_cast<std::size_t>(element % length)];
-        if (!became_nonfinite(row.trial, fault, value)) continue;
-        const std::uint32_t point = model.parameter_point[fault.site];
-        row.parameter = std::min(row.parameter.value_or(point), point);
-      }
+      if (!faultgen::is_parameter(fault.target)) continue;
+      if (!became_nonfinite(row.trial, fault, at(fault))) continue;
+      const std::uint32_t point = plan_.model().spot(fault).point;
+      row.parameter = std::min(row.parameter.value_or(point), point);
     }
-    if (!parts_.noop) return;
-    for (auto& [index, filters] : row.filters) {
-      const at::Tensor& weight = plan_.constants()[index].toTensor();
-      std::erase_if(filters, [&](const Filter& filter) {
-        const at::Tensor sound = weight.select(0, filter.channel).contiguous();
-        return std::memcmp(sound.data_ptr<float>(), filter.values.data(),
-                           filter.values.size() * sizeof(float)) == 0;
+    if (!parts_.noop) return all;
+    for (auto& [index, slices] : all) {
+      std::erase_if(slices, [&, index = index](const Slice& slice) {
+        const at::Tensor sound = parameter_slice(index, slice.channel);
+        return std::memcmp(sound.data_ptr<float>(), slice.values.data(),
+                           slice.values.size() * sizeof(float)) == 0;
       });
     }
+    return all;
+  }
+
+  /// The filters of a layer that have a faulty slice.
+  void make_filters(Row& row, std::uint32_t step, const Slices& all) const {
+    const Layer& layer = plan_.steps()[step].layer();
+    std::map<std::int64_t, Filter> filters;
+    const auto filter = [&](std::int64_t channel) -> Filter& {
+      const auto [found, is_new] = filters.try_emplace(channel);
+      if (is_new) {
+        const at::Tensor weight = parameter_slice(layer.weight, channel);
+        const float* data = weight.data_ptr<float>();
+        found->second = {channel, {data, data + weight.numel()}, 0};
+        if (layer.bias) {
+          found->second.bias = *parameter_slice(*layer.bias, channel).data_ptr<float>();
+        }
+      }
+      return found->second;
+    };
+    if (const auto found = all.find(layer.weight); found != all.end()) {
+      for (const Slice& slice : found->second) filter(slice.channel).values = slice.values;
+    }
+    const auto found = layer.bias ? all.find(*layer.bias) : all.end();
+    if (found != all.end()) {
+      for (const Slice& slice : found->second) filter(slice.channel).bias = slice.values[0];
+    }
+    for (auto& [channel, made] : filters) row.filters[step].push_back(std::move(made));
   }
 
   bool became_nonfinite(std::size_t trial, const Fault& fault, float value) const {
@@ -284,7 +322,7 @@ class Wave {
         note_nonfinite(row, plan_.model().output_point);
       }
     }
-    // A faulty weight is known before the inference, but counts where its site is.
+    // A faulty parameter is known before the inference, but counts where its site is.
     if (row.parameter) {
       result.first_nonfinite =
           std::min(result.first_nonfinite.value_or(*row.parameter), *row.parameter);
@@ -308,9 +346,11 @@ class Wave {
       if (row->step == plan_.steps().size()) return finish(*row);
       const WaveStep& step = step_of(*row);
       const bool event = row->event_here();
+      if (event && row->events[row->next_event].inputs) inject_input(*row, *step.site);
       const bool changed = step.kind != WaveStep::Kind::skip && has_changed(*row, step);
-      if (event && row->events[row->next_event].weights)
-        return enqueue_weights(std::move(row), changed);
+      if (event && row->events[row->next_event].filters) {
+        return enqueue_filters(std::move(row), changed);
+      }
       if (changed) {
         switch (step.kind) {
           case WaveStep::Kind::row:
@@ -345,7 +385,8 @@ class Wave {
   void after(Row& row) {
     const WaveStep& step = step_of(row);
     if (row.event_here()) {
-      if (row.events[row.next_event].neurons) inject(row, step);
+      if (row.held_index) release_input(row);
+      if (row.events[row.next_event].neurons) inject(row, *step.site, Target::neuron);
       ++row.next_event;
     }
     for (const std::uint32_t index : step.instruction->outputs) {
@@ -399,14 +440,17 @@ class Wave {
     return true;
   }
 
-  void inject(Row& row, const WaveStep& step) {
-    const std::uint32_t index = step.instruction->outputs[0];
-    const RowShape shape = *plan_.info(index).shape;
+  /// Faults of a target at a site take effect in the register they hit.
+  void inject(Row& row, std::uint32_t site, Target target) {
     const std::span<const Fault> faults = trials_[row.trial].faults;
-    TrialResult& result = results_[row.trial];
     const auto here = [&](const Fault& fault) {
-      return fault.target == Target::neuron && fault.site == *step.site;
+      return fault.target == target && fault.site == site;
     };
+    const auto first = std::find_if(faults.begin(), faults.end(), here);
+    if (first == faults.end()) return;
+    const auto& [index, point] = plan_.model().spot(*first);
+    const RowShape shape = *plan_.info(index).shape;
+    TrialResult& result = results_[row.trial];
     const auto position = [&](const Fault& fault) {
       const auto element = static_cast<std::int64_t>(fault.element);
       const std::int64_t c = element / (shape.h * shape.w), y = element / shape.w % shape.h,
@@ -420,7 +464,7 @@ class Wave {
     }
     if (!parts_.region) box = shape.whole();
     auto values = make_values(box.elements());
-    copy_box({shape.whole(), golden(index, row.sample)}, box, values.get());
+    copy_golden(index, row.sample, box, values.get());
     if (known != nullptr) paste_box(known->values, known->box, values.get(), box);
     const Patch patch{box, values.get()};
     const auto at = [&](const Fault& fault) {
@@ -436,12 +480,40 @@ class Wave {
     for (const Fault& fault : faults) {
       if (here(fault) && !result.first_nonfinite &&
           became_nonfinite(row.trial, fault, *at(fault))) {
-        result.first_nonfinite = plan_.model().site_point[*step.site];
+        result.first_nonfinite = point;
       }
     }
     if (!differs) return;
     row.drop(index);
     row.changes.push_back({index, patch, box, std::move(values), false, {}});
+  }
+
+  /// What a site reads is changed for its step alone.
+  void inject_input(Row& row, std::uint32_t site) {
+    const std::uint32_t index = plan_.model().spots.at({site, Target::site_input}).index;
+    row.held_index = index;
+    if (const Change* known = row.find(index)) row.held = *known;
+    inject(row, site, Target::site_input);
+  }
+
+  static void release_input(Row& row) {
+    row.drop(*row.held_index);
+    if (row.held) row.changes.push_back(std::move(*row.held));
+    row.held.reset();
+    row.held_index.reset();
+  }
+
+  /// Golden values of a box, densely: looked up, or computed where they are not kept.
+  void copy_golden(std::uint32_t index, std::size_t sample, const Box& box, float* out) const {
+    if (plan_.info(index).kept) {
+      copy_box({plan_.info(index).shape->whole(), golden(index, sample)}, box, out);
+      return;
+    }
+    const WaveStep& maker = plan_.golden_maker(index);
+    std::vector<float> operand(static_cast<std::size_t>(box.elements()) + 1);
+    copy_golden(maker.operands[0], sample, box, operand.data());
+    const float* in = operand.data();
+    maker.kernel->run({&in, 1}, box, box, out);
   }
 
   // --- steps of a row by itself ---
@@ -639,7 +711,7 @@ class Wave {
     return 0;
   }
 
-  void enqueue_weights(std::unique_ptr<Row> row, bool changed) {
+  void enqueue_filters(std::unique_ptr<Row> row, bool changed) {
     const std::uint32_t number = row->step;
     const WaveStep& step = step_of(*row);
     if (work_) {
@@ -842,7 +914,7 @@ class Wave {
     }
   }
 
-  // --- weight faults ---
+  // --- faulty filters ---
 
   /// Faulty filters on the golden inputs of a batch of samples: one call for as many trials as
   /// share at most `block` filters.
@@ -885,7 +957,7 @@ class Wave {
 
   /// Bit by bit: NaN equals itself here.
   static bool same_filter(const Filter& a, const Filter& b) {
-    return a.channel == b.channel &&
+    return a.channel == b.channel && faultgen::to_bits(a.bias) == faultgen::to_bits(b.bias) &&
            std::memcmp(a.values.data(), b.values.data(), a.values.size() * sizeof(float)) == 0;
   }
 
@@ -900,10 +972,7 @@ class Wave {
     for (std::int64_t k = 0; k < block; ++k) {
       const Filter& filter = *chosen[std::min(static_cast<std::size_t>(k), chosen.size() - 1)];
       std::copy(filter.values.begin(), filter.values.end(), filters.data_ptr<float>() + k * length);
-      if (layer.bias) {
-        biases.data_ptr<float>()[k] =
-            plan_.constants()[*layer.bias].toTensor()[filter.channel].item<float>();
-      }
+      if (layer.bias) biases.data_ptr<float>()[k] = filter.bias;
     }
     return plan_.run_filters(number, input, filters, biases).contiguous();
   }
@@ -959,23 +1028,31 @@ class Wave {
     Rows rows;
     for (auto& row : chunk) rows.push_back(std::move(row));
     const c10::IValue sound = scratch_[layer.weight];
-    at::Tensor weight = sound.toTensor().clone();
+    const c10::IValue sound_bias = layer.bias ? scratch_[*layer.bias] : c10::IValue();
+    const auto restore = [&] {
+      scratch_[layer.weight] = sound;
+      if (layer.bias) scratch_[*layer.bias] = sound_bias;
+    };
+    const at::Tensor weight = sound.toTensor().clone();
+    const at::Tensor bias = layer.bias ? sound_bias.toTensor().clone() : at::Tensor();
     const at::Tensor flat = weight.view({weight.size(0), -1});
     for (const auto& [channel, filter] : channels) {
       std::copy(filter->values.begin(), filter->values.end(),
                 flat.data_ptr<float>() + channel * flat.size(1));
+      if (layer.bias) bias.data_ptr<float>()[channel] = filter->bias;
     }
     scratch_[layer.weight] = weight;
+    if (layer.bias) scratch_[*layer.bias] = bias;
     try {
       scratch_[layer.input] = gather(layer.input, rows);
       plan_.model().program.execute(*step.instruction, scratch_, rows_,
                                     [](const Instruction&, Registers&) {});
     } catch (...) {
-      scratch_[layer.weight] = sound;
+      restore();
       for (std::size_t i = 0; i < rows.size(); ++i) chunk[i] = std::move(rows[i]);
       throw;
     }
-    scratch_[layer.weight] = sound;
+    restore();
     scratch_[layer.input] = {};
     const std::uint32_t index = step.instruction->outputs[0];
     const RowShape shape = *plan_.info(index).shape;

@@ -100,7 +100,7 @@ IncrementalPlan::IncrementalPlan(std::shared_ptr<const PreparedModel> model)
   }
   registers_.resize(after.size());
   registers_[program.input_register()] = {
-      true, row_shape(input, model_->rows), true, model_->input_elements * sizeof(float), {}};
+      true, row_shape(input, model_->rows), true, model_->input_elements * sizeof(float), {}, {}};
   if (!registers_[program.input_register()].shape) obstacle_ = "the input is no image or vector";
   example_.resize(after.size());
   classify(after);
@@ -116,15 +116,15 @@ IncrementalPlan::IncrementalPlan(std::shared_ptr<const PreparedModel> model)
 void IncrementalPlan::classify(const Registers& after) {
   const Program& program = model_->program;
   if (program.values_steer()) obstacle_ = "values of the batch steer the program";
-  std::set<std::uint32_t> weights;
-  for (const SiteInstruction& site : program.site_instructions()) {
-    if (site.weight) weights.insert(*site.weight);
+  std::set<std::uint32_t> parameters;
+  for (const auto& [key, spot] : model_->spots) {
+    if (faultgen::is_parameter(key.second)) parameters.insert(spot.index);
   }
-  std::set<std::uint32_t> unreachable;  // weights with a use that is no plain layer
+  std::set<std::uint32_t> unreachable;  // those with a use in no plain layer
   for (const Instruction& instruction : program.code().code) {
     if (!instruction.from_data) {
       for (const std::uint32_t index : instruction.inputs) {
-        if (weights.count(index) > 0) unreachable.insert(index);
+        if (parameters.count(index) > 0) unreachable.insert(index);
       }
       continue;
     }
@@ -138,9 +138,9 @@ void IncrementalPlan::classify(const Registers& after) {
     for (const std::uint32_t index : instruction.outputs) tensors |= holds_tensor(after[index]);
     const auto sites = model_->sites_of.find(instruction.node);
     if (sites != model_->sites_of.end()) {
-      if (sites->second.size() != 1 || sites->second[0] == kNoSite) {
-        obstacle_ = "a site does not give fp32 rows";
-      } else {
+      if (sites->second.size() != 1) {
+        obstacle_ = "a site runs several times";
+      } else if (sites->second[0] != kNoSite) {
         step.site = sites->second[0];
         step_of_site_[*step.site] = number;
       }
@@ -155,6 +155,7 @@ void IncrementalPlan::classify(const Registers& after) {
     for (const std::uint32_t index : instruction.outputs) {
       RegisterInfo& info = registers_[index];
       info.data = tensors && holds_tensor(after[index]);
+      info.maker = number;
       if (info.data) info.shape = row_shape(after[index], model_->rows);
       const auto point = model_->point_of.find(index);
       if (point != model_->point_of.end()) info.point = point->second;
@@ -178,9 +179,6 @@ void IncrementalPlan::classify(const Registers& after) {
         });
       }
     }
-    if (step.site && !registers_[instruction.outputs[0]].shape) {
-      obstacle_ = "a site's output is not laid out in rows";
-    }
     if (!tensors || step.operands.empty()) {
       step.kind = WaveStep::Kind::skip;
     } else if (obstacle_.empty()) {
@@ -188,15 +186,16 @@ void IncrementalPlan::classify(const Registers& after) {
     }
     for (std::size_t i = 0; i < instruction.inputs.size(); ++i) {
       const std::uint32_t index = instruction.inputs[i];
-      if (weights.count(index) == 0) continue;
-      const bool plain = (step.convolution && step.convolution->weight == index && i == 1) ||
-                         (step.linear && step.linear->weight == index && i == 1);
-      plain ? steps_of_weight_[index].push_back(number) : void(unreachable.insert(index));
+      if (parameters.count(index) == 0) continue;
+      const bool layer = step.convolution || step.linear;
+      const bool plain = layer && ((step.layer().weight == index && i == 1) ||
+                                   (step.layer().bias == index && i == 2));
+      plain ? steps_of_parameter_[index].push_back(number) : void(unreachable.insert(index));
     }
     multiply_adds_ += step.multiply_adds;
     steps_.push_back(std::move(step));
   }
-  for (const std::uint32_t index : unreachable) steps_of_weight_.erase(index);
+  for (const std::uint32_t index : unreachable) steps_of_parameter_.erase(index);
 }
 
 void IncrementalPlan::describe_convolution(WaveStep& step, const Registers& after) const {
@@ -250,6 +249,7 @@ void IncrementalPlan::describe_linear(WaveStep& step, const Registers& after) co
   l.weight = weight;
   const c10::IValue& bias = after[instruction.inputs[2]];
   if (registers_[instruction.inputs[2]].data) return;
+  if (bias.isTensor() && bias.toTensor().dim() != 1) return;
   if (bias.isTensor() && bias.toTensor().defined()) l.bias = instruction.inputs[2];
   l.in = after[weight].toTensor().size(1);
   l.out = after[weight].toTensor().size(0);
@@ -344,14 +344,32 @@ void IncrementalPlan::find_kept() {
     const bool looks_up = !(step.kind == WaveStep::Kind::row && step.kernel->elementwise() &&
                             step.operands.size() == 1);
     for (const std::uint32_t index : step.operands) registers_[index].kept |= looks_up;
-    if (step.site) registers_[step.instruction->outputs[0]].kept = true;
   }
   registers_[model_->program.input_register()].kept = true;
   registers_[model_->program.output_register()].kept = true;
+  for (const auto& [key, spot] : model_->spots) {
+    if (!faultgen::is_parameter(key.second) && registers_[spot.index].data) {
+      keep_for_faults(spot.index);
+    }
+  }
   for (std::uint32_t i = 0; i < registers_.size(); ++i) {
     const RegisterInfo& info = registers_[i];
     // Those that share memory count twice: an upper bound.
     if (info.data && info.kept) kept_bytes_ += info.row_bytes;
+  }
+}
+
+/// Faults need the golden values of what they hit: kept, or computed again where that is cheap.
+void IncrementalPlan::keep_for_faults(std::uint32_t index) {
+  while (!registers_[index].kept) {
+    const WaveStep& maker = golden_maker(index);
+    const bool cheap = maker.kind == WaveStep::Kind::row && maker.kernel->elementwise() &&
+                       maker.operands.size() == 1;
+    if (!cheap) {
+      registers_[index].kept = true;
+      return;
+    }
+    index = maker.operands[0];
   }
 }
 
@@ -360,10 +378,10 @@ std::optional<std::uint32_t> IncrementalPlan::step_of_site(std::uint32_t site) c
   return found == step_of_site_.end() ? std::nullopt : std::optional(found->second);
 }
 
-const std::vector<std::uint32_t>& IncrementalPlan::steps_of_weight(std::uint32_t index) const {
+const std::vector<std::uint32_t>& IncrementalPlan::steps_of_parameter(std::uint32_t index) const {
   static const std::vector<std::uint32_t> kNone;
-  const auto found = steps_of_weight_.find(index);
-  return found == steps_of_weight_.end() ? kNone : found->second;
+  const auto found = steps_of_parameter_.find(index);
+  return found == steps_of_parameter_.end() ? kNone : found->second;
 }
 
 at::Tensor IncrementalPlan::run_on(const Instruction& instruction, const at::Tensor& batch) const {
@@ -533,14 +551,18 @@ bool IncrementalPlan::try_channels(std::uint32_t number, std::int64_t block) con
 std::vector<SiteExecution> IncrementalPlan::explain(const IncrementalParts& parts) const {
   std::vector<SiteExecution> all;
   for (std::uint32_t site = 0; site < model_->sites.size(); ++site) {
-    SiteExecution entry{site, "reference", "", obstacle_};
-    const bool weighted =
-        faultgen::site_elements(model_->sites[site], faultgen::Target::weight) > 0;
-    if (weighted) entry.weight_fault = "reference";
+    const auto spot = [&](faultgen::Target target) -> const Spot* {
+      const auto found = model_->spots.find({site, target});
+      return found == model_->spots.end() ? nullptr : &found->second;
+    };
+    const Spot* neuron = spot(faultgen::Target::neuron);
+    const Spot* weight = spot(faultgen::Target::weight);
+    SiteExecution entry{site, neuron != nullptr ? "reference" : "", "", obstacle_};
+    if (weight != nullptr) entry.weight_fault = "reference";
     const auto number = step_of_site(site);
-    if (obstacle_.empty() && number) {
+    if (obstacle_.empty() && number && neuron != nullptr && can_start(neuron->index)) {
       const WaveStep& step = steps_[*number];
-      entry.neuron_fault = "dense";
+      entry.neuron_fault = step.kind == WaveStep::Kind::row ? "row" : "dense";
       entry.reason = step.reason;
       if (parts.region && step.kind == WaveStep::Kind::region) {
         const RowShape out = *registers_[step.instruction->outputs[0]].shape;
@@ -558,7 +580,7 @@ std::vector<SiteExecution> IncrementalPlan::explain(const IncrementalParts& part
           entry.neuron_fault =
               fmt::format("region to {}x{} of {}x{}", widest, widest, out.h, out.w);
       }
-      if (weighted && !steps_of_weight(model_->weight_register[site]).empty()) {
+      if (weight != nullptr && !steps_of_parameter(weight->index).empty()) {
         const std::int64_t block = parts.channel ? channel_block(*number) : 0;
         entry.weight_fault = block > 0 ? fmt::format("channel, {} at once", block) : "layer";
       }

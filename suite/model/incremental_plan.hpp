@@ -67,6 +67,7 @@ struct RegisterInfo {
   bool kept = false;                   ///< the golden run keeps it
   std::uint64_t row_bytes = 0;         ///< of one row, all its tensors
   std::optional<std::uint32_t> point;  ///< monitored point
+  std::optional<std::uint32_t> maker;  ///< the step that gives it
 };
 
 /// A Program prepared for incremental execution: what each step does to a difference, and which
@@ -90,8 +91,17 @@ class IncrementalPlan {
   std::uint64_t multiply_adds() const { return multiply_adds_; }
 
   std::optional<std::uint32_t> step_of_site(std::uint32_t site) const;
-  /// Steps that read a weight; empty when faults in it are left to the reference executor.
-  const std::vector<std::uint32_t>& steps_of_weight(std::uint32_t index) const;
+  /// Steps whose operators a fault in a parameter makes faulty: convolutions and linear layers that
+  /// read it as their weight or bias. Empty when faults in it are left to the reference executor.
+  const std::vector<std::uint32_t>& steps_of_parameter(std::uint32_t index) const;
+  /// Whether faults in a register can begin a row: it has a shape, and its golden values are kept
+  /// or golden_maker() gives them.
+  bool can_start(std::uint32_t index) const { return registers_[index].shape.has_value(); }
+  /// The step with an element-wise kernel that computes golden values of a register that is not
+  /// kept from those of its operand.
+  const WaveStep& golden_maker(std::uint32_t index) const {
+    return steps_[registers_[index].maker.value()];
+  }
 
   /// Whether windows of `size` outputs of a step give the bits of the whole. Tried at the first
   /// call.
@@ -113,6 +123,7 @@ class IncrementalPlan {
   void choose_kind(WaveStep& step, const Registers& after);
   void find_dead();
   void find_kept();
+  void keep_for_faults(std::uint32_t index);
   /// The operator of an instruction with one batch operand, on other values of it.
   at::Tensor run_on(const Instruction& instruction, const at::Tensor& batch) const;
   bool try_window(std::uint32_t step, std::int64_t size, bool prepared) const;
@@ -125,7 +136,7 @@ class IncrementalPlan {
   std::string obstacle_;
   std::uint64_t kept_bytes_ = 0, multiply_adds_ = 0;
   std::map<std::uint32_t, std::uint32_t> step_of_site_;
-  std::map<std::uint32_t, std::vector<std::uint32_t>> steps_of_weight_;
+  std::map<std::uint32_t, std::vector<std::uint32_t>> steps_of_parameter_;
 
   /// Experiments made so far, one lock for each step.
   struct Tried {

@@ -13,14 +13,18 @@
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
 namespace bitquake::model {
 namespace {
+
+using faultgen::Target;
 
 class TorchModel : public Model {
  public:
@@ -51,6 +55,21 @@ class TorchModel : public Model {
     // Where there is an obstacle the reference executor runs, which keeps none.
     if (options.execution != Execution::incremental || !plan()->obstacle().empty()) return {};
     return {plan()->kept_bytes(), static_cast<std::uint64_t>(prepared_->rows)};
+  }
+  std::vector<float> parameter(std::uint32_t site, Target target) const override {
+    if (!faultgen::is_parameter(target)) {
+      throw Exception({Errc::internal, "", "no parameter: a target that is computed", "", ""});
+    }
+    const auto spot = prepared_->spots.find({site, target});
+    if (spot == prepared_->spots.end()) return {};
+    const at::Tensor values =
+        prepared_->program.registers()[spot->second.index].toTensor().contiguous();
+    const float* data = values.data_ptr<float>();
+    return {data, data + values.numel()};
+  }
+  std::vector<float> largest_magnitudes(Target target,
+                                        std::span<const float> inputs) const override {
+    return model::largest_magnitudes(*prepared_, target, inputs);
   }
   std::vector<SiteExecution> explain(const ExecutionOptions& options) const override {
     const c10::InferenceMode inference;
@@ -155,6 +174,7 @@ class Discovery {
       site_of_node_[site.node] = &site;
     }
     watch(model_.program.code());
+    add_input();
     Registers registers = model_.program.registers();
     const c10::IValue output =
         model_.program.run(registers, check_input(model_.input_shape, model_.rows), model_.rows,
@@ -188,11 +208,13 @@ class Discovery {
                       "the check: {}",
                       fmt::join(unreached, ", ")));
     }
-    const auto& others = model_.program.operators_without_site();
-    if (!others.empty()) {
-      texts.push_back(fmt::format("no faults can be injected in the weights and outputs of: {}",
-                                  fmt::join(others, ", ")));
-    }
+    const auto name = [&](const char* what, const std::set<std::string>& operators) {
+      if (operators.empty()) return;
+      texts.push_back(fmt::format("no faults can be injected in the {} of: {}", what,
+                                  fmt::join(operators, ", ")));
+    };
+    name("weights", model_.program.sites_without_weight());
+    name("weights and outputs", model_.program.operators_without_site());
     return texts;
   }
 
@@ -222,6 +244,17 @@ class Discovery {
     return static_cast<std::uint32_t>(model_.points.size() - 1);
   }
 
+  /// The network's input is the first site.
+  void add_input() {
+    faultgen::Site site;
+    site.path = "input";
+    site.kind = faultgen::SiteKind::input;
+    site.output_shape = model_.input_shape;
+    push_site(std::move(site), {{Target::network_input, model_.program.input_register()}});
+    model_.spots.at({kInputSite, Target::network_input}).point =
+        add_point("input", PointKind::site_input);
+  }
+
   void visit(const Instruction& step, Registers& registers) {
     const auto found = site_of_node_.find(step.node);
     if (found == site_of_node_.end()) return;
@@ -239,29 +272,92 @@ class Discovery {
 
   void add_site(const SiteInstruction& found, const at::Tensor& output,
                 const Registers& registers) {
+    for (const SiteInstruction::Recurrent& weight : found.recurrent) {
+      add_recurrent_weight(weight, registers);
+    }
     faultgen::Site site;
     site.path = found.path;
     site.call = calls_[found.path]++;
     site.kind = found.kind;
-    if (found.weight && owns_weight(found)) {
-      const at::Tensor weight = registers[*found.weight].toTensor();
-      if (weight.scalar_type() == at::kFloat) site.weight_shape = weight.sizes().vec();
+    site.output_shape = shape_of_row(output);
+    if (found.input && registers[*found.input].isTensor()) {
+      const at::Tensor input = registers[*found.input].toTensor();
+      const bool has_bits = input.defined() && input.scalar_type() == at::kFloat;
+      if (has_bits && has_rows(input, model_.rows)) site.input_shape = shape_of_row(input);
     }
-    site.output_shape = output.sizes().slice(1).vec();
-    if (output.size(0) != model_.rows) {
-      site.output_shape.insert(site.output_shape.begin(), output.size(0) / model_.rows);
-    }
-    model_.sites.push_back(std::move(site));
-    model_.weight_register.push_back(found.weight.value_or(0));
+    const auto shape = [&](Target target) {
+      const auto index = found.parameters.find(target);
+      return index == found.parameters.end()
+                 ? std::vector<std::int64_t>()
+                 : owned_shape(index->second, found.path, target, registers);
+    };
+    site.weight_shape = shape(Target::weight);
+    site.bias_shape = shape(Target::bias);
+    site.stats_shape = shape(Target::running_mean);
+    if (shape(Target::running_var) != site.stats_shape) site.stats_shape.clear();
+    std::map<Target, std::uint32_t> indices = found.parameters;
+    indices[Target::neuron] = found.output;
+    if (found.input) indices[Target::site_input] = *found.input;
+    push_site(std::move(site), indices);
   }
 
-  /// A tensor that two modules share is one weight: that of the first.
-  bool owns_weight(const SiteInstruction& site) {
-    const auto owner = weight_owner_.emplace(*site.weight, site.path).first;
-    if (owner->second == site.path) return true;
-    shared_.push_back(fmt::format("the weight of {} is that of {}: faults in it hit both",
-                                  site.path, owner->second));
-    return false;
+  /// A weight that an earlier call has read is known.
+  void add_recurrent_weight(const SiteInstruction::Recurrent& weight, const Registers& registers) {
+    if (calls_[weight.path]++ > 0) return;
+    faultgen::Site site;
+    site.path = weight.path;
+    site.kind = faultgen::SiteKind::recurrent_weight;
+    site.weight_shape = owned_shape(weight.weight, weight.path, Target::weight, registers);
+    push_site(std::move(site), {{Target::weight, weight.weight}});
+  }
+
+  /// @param indices  registers of what the site may have
+  void push_site(faultgen::Site site, const std::map<Target, std::uint32_t>& indices) {
+    const auto number = static_cast<std::uint32_t>(model_.sites.size());
+    for (const auto& [target, index] : indices) {
+      if (faultgen::site_elements(site, target) > 0) {
+        model_.spots[{number, target}] = {.index = index, .point = 0};
+      }
+    }
+    model_.sites.push_back(std::move(site));
+  }
+
+  /// Without the batch dimension; where that holds several blocks for each sample, with their
+  /// number in its place.
+  std::vector<std::int64_t> shape_of_row(const at::Tensor& batch) const {
+    std::vector<std::int64_t> shape = batch.sizes().slice(1).vec();
+    if (batch.size(0) != model_.rows) shape.insert(shape.begin(), batch.size(0) / model_.rows);
+    return shape;
+  }
+
+  /// Shape of a parameter, empty where its bits are no fp32 or another site has it: a tensor that
+  /// two modules share is one parameter, that of the first.
+  std::vector<std::int64_t> owned_shape(std::uint32_t index, const std::string& path, Target target,
+                                        const Registers& registers) {
+    const std::string name = parameter_name(target);
+    const auto& [owner, owned] = owners_.emplace(index, std::pair(path, target)).first->second;
+    if (owner != path || owned != target) {
+      const std::string text =
+          fmt::format("the {} of {} is that of {}: faults in it hit both", name, path, owner);
+      if (std::find(shared_.begin(), shared_.end(), text) == shared_.end()) shared_.push_back(text);
+      return {};
+    }
+    const at::Tensor tensor = registers[index].toTensor();
+    if (tensor.scalar_type() != at::kFloat) return {};
+    return tensor.sizes().vec();
+  }
+
+  static std::string parameter_name(Target target) {
+    switch (target) {
+      case Target::bias:
+        return "bias";
+      case Target::running_mean:
+        return "running_mean";
+      case Target::running_var:
+        return "running_var";
+      default:
+        return "weight";
+    }
   }
 
   /// Points in code order, those of branches that the check did not take included.
@@ -272,42 +368,63 @@ class Discovery {
       if (executions != model_.sites_of.end()) list_site_points(step, executions->second);
       if (!step.from_data) continue;
       for (const std::uint32_t index : step.outputs) {
-        if (is_module_output(index) && model_.point_of.count(index) == 0) {
-          model_.point_of[index] =
-              add_point(model_.program.module_outputs().at(index), PointKind::module_output);
-        }
+        if (is_module_output(index)) module_point(index);
       }
     }
   }
 
-  /// Points of the sites of an instruction: its weight, and its output where a fault is injected.
+  std::uint32_t module_point(std::uint32_t index) {
+    const auto known = model_.point_of.find(index);
+    if (known != model_.point_of.end()) return known->second;
+    const std::string& path = model_.program.module_outputs().at(index);
+    return model_.point_of[index] = add_point(path, PointKind::module_output);
+  }
+
+  /// Points of the sites of an instruction, where faults are injected: its parameters, what it
+  /// reads, and its output. Executions in a loop share the parameters, and the point of their
+  /// module's output.
   void list_site_points(const Instruction& step, const std::vector<std::uint32_t>& executions) {
-    model_.parameter_point.resize(model_.sites.size());
-    model_.site_point.resize(model_.sites.size());
-    const std::uint32_t index = step.outputs[0];
     for (const std::uint32_t number : executions) {
       if (number == kNoSite) continue;
-      const faultgen::Site& site = model_.sites[number];
-      // Executions in a loop share the weight, and the point of their module's output.
-      if (faultgen::site_elements(site, faultgen::Target::weight) > 0) {
-        model_.parameter_point[number] = add_point(site.path + ".weight", PointKind::parameter);
+      // The weights of an LSTM stand before it.
+      std::uint32_t first = number;
+      while (model_.sites[first - 1].kind == faultgen::SiteKind::recurrent_weight) --first;
+      for (; first < number; ++first) list_parameter_points(first);
+      list_parameter_points(number);
+      const std::string name = faultgen::site_name(model_.sites[number]);
+      if (Spot* spot = find_spot(number, Target::site_input)) {
+        spot->point = add_point(name + ".input", PointKind::site_input);
       }
-      if (model_.point_of.count(index) > 0) {
-        model_.site_point[number] = model_.point_of[index];
-      } else if (is_module_output(index)) {
-        const std::string& path = model_.program.module_outputs().at(index);
-        model_.point_of[index] = add_point(path, PointKind::module_output);
-        model_.site_point[number] = model_.point_of[index];
-      } else {
-        model_.site_point[number] = add_point(faultgen::site_name(site), PointKind::site_output);
+      const std::uint32_t output = step.outputs[0];
+      if (Spot* spot = find_spot(number, Target::neuron)) {
+        spot->point = is_module_output(output) ? module_point(output)
+                                               : add_point(name, PointKind::site_output);
       }
     }
+  }
+
+  void list_parameter_points(std::uint32_t number) {
+    const faultgen::Site& site = model_.sites[number];
+    const bool is_weight = site.kind == faultgen::SiteKind::recurrent_weight;
+    for (const Target target :
+         {Target::weight, Target::bias, Target::running_mean, Target::running_var}) {
+      if (Spot* spot = find_spot(number, target)) {
+        spot->point = add_point(is_weight ? site.path : site.path + "." + parameter_name(target),
+                                PointKind::parameter);
+      }
+    }
+  }
+
+  Spot* find_spot(std::uint32_t site, Target target) {
+    const auto found = model_.spots.find({site, target});
+    return found == model_.spots.end() ? nullptr : &found->second;
   }
 
   PreparedModel& model_;
   std::unordered_map<const torch::jit::Node*, const SiteInstruction*> site_of_node_;
   std::map<std::string, std::uint32_t> calls_;
-  std::map<std::uint32_t, std::string> weight_owner_;  ///< register -> path of the first site
+  /// Path and target of the first site that has a parameter, by register.
+  std::map<std::uint32_t, std::pair<std::string, Target>> owners_;
   std::vector<std::string> shared_;
 };
 

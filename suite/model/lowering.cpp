@@ -242,6 +242,31 @@ class Lowering {
     }
   }
 
+  /// An LSTM keeps a list of its weights beside them: the weights themselves, as a new list.
+  std::optional<jit::Value*> list_of_parameters(jit::Node* node, const c10::IValue& value) {
+    if (!value.isTensorList()) return std::nullopt;
+    const auto owner = resolve(node->input(0));
+    const auto& object = owner->value.toObjectRef();
+    std::vector<jit::Value*> values;
+    for (const at::Tensor& tensor : value.toTensorVector()) {
+      for (const auto& attribute : object.type()->getAttributes()) {
+        const c10::IValue candidate = object.getAttr(attribute.getName());
+        if (!candidate.isTensor() || !is_same(candidate.toTensor(), tensor)) continue;
+        jit::Node* get =
+            graph_->insertNode(graph_->createGetAttr(node->input(0), attribute.getName()));
+        values.push_back(get->output());
+        break;
+      }
+    }
+    if (values.size() != value.toTensorVector().size()) return std::nullopt;
+    return graph_->insertNode(graph_->createList(c10::TensorType::get(), values))->output();
+  }
+
+  static bool is_same(const at::Tensor& a, const at::Tensor& b) {
+    return a.defined() && b.defined() && a.data_ptr() == b.data_ptr() && a.sizes() == b.sizes() &&
+           a.strides() == b.strides();
+  }
+
   template <class Function>
   static void visit(jit::Block* block, const Function& function) {
     for (jit::Node* node : block->nodes()) {
@@ -263,6 +288,10 @@ class Lowering {
       const auto attribute = resolve(node->output());
       if (!attribute || attribute->value.isTensor() || attribute->value.isModule()) continue;
       const jit::WithInsertPoint here(node);
+      if (const auto list = list_of_parameters(node, attribute->value)) {
+        node->output()->replaceAllUsesWith(*list);
+        continue;
+      }
       const auto constant = jit::tryInsertConstant(*graph_, attribute->value);
       if (constant) node->output()->replaceAllUsesWith(*constant);
     }

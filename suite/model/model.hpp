@@ -20,11 +20,13 @@
 /// tests/support/toy_model.hpp for tests that a sanitizer can see through.
 namespace bitquake::model {
 
-enum class PointKind : std::uint8_t { parameter, site_output, module_output, output };
+enum class PointKind : std::uint8_t { parameter, site_input, site_output, module_output, output };
 
 inline constexpr std::array kPointKinds{
     Named<PointKind>{PointKind::parameter, "parameter",
-                     "the weight of a site, watched where a fault is injected into it"},
+                     "a parameter of a site, watched where a fault is injected into it"},
+    Named<PointKind>{PointKind::site_input, "site_input",
+                     "what a site or the network reads, watched where a fault is injected"},
     Named<PointKind>{PointKind::site_output, "site_output",
                      "the output of a site that is no module's output, watched where a fault is "
                      "injected"},

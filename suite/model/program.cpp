@@ -1,5 +1,7 @@
 #include "suite/model/program.hpp"
 
+#include "suite/model/site_operator.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -149,10 +151,17 @@ std::function<void(jit::Stack&)> in_place_of_first(const jit::Node* node) {
   };
 }
 
-faultgen::SiteKind convolution_kind(std::size_t weight_rank) {
-  return weight_rank == 3   ? faultgen::SiteKind::conv1d
-         : weight_rank == 5 ? faultgen::SiteKind::conv3d
-                            : faultgen::SiteKind::conv2d;
+faultgen::SiteKind convolution_kind(faultgen::SiteKind by_name, std::int64_t weight_rank) {
+  using faultgen::SiteKind;
+  const bool transposed = by_name >= SiteKind::conv_transpose1d;
+  const SiteKind first = transposed ? SiteKind::conv_transpose1d : SiteKind::conv1d;
+  return static_cast<SiteKind>(static_cast<std::int64_t>(first) + weight_rank - 3);
+}
+
+/// The module that holds a parameter: "layer1.conv" of "layer1.conv.weight", empty for the network.
+std::string module_of(const std::string& parameter) {
+  const auto dot = parameter.rfind('.');
+  return dot == std::string::npos ? "" : parameter.substr(0, dot);
 }
 
 }  // namespace
@@ -177,6 +186,7 @@ class ProgramBuilder {
     if (program_.code_.outputs.size() != 1) {
       return Error{Errc::model, where_, "forward returns nothing", "return the scores", ""};
     }
+    name_sites();
     program_.initial_.resize(registers_.size());
     for (auto& [index, value] : constants_) program_.initial_[index] = std::move(value);
     mark_dead(program_.code_);
@@ -232,14 +242,21 @@ class ProgramBuilder {
     }
     // Matrices and kernels in operators that are no sites cannot be hit: the user should know.
     if (tensor.dim() < 2) return;
-    for (const jit::Use& use : node->output()->uses()) note_use(use.user);
+    for (const jit::Use& use : node->output()->uses()) note_use(use);
   }
 
-  void note_use(const jit::Node* user) {
-    if (builds_container(*user) || user->kind() == aten::t) {
-      for (const jit::Use& use : user->output()->uses()) note_use(use.user);
-    } else if (weight_of(user) == nullptr) {
-      program_.operators_without_site_.insert(user->kind().toQualString());
+  void note_use(const jit::Use& use) {
+    if (builds_container(*use.user) || transposes(use.user)) {
+      for (const jit::Use& next : use.user->output()->uses()) note_use(next);
+      return;
+    }
+    const auto site = site_of(use.user);
+    const std::string name = use.user->kind().toQualString();
+    if (!site) {
+      program_.operators_without_site_.insert(name);
+    } else if (use.offset != site->weight && use.offset != site->bias &&
+               use.offset != site->recurrent_weights) {
+      program_.sites_without_weight_.insert(name);
     }
   }
 
@@ -266,7 +283,7 @@ class ProgramBuilder {
     }
     track_data(node, step);
     step.outputs = registers_of(node->outputs());
-    if (auto site = find_site(node)) program_.sites_.push_back(std::move(*site));
+    if (auto site = find_site(node, step)) program_.sites_.push_back(std::move(*site));
     return step;
   }
 
@@ -309,56 +326,92 @@ class ProgramBuilder {
     return found == lowered_.parameters.end() ? nullptr : &found->second;
   }
 
-  /// The weight of a convolution (not transposed) or linear layer, in all the forms exporters write
-  /// them; nullptr for other operators.
-  const jit::Value* weight_of(const jit::Node* node) const {
-    const std::string name = node->kind().toQualString();
-    if (name == "aten::conv1d" || name == "aten::conv2d" || name == "aten::conv3d" ||
-        name == "aten::linear") {
-      return node->input(1);
-    }
-    if (name == "aten::_convolution" || name == "aten::convolution") {
-      const auto transposed = jit::toIValue(node->input(6));
-      return transposed && !transposed->toBool() ? node->input(1) : nullptr;
-    }
-    // Older exporters write a linear layer as addmm(bias, x, t(weight)).
-    if (name == "aten::addmm" && node->input(2)->node()->kind() == aten::t) {
-      const jit::Value* weight = node->input(2)->node()->input(0);
-      return parameter(weight) != nullptr ? weight : nullptr;
-    }
-    return nullptr;
+  static bool transposes(const jit::Node* node) {
+    return node->kind() == aten::t || node->kind() == aten::transpose ||
+           node->kind() == aten::numpy_T;
   }
 
-  faultgen::SiteKind kind_of(const jit::Node* node) const {
-    const std::string name = node->kind().toQualString();
-    if (name == "aten::linear" || name == "aten::addmm") return faultgen::SiteKind::linear;
-    if (name == "aten::conv1d") return convolution_kind(3);
-    if (name == "aten::conv2d") return convolution_kind(4);
-    if (name == "aten::conv3d") return convolution_kind(5);
-    if (const auto* weight = parameter(node->input(1))) {
-      return convolution_kind(static_cast<std::size_t>(weight->tensor.dim()));
-    }
-    const auto stride = jit::toIValue(node->input(3));
-    return convolution_kind(stride ? stride->toIntVector().size() + 2 : 4);
+  /// The parameter that a value is, as it stands or transposed; nullptr: it is none.
+  const jit::Value* stored(const jit::Value* value) const {
+    if (transposes(value->node())) value = value->node()->input(0);
+    return parameter(value) != nullptr ? value : nullptr;
   }
 
-  std::optional<SiteInstruction> find_site(const jit::Node* node) {
-    const jit::Value* weight = weight_of(node);
-    if (weight == nullptr) return std::nullopt;
-    SiteInstruction site;
-    site.node = node;
-    site.kind = kind_of(node);
-    site.output = register_of(node->output());
-    if (const auto* found = parameter(weight)) {
-      site.weight = register_of(weight);
-      const std::string suffix = ".weight";
-      site.path = found->path.size() > suffix.size() && found->path.ends_with(suffix)
-                      ? found->path.substr(0, found->path.size() - suffix.size())
-                      : found->path;
-    } else {
-      site.path = fmt::format("({} {})", faultgen::to_string(site.kind), computed_sites_++);
+  /// A product with a parameter is a linear layer, whichever way exporters write it.
+  std::optional<SiteOperator> site_of(const jit::Node* node) const {
+    auto site = site_operator(*node);
+    if (!site || !site->weight) return site;
+    const bool product = site->kind == faultgen::SiteKind::matmul;
+    if (product && stored(node->input(site->input)) != nullptr) {
+      std::swap(site->input, *site->weight);
+    }
+    const jit::Value* weight = stored(node->input(*site->weight));
+    if (weight == nullptr) return site;
+    if (product) site->kind = faultgen::SiteKind::linear;
+    if (site->kind < faultgen::SiteKind::linear) {
+      site->kind = convolution_kind(site->kind, parameter(weight)->tensor.dim());
     }
     return site;
+  }
+
+  std::optional<SiteInstruction> find_site(const jit::Node* node, const Instruction& step) {
+    const auto found = site_of(node);
+    if (!found || !step.from_data) return std::nullopt;
+    SiteInstruction site;
+    site.node = node;
+    site.kind = found->kind;
+    site.output = register_of(node->outputs()[0]);
+    // What writes to its input has no copy of its own to be wrong.
+    const bool writes = node->maybeSchema() != nullptr && node->schema().is_mutable();
+    if (step.data_inputs[found->input] && !writes) site.input = step.inputs[found->input];
+    using faultgen::Target;
+    for (const auto& [target, place] :
+         {std::pair{Target::weight, found->weight}, std::pair{Target::bias, found->bias},
+          std::pair{Target::running_mean, found->running_mean},
+          std::pair{Target::running_var, found->running_var}}) {
+      const jit::Value* value = place ? stored(node->input(*place)) : nullptr;
+      if (value != nullptr) site.parameters[target] = register_of(value);
+    }
+    if (found->recurrent_weights) {
+      const jit::Node* list = node->input(*found->recurrent_weights)->node();
+      if (list->kind() == prim::ListConstruct) {
+        for (const jit::Value* value : list->inputs()) {
+          const auto* weight = parameter(value);
+          if (weight != nullptr) site.recurrent.push_back({weight->path, register_of(value)});
+        }
+      }
+    }
+    site.path = path_of(node, *found, site);
+    return site;
+  }
+
+  /// The path of the module whose weight it is; empty where there is none.
+  std::string path_of(const jit::Node* node, const SiteOperator& found,
+                      const SiteInstruction& site) const {
+    if (!site.recurrent.empty()) return module_of(site.recurrent.front().path);
+    const jit::Value* weight = found.weight ? stored(node->input(*found.weight)) : nullptr;
+    if (weight == nullptr) return "";
+    const std::string& path = parameter(weight)->path;
+    return path.ends_with(".weight") ? module_of(path) : path;
+  }
+
+  /// Sites without a weight get the path of the module call whose result they are, unless a site
+  /// with a weight has it; else a number.
+  void name_sites() {
+    std::set<std::string> taken;
+    for (const SiteInstruction& site : program_.sites_) taken.insert(site.path);
+    std::map<faultgen::SiteKind, unsigned> numbers;
+    for (SiteInstruction& site : program_.sites_) {
+      if (!site.path.empty()) continue;
+      const auto module = lowered_.module_outputs.find(site.node->outputs()[0]);
+      if (module != lowered_.module_outputs.end()) {
+        const std::string path = module->second.substr(0, module->second.rfind('#'));
+        if (taken.count(path) == 0) site.path = path;
+      }
+      if (site.path.empty()) {
+        site.path = fmt::format("({} {})", faultgen::to_string(site.kind), numbers[site.kind]++);
+      }
+    }
   }
 
   /// Registers whose last use is at a top-level instruction are released there.
@@ -390,7 +443,6 @@ class ProgramBuilder {
   std::map<std::tuple<void*, std::vector<std::int64_t>, std::vector<std::int64_t>>, std::uint32_t>
       parameter_registers_;
   std::set<const jit::Value*> from_data_;
-  unsigned computed_sites_ = 0;
 };
 
 Result<Program> Program::build(LoweredGraph lowered, const std::string& where) {
@@ -475,7 +527,8 @@ void run_rows(const Instruction& step, Registers& registers, std::int64_t rows) 
 }  // namespace
 
 void Program::execute(const Instruction& step, Registers& registers, std::int64_t rows,
-                      const Hook& hook) const {
+                      const Hook& hook, const Hook& before) const {
+  if (step.watched && before) before(step, registers);
   switch (step.kind) {
     case Instruction::Kind::operation: {
       if (step.row_by_row) {
@@ -493,7 +546,7 @@ void Program::execute(const Instruction& step, Registers& registers, std::int64_
     }
     case Instruction::Kind::branch: {
       const CodeBlock& taken = step.blocks[registers[step.inputs[0]].toBool() ? 0 : 1];
-      run_block(taken, registers, rows, hook);
+      run_block(taken, registers, rows, hook, before);
       for (std::size_t i = 0; i < step.outputs.size(); ++i) {
         registers[step.outputs[i]] = registers[taken.outputs[i]];
       }
@@ -514,7 +567,7 @@ void Program::execute(const Instruction& step, Registers& registers, std::int64_
         for (std::size_t i = 0; i < carried.size(); ++i) {
           registers[body.inputs[i + 1]] = carried[i];
         }
-        run_block(body, registers, rows, hook);
+        run_block(body, registers, rows, hook, before);
         condition = registers[body.outputs[0]].toBool();
         for (std::size_t i = 0; i < carried.size(); ++i) {
           carried[i] = registers[body.outputs[i + 1]];
@@ -535,15 +588,15 @@ void Program::execute(const Instruction& step, Registers& registers, std::int64_
 }
 
 void Program::run_block(const CodeBlock& block, Registers& registers, std::int64_t rows,
-                        const Hook& hook) const {
-  for (const Instruction& step : block.code) execute(step, registers, rows, hook);
+                        const Hook& hook, const Hook& before) const {
+  for (const Instruction& step : block.code) execute(step, registers, rows, hook, before);
 }
 
 c10::IValue Program::run(Registers& registers, const at::Tensor& input, std::int64_t rows,
-                         const Hook& hook) const {
+                         const Hook& hook, const Hook& before) const {
   registers[input_] = clone_input_ ? input.clone() : input;
   for (const Instruction& step : code_.code) {
-    execute(step, registers, rows, hook);
+    execute(step, registers, rows, hook, before);
     for (const std::uint32_t index : step.dead) registers[index] = c10::IValue();
   }
   return registers[output_register()];

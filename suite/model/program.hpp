@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -49,8 +50,14 @@ struct SiteInstruction {
   const torch::jit::Node* node = nullptr;
   std::string path;
   faultgen::SiteKind kind = faultgen::SiteKind::conv2d;
-  std::uint32_t output = 0;             ///< register
-  std::optional<std::uint32_t> weight;  ///< register, when the weight is a parameter
+  std::uint32_t output = 0;            ///< register
+  std::optional<std::uint32_t> input;  ///< register it reads, when that depends on the batch
+  std::map<faultgen::Target, std::uint32_t> parameters;  ///< registers, of those that are such
+  struct Recurrent {
+    std::string path;
+    std::uint32_t weight = 0;  ///< register
+  };
+  std::vector<Recurrent> recurrent;  ///< weights of an LSTM or GRU
 };
 
 /// A TorchScript module as a straight list of instructions over registers. Parameters are registers
@@ -59,8 +66,8 @@ struct SiteInstruction {
 /// Results are bit-equal to Module::forward as long as no instruction is row_by_row.
 class Program {
  public:
-  /// Called after each watched instruction with the registers it has just written; may replace
-  /// them.
+  /// Called after each watched instruction with the registers it has just written, or before it;
+  /// may replace them.
   using Hook = std::function<void(const Instruction&, Registers&)>;
 
   static Result<Program> build(LoweredGraph lowered, const std::string& where);
@@ -73,8 +80,9 @@ class Program {
   /// @param input      [batch, …]
   /// @param rows       batch size, for row_by_row instructions
   /// @param hook       called after each watched instruction; not empty
+  /// @param before     called before each of them, unless empty
   c10::IValue run(Registers& registers, const at::Tensor& input, std::int64_t rows,
-                  const Hook& hook) const;
+                  const Hook& hook, const Hook& before = nullptr) const;
 
   CodeBlock& code() { return code_; }
   const CodeBlock& code() const { return code_; }
@@ -85,8 +93,10 @@ class Program {
   }
   /// Parameters and buffers in use, by path.
   const std::vector<std::pair<std::string, at::Tensor>>& parameters() const { return parameters_; }
-  /// Operators with matrices or kernels of their own in which no fault can be injected.
+  /// Operators with matrices or kernels of their own in which no fault can be injected: those that
+  /// are no sites, and those that are.
   const std::set<std::string>& operators_without_site() const { return operators_without_site_; }
+  const std::set<std::string>& sites_without_weight() const { return sites_without_weight_; }
   std::uint32_t input_register() const { return input_; }
   std::uint32_t output_register() const { return code_.outputs.front(); }
   /// A control decision or a number is taken from the values of the batch: rows influence each
@@ -95,7 +105,7 @@ class Program {
 
   /// Executes one instruction (blocks included) on `registers`.
   void execute(const Instruction& instruction, Registers& registers, std::int64_t rows,
-               const Hook& hook) const;
+               const Hook& hook, const Hook& before = nullptr) const;
 
   Program(Program&&) = default;
   Program& operator=(Program&&) = default;
@@ -103,8 +113,8 @@ class Program {
  private:
   Program() = default;
   friend class ProgramBuilder;
-  void run_block(const CodeBlock& block, Registers& registers, std::int64_t rows,
-                 const Hook& hook) const;
+  void run_block(const CodeBlock& block, Registers& registers, std::int64_t rows, const Hook& hook,
+                 const Hook& before) const;
 
   std::shared_ptr<torch::jit::Graph> graph_;  ///< keeps the nodes alive
   Registers initial_;
@@ -114,7 +124,7 @@ class Program {
   bool clone_input_ = false;
   bool values_steer_ = false;
   std::vector<SiteInstruction> sites_;
-  std::set<std::string> operators_without_site_;
+  std::set<std::string> operators_without_site_, sites_without_weight_;
   std::unordered_map<std::uint32_t, std::string> module_outputs_;
 };
 

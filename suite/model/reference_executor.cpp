@@ -13,6 +13,7 @@
 #include <map>
 #include <new>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace bitquake::model {
@@ -70,6 +71,27 @@ float* element_at(const at::Tensor& tensor, std::uint64_t position) {
   return tensor.data_ptr<float>() + offset;
 }
 
+/// Whether every element has memory of its own, unlike in expanded tensors and sliding views.
+bool elements_apart(const at::Tensor& tensor) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> dimensions;  // stride, size
+  for (std::int64_t d = 0; d < tensor.dim(); ++d) {
+    if (tensor.size(d) > 1) dimensions.emplace_back(tensor.stride(d), tensor.size(d));
+  }
+  std::sort(dimensions.begin(), dimensions.end());
+  std::int64_t reach = 0;
+  for (const auto& [stride, size] : dimensions) {
+    if (stride <= reach) return false;
+    reach += stride * (size - 1);
+  }
+  return true;
+}
+
+/// A copy to put faults in, in the same memory layout, which kernels choose by.
+at::Tensor copy_of(const at::Tensor& tensor) {
+  if (!elements_apart(tensor)) return tensor.clone(at::MemoryFormat::Contiguous);
+  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options()).copy_(tensor);
+}
+
 at::Tensor gather(const PreparedModel& model, std::span<const float> inputs,
                   std::span<const std::size_t> samples) {
   std::vector<std::int64_t> shape{model.rows};
@@ -99,9 +121,12 @@ class Run {
   virtual ~Run() = default;
 
   at::Tensor infer(Registers& registers, const at::Tensor& input) {
-    const c10::IValue output =
-        model_.program.run(registers, input, model_.rows,
-                           [&](const Instruction& step, Registers& r) { after(step, r); });
+    c10::IValue batch = input;
+    touch(kInputSite, Target::network_input, batch);
+    const c10::IValue output = model_.program.run(
+        registers, batch.toTensor(), model_.rows,
+        [&](const Instruction& step, Registers& r) { after(step, r); },
+        [&](const Instruction& step, Registers& r) { before(step, r); });
     watch(model_.output_point, {kFinalOutput, 0}, output);
     return output.toTensor();
   }
@@ -111,7 +136,8 @@ class Run {
   /// The final output is watched once more, by a name no register has.
   static constexpr std::uint32_t kFinalOutput = 0xffffffff;
 
-  virtual void inject(std::uint32_t /*site*/, c10::IValue& /*output*/) {}
+  /// What faults of a target at a site hit, as the network is about to read it; may be replaced.
+  virtual void touch(std::uint32_t /*site*/, Target /*target*/, c10::IValue& /*value*/) {}
   /// Values of one row at a point where something is non-finite, tensors of a tuple joined.
   virtual void nonfinite(std::size_t row, std::uint32_t point, const Event& event,
                          const std::vector<std::span<const float>>& values) = 0;
@@ -120,13 +146,35 @@ class Run {
   const PreparedModel& model_;
 
  private:
-  void after(const Instruction& step, Registers& registers) {
-    const std::uint32_t execution = executions_[step.node]++;
-    if (const auto found = model_.sites_of.find(step.node); found != model_.sites_of.end()) {
-      if (execution < found->second.size() && found->second[execution] != kNoSite) {
-        inject(found->second[execution], registers[step.outputs[0]]);
-      }
+  /// Site of the execution of an instruction that is under way.
+  std::optional<std::uint32_t> site_of(const Instruction& step) {
+    const auto found = model_.sites_of.find(step.node);
+    if (found == model_.sites_of.end()) return std::nullopt;
+    const std::uint32_t execution = executions_[step.node];
+    if (execution >= found->second.size() || found->second[execution] == kNoSite) {
+      return std::nullopt;
     }
+    return found->second[execution];
+  }
+
+  /// What a site reads is changed for it alone.
+  void before(const Instruction& step, Registers& registers) {
+    const auto site = site_of(step);
+    if (!site) return;
+    const auto spot = model_.spots.find({*site, Target::site_input});
+    if (spot == model_.spots.end()) return;
+    c10::IValue& operand = registers[spot->second.index];
+    held_.emplace(spot->second.index, operand);
+    touch(*site, Target::site_input, operand);
+  }
+
+  void after(const Instruction& step, Registers& registers) {
+    if (const auto site = site_of(step)) {
+      if (held_) registers[held_->first] = std::move(held_->second);
+      held_.reset();
+      touch(*site, Target::neuron, registers[step.outputs[0]]);
+    }
+    const std::uint32_t execution = executions_[step.node]++;
     for (const std::uint32_t index : step.outputs) {
       const auto point = model_.point_of.find(index);
       if (point != model_.point_of.end()) {
@@ -154,6 +202,7 @@ class Run {
   }
 
   std::unordered_map<const torch::jit::Node*, std::uint32_t> executions_;
+  std::optional<std::pair<std::uint32_t, c10::IValue>> held_;  ///< what others read, and where
 };
 
 std::vector<bool> mask_of(const std::vector<std::span<const float>>& parts) {
@@ -185,17 +234,17 @@ class FaultyRun : public Run {
             std::span<TrialResult> results)
       : Run(model), block_(block), trials_(trials), results_(results), seen_(trials.size()) {}
 
-  /// Puts a faulty copy of each weight a fault names into the registers, once for all rows.
-  /// @pre the trials have the same faults, if one of them has a weight fault
-  void inject_weights(Registers& registers) {
+  /// Puts a faulty copy of each parameter a fault names into the registers, once for all rows.
+  /// @pre the trials have the same faults, if one of them has a fault in a parameter
+  void inject_parameters(Registers& registers) {
     const std::span<const Fault> faults = trials_[0].faults;
     TrialResult& result = results_[0];
     std::map<std::uint32_t, at::Tensor> copies;
     for (std::size_t i = 0; i < faults.size(); ++i) {
       const Fault& fault = faults[i];
-      if (fault.target != Target::weight) continue;
-      c10::IValue& slot = registers[model_.weight_register[fault.site]];
-      at::Tensor& copy = copies[model_.weight_register[fault.site]];
+      if (!faultgen::is_parameter(fault.target)) continue;
+      c10::IValue& slot = registers[model_.spot(fault).index];
+      at::Tensor& copy = copies[model_.spot(fault).index];
       if (!copy.defined()) {
         copy = slot.toTensor().clone();
         slot = copy;
@@ -203,9 +252,9 @@ class FaultyRun : public Run {
       model::inject(fault, element_at(copy, fault.element), result.injections[i]);
     }
     for (const Fault& fault : faults) {
-      if (fault.target != Target::weight) continue;
-      const at::Tensor& copy = copies[model_.weight_register[fault.site]];
-      const std::uint32_t point = model_.parameter_point[fault.site];
+      if (!faultgen::is_parameter(fault.target)) continue;
+      const auto& [index, point] = model_.spot(fault);
+      const at::Tensor& copy = copies[index];
       // The first in execution order, whatever the order of the faults.
       if (became_nonfinite(0, fault, *element_at(copy, fault.element))) {
         result.first_nonfinite = std::min(result.first_nonfinite.value_or(point), point);
@@ -218,18 +267,20 @@ class FaultyRun : public Run {
   }
 
  protected:
-  void inject(std::uint32_t site, c10::IValue& output) override {
+  void touch(std::uint32_t site, Target target, c10::IValue& value) override {
     at::Tensor tensor;
     for (std::size_t row = 0; row < trials_.size(); ++row) {
       const auto here = [&](const Fault& fault) {
-        return fault.site == site && fault.target == Target::neuron;
+        return fault.site == site && fault.target == target;
       };
       if (!std::any_of(trials_[row].faults.begin(), trials_[row].faults.end(), here)) continue;
       if (!tensor.defined()) {
-        tensor = output.toTensor();
-        // Where several elements share memory (an expanded tensor) each needs its own.
-        if (!tensor.is_non_overlapping_and_dense()) tensor = tensor.contiguous();
-        output = tensor;
+        tensor = value.toTensor();
+        // Others read what a site reads. Where elements share memory each needs its own.
+        if (target == Target::site_input || !tensor.is_non_overlapping_and_dense()) {
+          tensor = copy_of(tensor);
+        }
+        value = tensor;
       }
       const std::uint64_t first = row * static_cast<std::uint64_t>(tensor.numel() / model_.rows);
       for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
@@ -242,7 +293,7 @@ class FaultyRun : public Run {
       for (const Fault& fault : trials_[row].faults) {
         if (here(fault) &&
             became_nonfinite(row, fault, *element_at(tensor, first + fault.element))) {
-          turned_nonfinite(row, model_.site_point[site]);
+          turned_nonfinite(row, model_.spot(fault).point);
         }
       }
     }
@@ -289,9 +340,9 @@ class FaultyRun : public Run {
   std::vector<bool> seen_;  ///< by row: something turned non-finite in the inference itself
 };
 
-bool has_weight_fault(const Trial& trial) {
+bool has_parameter_fault(const Trial& trial) {
   return std::any_of(trial.faults.begin(), trial.faults.end(),
-                     [](const Fault& fault) { return fault.target == Target::weight; });
+                     [](const Fault& fault) { return faultgen::is_parameter(fault.target); });
 }
 
 void reset(std::span<const Trial> trials, std::span<TrialResult> results) {
@@ -308,7 +359,7 @@ void infer_trials(FaultyRun& run, const PreparedModel& model, const Block& block
   std::vector<std::size_t> samples;
   for (const Trial& trial : trials) samples.push_back(trial.golden_row);
   Registers registers = model.program.registers();
-  if (has_weight_fault(trials[0])) run.inject_weights(registers);
+  if (has_parameter_fault(trials[0])) run.inject_parameters(registers);
   const at::Tensor output = run.infer(registers, gather(model, block.inputs, samples));
   for (std::size_t i = 0; i < trials.size(); ++i) {
     results[i].output = output_row(output, static_cast<std::int64_t>(i));
@@ -320,7 +371,8 @@ void mark_failed(TrialResult& result, const std::exception& error) {
   result.failure = error_text(error);
 }
 
-/// Runs `trials` (at most `rows`; those with weight faults have the same faults) as one inference.
+/// Runs `trials` (at most `rows`; those with faults in parameters have the same faults) as one
+/// inference.
 void run_batch(const PreparedModel& model, const Block& block, std::span<const Trial> trials,
                std::span<TrialResult> results) {
   FaultyRun run(model, block, trials, results);
@@ -340,6 +392,14 @@ void run_batch(const PreparedModel& model, const Block& block, std::span<const T
   }
 }
 
+void note_largest(const at::Tensor& tensor, float& largest) {
+  const at::Tensor values = tensor.contiguous();
+  const float* data = values.data_ptr<float>();
+  for (std::int64_t i = 0; i < values.numel(); ++i) {
+    if (std::isfinite(data[i])) largest = std::max(largest, std::abs(data[i]));
+  }
+}
+
 /// Trials that will share an inference, and where their results go.
 struct Batch {
   std::vector<Trial> trials;
@@ -348,8 +408,16 @@ struct Batch {
 
 /// Orders fault lists by what they hold, wherever that is kept.
 struct FaultsOrder {
+  static auto key(const Fault& fault) {
+    const faultgen::Storage& s = fault.storage;
+    return std::tuple(faultgen::place_of(fault), fault.model, fault.bit_mask, fault.value, s.format,
+                      s.scale, s.zero_point, s.integer_bits, s.fraction_bits,
+                      fault.active_probability);
+  }
   bool operator()(std::span<const Fault> a, std::span<const Fault> b) const {
-    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+    return std::lexicographical_compare(
+        a.begin(), a.end(), b.begin(), b.end(),
+        [](const Fault& x, const Fault& y) { return key(x) < key(y); });
   }
 };
 
@@ -361,13 +429,30 @@ class Traced : public Base {
   SiteValues values;
 
  private:
-  void inject(std::uint32_t site, c10::IValue& output) override {
-    Base::inject(site, output);
-    const at::Tensor tensor = watched_values(output.toTensor(), this->model_.rows);
+  void touch(std::uint32_t site, Target target, c10::IValue& value) override {
+    Base::touch(site, target, value);
+    if (target == Target::site_input) return;
+    const at::Tensor tensor = watched_values(value.toTensor(), this->model_.rows);
     if (!tensor.defined()) return;
     const std::span<const float> row = row_values(tensor, this->model_.rows, 0);
     values[site].assign(row.begin(), row.end());
   }
+};
+
+/// A run without faults that looks for the largest value of each site.
+class MagnitudeRun : public GoldenRun {
+ public:
+  MagnitudeRun(const PreparedModel& model, Target target, std::span<NonfiniteMasks> masks,
+               std::vector<float>& largest)
+      : GoldenRun(model, masks), target_(target), largest_(largest) {}
+
+ private:
+  void touch(std::uint32_t site, Target target, c10::IValue& value) override {
+    if (target == target_) note_largest(value.toTensor(), largest_[site]);
+  }
+
+  Target target_;
+  std::vector<float>& largest_;
 };
 
 at::Tensor golden_output(const PreparedModel& model, const Block& block,
@@ -389,6 +474,31 @@ at::Tensor golden_output(const PreparedModel& model, const Block& block,
 }
 
 }  // namespace
+
+std::vector<float> largest_magnitudes(const PreparedModel& model, Target target,
+                                      std::span<const float> inputs) {
+  const c10::InferenceMode inference;
+  use_one_inner_thread();
+  std::vector<float> largest(model.sites.size());
+  Registers registers = model.program.registers();
+  if (faultgen::is_parameter(target)) {
+    for (const auto& [key, spot] : model.spots) {
+      if (key.second == target) note_largest(registers[spot.index].toTensor(), largest[key.first]);
+    }
+    return largest;
+  }
+  const std::size_t count = inputs.size() / model.input_elements;
+  const auto rows = static_cast<std::size_t>(model.rows);
+  for (std::size_t start = 0; start < count; start += rows) {
+    std::vector<std::size_t> samples;
+    for (std::size_t i = start; i < std::min(count, start + rows); ++i) samples.push_back(i);
+    std::vector<NonfiniteMasks> masks(samples.size());
+    MagnitudeRun run(model, target, masks, largest);
+    registers = model.program.registers();
+    run.infer(registers, gather(model, inputs, samples));
+  }
+  return largest;
+}
 
 ReferenceExecutor::ReferenceExecutor(std::shared_ptr<const PreparedModel> model,
                                      WeightTrials weight_trials)
@@ -428,14 +538,14 @@ std::vector<TrialResult> ReferenceExecutor::trials(const GoldenBlock& block,
     for (std::size_t i = 0; i < done.size(); ++i) results[batch.places[i]] = std::move(done[i]);
     batch = {};
   };
-  // Neuron trials share a batch whatever their faults are: the one without faults.
+  // Trials with sound parameters share a batch whatever their faults are: the one without faults.
   std::map<std::span<const Fault>, Batch, FaultsOrder> batches;
   for (std::size_t i = 0; i < trials.size(); ++i) {
-    const bool weights = has_weight_fault(trials[i]);
-    Batch& batch = batches[weights ? trials[i].faults : std::span<const Fault>()];
+    const bool parameters = has_parameter_fault(trials[i]);
+    Batch& batch = batches[parameters ? trials[i].faults : std::span<const Fault>()];
     batch.trials.push_back(trials[i]);
     batch.places.push_back(i);
-    const bool alone = weights && weight_trials_ == WeightTrials::alone;
+    const bool alone = parameters && weight_trials_ == WeightTrials::alone;
     if (alone || static_cast<std::int64_t>(batch.trials.size()) == model_->rows) run(batch);
   }
   for (auto& [faults, batch] : batches) {

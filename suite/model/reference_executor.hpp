@@ -5,6 +5,7 @@
 #include "suite/model/program.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -14,6 +15,14 @@ namespace bitquake::model {
 
 /// No site: not a number of one.
 inline constexpr std::uint32_t kNoSite = 0xffffffff;
+/// The site of kind `input`.
+inline constexpr std::uint32_t kInputSite = 0;
+
+/// Where faults of one target go at one site.
+struct Spot {
+  std::uint32_t index = 0;  ///< register
+  std::uint32_t point = 0;  ///< monitored point of the values they leave behind
+};
 
 /// A Program together with what is known about its sites and points at one input shape. Immutable
 /// after load; shared by all executors.
@@ -32,22 +41,29 @@ struct PreparedModel {
   /// Sites of an instruction by its executions within one inference (a loop runs it several times);
   /// kNoSite where an execution gives no fp32 values.
   std::unordered_map<const torch::jit::Node*, std::vector<std::uint32_t>> sites_of;
-  std::vector<std::uint32_t> weight_register;  ///< by site; meaningful where the site has weights
-  std::vector<std::uint32_t> parameter_point;  ///< by site, likewise
-  std::vector<std::uint32_t> site_point;       ///< by site: point of the injected value
+  /// By site and target, where the site has elements of the target.
+  std::map<std::pair<std::uint32_t, faultgen::Target>, Spot> spots;
   std::unordered_map<std::uint32_t, std::uint32_t> point_of;  ///< register -> module output point
   std::uint32_t output_point = 0;
+
+  const Spot& spot(const faultgen::Fault& fault) const {
+    return spots.at({fault.site, fault.target});
+  }
 };
 
-/// Which trials with weight faults share an inference.
+/// Which trials with faults in parameters share an inference.
 enum class WeightTrials : std::uint8_t {
   alone,        ///< none: Execution::reference
   same_faults,  ///< those whose faults are equal, one row each: Execution::batched
 };
 
+/// Model::largest_magnitudes of a prepared model.
+std::vector<float> largest_magnitudes(const PreparedModel& model, faultgen::Target target,
+                                      std::span<const float> inputs);
+
 /// Runs the whole network for every trial and applies the fault in place: slow, obviously right;
-/// the oracle that other executors are compared with. Neuron trials share a batch, one trial per
-/// row.
+/// the oracle that other executors are compared with. Trials with sound parameters share a batch,
+/// one trial per row.
 class ReferenceExecutor : public Executor {
  public:
   explicit ReferenceExecutor(std::shared_ptr<const PreparedModel> model,

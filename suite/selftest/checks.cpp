@@ -69,9 +69,11 @@ std::string coverage_text(const faultgen::FaultSet& faults) {
   const auto used = [](const auto& list) {
     return std::count_if(list.begin(), list.end(), [](std::uint64_t n) { return n > 0; });
   };
+  const auto layers = std::count_if(faults.sites.begin(), faults.sites.end(), [](const auto& site) {
+    return faultgen::is_default_kind(site.kind, faultgen::Target::neuron);
+  });
   return fmt::format("{} of {} sites, {} of 32 bits, {} of {} fault models", used(counts.per_site),
-                     counts.per_site.size(), used(counts.per_bit), used(counts.per_model),
-                     counts.per_model.size());
+                     layers, used(counts.per_bit), used(counts.per_model), counts.per_model.size());
 }
 
 /// Stops a campaign after some work units.

@@ -60,6 +60,10 @@ class ModelWrapper : public model::Model {
  public:
   explicit ModelWrapper(std::shared_ptr<const model::Model> sound) : sound_(std::move(sound)) {}
   const std::vector<faultgen::Site>& sites() const override { return sound_->sites(); }
+  std::vector<float> largest_magnitudes(faultgen::Target target,
+                                        std::span<const float> inputs) const override {
+    return sound_->largest_magnitudes(target, inputs);
+  }
   const std::vector<model::Point>& points() const override { return sound_->points(); }
   std::size_t classes() const override { return sound_->classes(); }
   std::string sha256() const override { return sound_->sha256(); }

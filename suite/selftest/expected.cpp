@@ -156,7 +156,11 @@ class Chooser {
  public:
   explicit Chooser(const std::vector<faultgen::Site>& sites) : sites_(sites) {
     for (const Target target : {Target::neuron, Target::weight}) {
-      active_.push_back(faultgen::FaultSpace(sites, target).active_sites());
+      std::vector<bool> layers(sites.size());
+      for (std::size_t i = 0; i < sites.size(); ++i) {
+        layers[i] = faultgen::is_default_kind(sites[i].kind, target);
+      }
+      active_.push_back(faultgen::FaultSpace(sites, target, layers).active_sites());
     }
   }
 
@@ -174,7 +178,7 @@ class Chooser {
       const Wanted wanted = i < kPatience ? kWanted[group / 2 % kWanted.size()] : Wanted::any;
       std::vector<Fault> faults = candidate(group, group * kCandidates + i, wanted);
       if (!distinct_places(faults)) continue;
-      auto run = infer(pixels, faults);
+      auto run = infer(pixels, by_call(faults));
       if (run && is_wanted(wanted, golden, *run)) return {std::move(faults), std::move(*run)};
     }
     throw Exception({Errc::internal, "selftest", fmt::format("no faults for group {}", group),
@@ -182,6 +186,16 @@ class Chooser {
   }
 
  private:
+  /// Faults with the numbers of sites that infer() counts: every layer's call is a site of neurons.
+  std::vector<Fault> by_call(std::vector<Fault> faults) const {
+    const std::vector<std::uint32_t>& calls = active_[0];
+    for (Fault& fault : faults) {
+      const auto found = std::find(calls.begin(), calls.end(), fault.site);
+      fault.site = static_cast<std::uint32_t>(found - calls.begin());
+    }
+    return faults;
+  }
+
   /// Candidate number `id`: a fault at the site whose turn it is, and in some groups more.
   std::vector<Fault> candidate(std::uint64_t group, std::uint64_t id, Wanted wanted) const {
     Draws draws(kSeed, Stream::fault_location, id);

@@ -27,6 +27,10 @@ class Watched : public model::Model {
     asked.push_back(options);
     return std::make_unique<Counting>(toy_->make_executor(options));
   }
+  std::vector<float> largest_magnitudes(faultgen::Target target,
+                                        std::span<const float> inputs) const override {
+    return toy_->largest_magnitudes(target, inputs);
+  }
   mutable std::vector<model::ExecutionOptions> asked;
 
  private:

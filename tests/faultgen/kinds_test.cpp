@@ -21,7 +21,8 @@ namespace {
 
 using Bits = std::vector<std::uint32_t>;
 
-/// A convolution of 3 x 4 x 5 neurons and 3 x 2 x 2 x 2 weights, a linear layer of 6, and the input.
+/// A convolution of 3 x 4 x 5 neurons and 3 x 2 x 2 x 2 weights, a linear layer of 6, and the
+/// input.
 std::vector<Site> sites() {
   return {{"input", 0, SiteKind::input, {}, {2, 6, 6}},
           {"features.conv", 0, SiteKind::conv2d, {3, 2, 2, 2}, {3, 4, 5}, {3}, {}, {2, 6, 6}},
@@ -118,14 +119,14 @@ TEST_CASE("globs match as a shell's", "[faultgen][kinds]") {
 }
 
 TEST_CASE("every target has the elements of its tensor", "[faultgen][kinds]") {
-  const auto [target, site, elements] = GENERATE(table<Target, std::uint32_t, std::uint64_t>(
-      {{Target::neuron, 1U, 60U},
-       {Target::weight, 1U, 24U},
-       {Target::bias, 1U, 3U},
-       {Target::site_input, 1U, 72U},
-       {Target::running_mean, 2U, 3U},
-       {Target::running_var, 2U, 3U},
-       {Target::network_input, 0U, 72U}}));
+  const auto [target, site, elements] =
+      GENERATE(table<Target, std::uint32_t, std::uint64_t>({{Target::neuron, 1U, 60U},
+                                                            {Target::weight, 1U, 24U},
+                                                            {Target::bias, 1U, 3U},
+                                                            {Target::site_input, 1U, 72U},
+                                                            {Target::running_mean, 2U, 3U},
+                                                            {Target::running_var, 2U, 3U},
+                                                            {Target::network_input, 0U, 72U}}));
   REQUIRE(site_elements(sites()[site], target) == elements);
   FaultEntry one = entry(target);
   one.sites.assign(4, false);
@@ -363,8 +364,8 @@ TEST_CASE("strata hold what they say, each fault once", "[faultgen][kinds]") {
   REQUIRE(population == (24 + 360) * 3 * 2);
   REQUIRE(strata.size() == (by == StrataBy::network ? 1U : by == StrataBy::site ? 2U : 6U));
   const auto faults = [&] {
-    const FaultSet set = value_or_throw(
-        draw_faults(sites(), {{wanted}, {Policy::per_epoch, 1}, 1, 10, 1, strata}));
+    const FaultSet set =
+        value_or_throw(draw_faults(sites(), {{wanted}, {Policy::per_epoch, 1}, 1, 10, 1, strata}));
     REQUIRE(check_consistent(set, "set"));
     std::set<std::tuple<std::uint32_t, std::uint64_t, std::uint64_t, FaultModel>> distinct;
     for (const Fault& fault : set.faults) {

@@ -45,6 +45,9 @@ model::Work work_of(const std::vector<Fault>& faults) {
   return executor->work().value();
 }
 
+// The input is site 0, the ReLU site 2.
+constexpr std::uint32_t kFirstSite = 1, kSecondSite = 3, kLastSite = 4;
+
 /// Trials of these faults, one each, give by default what the reference executor gives.
 void require_like_reference(const model::Model& model, std::size_t input_elements,
                             const std::vector<Fault>& faults) {
@@ -95,7 +98,7 @@ constexpr std::uint64_t kWhole = kFirst + kSecond + kLast;
 
 TEST_CASE("work is counted as one counts it by hand", "[model]") {
   SECTION("a neuron of the last convolution leaves the linear layer to do") {
-    const auto work = work_of({{1, Target::neuron, FaultModel::bit_flip, 70, 1U << 30}});
+    const auto work = work_of({{kSecondSite, Target::neuron, FaultModel::bit_flip, 70, 1U << 30}});
     REQUIRE(work.golden == kWhole);
     REQUIRE(work.full == kWhole);
     REQUIRE(work.unavoidable == kLast);
@@ -105,32 +108,36 @@ TEST_CASE("work is counted as one counts it by hand", "[model]") {
     // negative one does not.
     std::uint64_t seen = 0;
     for (std::uint64_t element = 9; element < 15; ++element) {  // inside, second line
-      const auto work = work_of({{0, Target::neuron, FaultModel::bit_flip, element, 1U << 30}});
+      const auto work =
+          work_of({{kFirstSite, Target::neuron, FaultModel::bit_flip, element, 1U << 30}});
       if (work.unavoidable == 0) continue;  // masked by the ReLU
       REQUIRE(work.unavoidable == 3 * 9 * 2 * 9 + kLast);
       ++seen;
     }
     REQUIRE(seen > 0);
-    const auto corner = work_of({{0, Target::neuron, FaultModel::stuck_at_0, 0, 0xffffffff}});
+    const auto corner =
+        work_of({{kFirstSite, Target::neuron, FaultModel::stuck_at_0, 0, 0xffffffff}});
     REQUIRE((corner.unavoidable == 0 || corner.unavoidable == 3 * 4 * 2 * 9 + kLast));
   }
   SECTION("a weight of the second one costs its channel") {
-    const auto work = work_of({{1, Target::weight, FaultModel::bit_flip, 0, 1U << 30}});
+    const auto work = work_of({{kSecondSite, Target::weight, FaultModel::bit_flip, 0, 1U << 30}});
     REQUIRE(work.unavoidable == kSecond / 3 + kLast);
   }
   SECTION("a fault that changes nothing costs nothing") {
-    const auto work = work_of({{1, Target::weight, FaultModel::stuck_at_0, 0, 0}});
+    const auto work = work_of({{kSecondSite, Target::weight, FaultModel::stuck_at_0, 0, 0}});
     REQUIRE(work.unavoidable == 0);
   }
 }
 
 TEST_CASE("every site of a plain network is computed by regions or channels", "[model]") {
   const auto explained = small_net()->explain();
-  REQUIRE(explained.size() == 3);
-  REQUIRE_THAT(explained[1].neuron_fault, Catch::StartsWith("region to"));
-  REQUIRE(explained[2].neuron_fault == "dense");
-  REQUIRE(explained[2].weight_fault == "layer");
-  REQUIRE(explained[2].reason == "no rule for windows of aten::linear");
+  REQUIRE(explained.size() == 5);
+  REQUIRE_THAT(explained[kSecondSite].neuron_fault, Catch::StartsWith("region to"));
+  REQUIRE(explained[kLastSite].neuron_fault == "dense");
+  REQUIRE(explained[kLastSite].weight_fault == "layer");
+  REQUIRE(explained[0].neuron_fault.empty());
+  REQUIRE(explained[2].neuron_fault == "row");
+  REQUIRE(explained[kLastSite].reason == "no rule for windows of aten::linear");
 }
 
 TEST_CASE("what a golden block keeps is stated", "[model]") {

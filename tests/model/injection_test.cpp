@@ -46,7 +46,7 @@ at::Tensor plain_lenet(const torch::jit::Module& net, at::Tensor x,
   return linear("fc3", at::relu(linear("fc2", at::relu(linear("fc1", x)))));
 }
 
-/// The fault by integer tensor arithmetic, as an independent definition of the three models.
+/// The fault by integer tensor arithmetic, as an independent definition of three models.
 void apply_by_hand(FaultModel fault, std::uint32_t mask, at::Tensor& tensor, std::int64_t element) {
   at::Tensor bits = tensor.view(at::kInt).flatten();
   const auto m = static_cast<std::int32_t>(mask);
@@ -61,6 +61,8 @@ void apply_by_hand(FaultModel fault, std::uint32_t mask, at::Tensor& tensor, std
     case FaultModel::stuck_at_1:
       one.copy_(at::bitwise_or(one, m));
       break;
+    default:
+      FAIL("no model of bits");
   }
 }
 
@@ -140,8 +142,9 @@ TEST_CASE("a trial leaves no trace: the next one is golden again", "[model]") {
   const auto executor = model->make_executor();
   const at::Tensor input = model::check_input({1, 28, 28}, 4);
   const auto block = executor->golden(test::values_of(input));
-  const Target target = GENERATE(Target::neuron, Target::weight);
-  for (std::uint32_t site = 0; site < model->sites().size(); ++site) {
+  const Target target = GENERATE(Target::neuron, Target::weight, Target::bias, Target::site_input,
+                                 Target::network_input);
+  for (const std::uint32_t site : test::sites_with(*model, target)) {
     const Fault fault{site, target, FaultModel::stuck_at_1, 3, 0x7f800000};
     std::vector<model::Trial> trials;
     for (std::size_t row = 0; row < 4; ++row) {
@@ -167,9 +170,10 @@ TEST_CASE("a trial gives the same bits alone and among others of its batch", "[m
   const std::size_t samples = 23;
   const at::Tensor input = model::check_input({3, 16, 16}, samples);
   const auto block = executor->golden(test::values_of(input));
+  const std::vector<std::uint32_t> weighted = test::sites_with(*model, Target::weight);
   std::vector<Fault> faults;
   for (std::size_t i = 0; i < samples; ++i) {
-    const auto site = static_cast<std::uint32_t>(i % model->sites().size());
+    const std::uint32_t site = weighted[i % weighted.size()];
     // Every third value becomes NaN or Inf, which must not reach a neighbour.
     faults.push_back({site, i % 5 == 4 ? Target::weight : Target::neuron, FaultModel::stuck_at_1,
                       i % 7, i % 3 == 0 ? 0x7f800000ULL : 0x40000000ULL});
@@ -234,7 +238,7 @@ TEST_CASE("a neuron fault of a linear site hits one feature of its own sample on
   const auto executor = model->make_executor();
   const std::size_t samples = 16;
   const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, samples)));
-  const Fault fault{0, Target::neuron, FaultModel::bit_flip, 2, 1U << 31};
+  const Fault fault{1, Target::neuron, FaultModel::bit_flip, 2, 1U << 31};
   std::vector<model::Trial> trials;
   for (std::size_t i = 0; i < samples; ++i) trials.push_back({i, {&fault, 1}});
   const auto results = executor->trials(*block, trials);
@@ -277,7 +281,7 @@ TEST_CASE("a finite fault that overflows later is named where it overflows", "[m
   const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
   const auto executor = model->make_executor();
   const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 1)));
-  const Fault fault{0, Target::neuron, FaultModel::bit_flip, 1, 1U << 30};  // times 2^128
+  const Fault fault{1, Target::neuron, FaultModel::bit_flip, 1, 1U << 30};  // times 2^128
   const std::vector<model::Trial> trials{{0, {&fault, 1}}};
   const auto result = executor->trials(*block, trials).front();
   REQUIRE(std::isfinite(
@@ -304,13 +308,13 @@ TEST_CASE("of several faulty weights the one that is used first is named", "[mod
     const auto result = executor->trials(*block, trials).front();
     return model->points().at(result.first_nonfinite.value()).path;
   };
-  const Fault nan_in_head{1, Target::weight, FaultModel::stuck_at_1, 0, 0x7f800000};
-  const Fault nan_in_first{0, Target::weight, FaultModel::stuck_at_1, 0, 0x7f800000};
+  const Fault nan_in_head{2, Target::weight, FaultModel::stuck_at_1, 0, 0x7f800000};
+  const Fault nan_in_first{1, Target::weight, FaultModel::stuck_at_1, 0, 0x7f800000};
   REQUIRE(first_of({nan_in_head, nan_in_first}) == "first.weight");
   REQUIRE(first_of({nan_in_first, nan_in_head}) == "first.weight");
   REQUIRE(first_of({nan_in_head}) == "head.weight");
   // A finite weight whose consequences overflow before the site of the other one.
-  const Fault large{0, Target::weight, FaultModel::bit_flip, 1, 1U << 30};
+  const Fault large{1, Target::weight, FaultModel::bit_flip, 1, 1U << 30};
   REQUIRE(first_of({nan_in_head, large}) == "gain");
   REQUIRE(first_of({large, nan_in_head}) == "gain");
 }
@@ -331,8 +335,8 @@ TEST_CASE("values that are non-finite in the golden run do not make a trial due"
   bool harmless_seen = false, new_seen = false;
   for (std::size_t row = 0; row < 8; ++row) {
     for (std::uint64_t element = 0; element < 8; ++element) {
-      const Fault small{0, Target::neuron, FaultModel::bit_flip, element, 1};
-      const Fault sign{0, Target::neuron, FaultModel::stuck_at_1, element, 1U << 31};
+      const Fault small{1, Target::neuron, FaultModel::bit_flip, element, 1};
+      const Fault sign{1, Target::neuron, FaultModel::stuck_at_1, element, 1U << 31};
       const std::vector<model::Trial> trials{{row, {&small, 1}}, {row, {&sign, 1}}};
       const auto results = executor->trials(*block, trials);
       REQUIRE(block->row(row).output_finite);
@@ -364,8 +368,8 @@ TEST_CASE("an inference that fails is that trial's failure alone", "[model]") {
   REQUIRE(model->fingerprint().at("rows_per_inference") == "1");
   const auto executor = model->make_executor();
   const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 2)));
-  const Fault nan{0, Target::neuron, FaultModel::stuck_at_1, 0, 0x7fc00000};
-  const Fault sign{0, Target::neuron, FaultModel::bit_flip, 0, 1U << 31};
+  const Fault nan{1, Target::neuron, FaultModel::stuck_at_1, 0, 0x7fc00000};
+  const Fault sign{1, Target::neuron, FaultModel::bit_flip, 0, 1U << 31};
   const std::vector<model::Trial> trials{{0, {&sign, 1}}, {0, {&nan, 1}}, {1, {&sign, 1}}};
   const auto results = executor->trials(*block, trials);
   REQUIRE(results[0].failure == "");
@@ -388,7 +392,7 @@ TEST_CASE("a site that control flow does not run is reported as not reached", "[
   const auto model = value_or_throw(test::save_and_load(net, {1, 1, 1}));
   const auto executor = model->make_executor();
   const auto block = executor->golden(std::vector<float>{1.0F, -200.0F});
-  const Fault fault{0, Target::neuron, FaultModel::bit_flip, 1, 1U << 31};
+  const Fault fault{1, Target::neuron, FaultModel::bit_flip, 1, 1U << 31};
   const std::vector<model::Trial> trials{{0, {&fault, 1}}, {1, {&fault, 1}}};
   const auto results = executor->trials(*block, trials);
   REQUIRE(results[0].injections[0].reached);
@@ -402,7 +406,9 @@ TEST_CASE("each call of a module is a neuron site of its own, with one weight", 
   const auto model = value_or_throw(test::save_and_load(net, {3, 8, 8}, 1));
   std::vector<std::string> names;
   for (const auto& site : model->sites()) names.push_back(faultgen::site_name(site));
-  REQUIRE(names == std::vector<std::string>{"conv", "conv#1", "conv#2", "head"});
+  REQUIRE(names == std::vector<std::string>{"input", "conv", "(activation 0)", "conv#1",
+                                            "(activation 0)#1", "conv#2", "(activation 0)#2",
+                                            "head"});
   const faultgen::FaultSpace weights(model->sites(), Target::weight);
   REQUIRE(weights.total_elements() == 3 * 3 * 3 * 3 + 6 * 3);
 
@@ -411,7 +417,7 @@ TEST_CASE("each call of a module is a neuron site of its own, with one weight", 
   const auto block = executor->golden(test::values_of(input));
   const auto conv = net.attr("conv").toModule(), head = net.attr("head").toModule();
   for (std::uint32_t call = 0; call < 3; ++call) {
-    const Fault fault{call, Target::neuron, FaultModel::bit_flip, 17, 1U << 30};
+    const Fault fault{1 + 2 * call, Target::neuron, FaultModel::bit_flip, 17, 1U << 30};
     const std::vector<model::Trial> trials{{0, {&fault, 1}}};
     at::Tensor x = input;
     for (std::uint32_t i = 0; i < 3; ++i) {
@@ -445,10 +451,11 @@ TEST_CASE("a fault that changes no bit changes nothing, in any memory layout", "
   const auto executor = model->make_executor();
   const auto block = executor->golden(test::values_of(model::check_input({3, 9, 9}, 16)));
   const FaultModel kind = GENERATE(FaultModel::stuck_at_0, FaultModel::stuck_at_1);
+  const std::vector<std::uint32_t> weighted = test::sites_with(*model, Target::weight);
   for (const Target target : {Target::neuron, Target::weight}) {
     std::vector<Fault> faults;
     for (std::uint64_t i = 0; i < 64; ++i) {
-      faults.push_back({static_cast<std::uint32_t>(i % 3), target, kind, i % 40, 1ULL << (i % 32)});
+      faults.push_back({weighted[i % 3], target, kind, i % 40, 1ULL << (i % 32)});
       if (model->sites()[faults.back().site].path == "head") faults.back().element %= 5;
     }
     std::vector<model::Trial> trials;
@@ -485,7 +492,7 @@ TEST_CASE("a weight that is used twice is faulty in both uses", "[model]") {
   const auto executor = model->make_executor();
   const at::Tensor input = model::check_input({1, 2, 2}, 1);
   const auto block = executor->golden(test::values_of(input));
-  const Fault fault{0, Target::weight, FaultModel::bit_flip, 5, 1U << 30};
+  const Fault fault{1, Target::weight, FaultModel::bit_flip, 5, 1U << 30};
   const std::vector<model::Trial> trials{{0, {&fault, 1}}};
   const auto twice = net.attr("twice").toModule();
   at::Tensor weight = twice.attr("weight").toTensor().clone();
@@ -518,7 +525,7 @@ TEST_CASE("tensors in tuples, lists and dictionaries are monitored; large double
   const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
   const auto executor = model->make_executor();
   const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 1)));
-  const Fault fault{0, Target::neuron, FaultModel::bit_flip, 1, 1U << 30};
+  const Fault fault{1, Target::neuron, FaultModel::bit_flip, 1, 1U << 30};
   const std::vector<model::Trial> trials{{0, {&fault, 1}}};
   const auto result = executor->trials(*block, trials).front();
   if (is_double) {
@@ -538,7 +545,7 @@ TEST_CASE("batched execution gives the results of the reference, bit by bit", "[
   const auto model = value_or_throw(test::save_and_load(net, shape, 4));
   const auto input = model::check_input(shape, 7);
   std::vector<std::vector<Fault>> groups;
-  for (std::uint32_t site = 0; site < model->sites().size(); ++site) {
+  for (const std::uint32_t site : test::sites_with(*model, Target::neuron)) {
     const Fault neuron{site, Target::neuron, FaultModel::bit_flip, 1, 1U << 29};
     groups.push_back({neuron});
     if (faultgen::site_elements(model->sites()[site], Target::weight) == 0) continue;
@@ -589,8 +596,8 @@ TEST_CASE("batched execution puts a faulty weight in place once for all samples 
   const auto model = value_or_throw(test::save_and_load(
       b.finish("  return self.head.forward(torch.flatten(x, 1))\n"), {1, 2, 2}, 4));
   const auto input = model::check_input({1, 2, 2}, 10);
-  const Fault first{0, Target::weight, counted, 0, 1U << 31};
-  const Fault second{0, Target::weight, counted, 5, 1U << 31};
+  const Fault first{1, Target::weight, counted, 0, 1U << 31};
+  const Fault second{1, Target::weight, counted, 5, 1U << 31};
   const Fault copy = first;  // what counts is what the faults are, not where they are kept
   std::vector<model::Trial> trials;
   for (std::size_t row = 0; row < 10; ++row) {
@@ -622,8 +629,8 @@ TEST_CASE("a faulty weight does not hide that an earlier neuron turned non-finit
   const auto executor =
       model->make_executor({.execution = model::Execution::reference, .parts = {}});
   const auto block = executor->golden(test::values_of(model::check_input({1, 2, 2}, 1)));
-  const std::vector<Fault> group{{1, Target::weight, FaultModel::stuck_at_1, 0, 0x7f800000},
-                                 {0, Target::neuron, FaultModel::stuck_at_1, 0, 0x7f800000}};
+  const std::vector<Fault> group{{2, Target::weight, FaultModel::stuck_at_1, 0, 0x7f800000},
+                                 {1, Target::neuron, FaultModel::stuck_at_1, 0, 0x7f800000}};
   const std::vector<model::Trial> trials{{0, group}};
   const auto result = executor->trials(*block, trials).front();
   REQUIRE((model->points().at(result.first_nonfinite.value()) ==
@@ -673,9 +680,12 @@ TEST_CASE("a trace compares each site with golden as plain tensors do", "[model]
         faulty.push_back(y.clone());
       },
       "fc1", weight);
-  REQUIRE(trace.sites.size() == 5);
-  for (std::size_t site = 0; site < 5; ++site) {
-    const at::Tensor a = golden[site].flatten(), b = faulty[site].flatten();
+  REQUIRE(trace.sites.size() == model->sites().size());
+  const std::vector<std::uint32_t> layers = test::sites_with(*model, Target::weight);
+  REQUIRE(layers.size() == 5);
+  for (std::size_t layer = 0; layer < 5; ++layer) {
+    const std::uint32_t site = layers[layer];
+    const at::Tensor a = golden[layer].flatten(), b = faulty[layer].flatten();
     const at::Tensor finite = at::isfinite(b);
     const at::Tensor distance =
         at::abs(b.to(at::kDouble) - a.to(at::kDouble)).masked_select(finite);
@@ -691,9 +701,11 @@ TEST_CASE("a trace compares each site with golden as plain tensors do", "[model]
     REQUIRE(seen.max_abs.value_or(0) ==
             (distance.numel() == 0 ? 0.0 : distance.max().item<double>()));
   }
+  REQUIRE(trace.sites[0].elements == 28 * 28);  // the input
   REQUIRE(trace.sites[0].differing == 0);
-  REQUIRE(trace.sites[1].differing == 1);
-  REQUIRE(trace.sites[4].differing == 10);
+  REQUIRE(trace.sites[layers[0]].differing == 0);
+  REQUIRE(trace.sites[layers[1]].differing == 1);
+  REQUIRE(trace.sites[layers[4]].differing == 10);
 }
 
 TEST_CASE("a trace gives the result of the trial, whatever else is in the batch",
@@ -705,7 +717,7 @@ TEST_CASE("a trace gives the result of the trial, whatever else is in the batch"
   const at::Tensor input = model::check_input({3, 16, 16}, 5);
   const auto block = executor->golden(test::values_of(input));
   std::vector<Fault> faults;
-  for (std::uint32_t site = 0; site < model->sites().size(); ++site) {
+  for (const std::uint32_t site : test::sites_with(*model, Target::neuron)) {
     for (const unsigned bit : {3U, 22U, 30U}) {
       faults.push_back({site, Target::neuron, FaultModel::bit_flip, 5U * site % 7U, 1U << bit});
     }

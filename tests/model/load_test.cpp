@@ -34,16 +34,25 @@ std::string replaced(std::string bytes, const std::string& from, const std::stri
 
 }  // namespace
 
-TEST_CASE("sites list path, kind, weight and output shape", "[model]") {
+TEST_CASE("sites list path, kind and shapes in execution order", "[model]") {
   const auto model = value_or_throw(test::save_and_load(test::residual_net(), {3, 16, 16}));
   REQUIRE(model->classes() == 10);
+  using faultgen::SiteKind;
+  const std::vector<std::int64_t> in{3, 16, 16}, wide{8, 16, 16}, narrow{16, 8, 8};
   const std::vector<faultgen::Site> expected{
-      {"stem", 0, faultgen::SiteKind::conv2d, {8, 3, 3, 3}, {8, 16, 16}},
-      {"conv1", 0, faultgen::SiteKind::conv2d, {8, 8, 3, 3}, {8, 16, 16}},
-      {"conv2", 0, faultgen::SiteKind::conv2d, {16, 8, 3, 3}, {16, 8, 8}},
-      {"shortcut", 0, faultgen::SiteKind::conv2d, {16, 8, 1, 1}, {16, 8, 8}},
-      {"head", 0, faultgen::SiteKind::linear, {10, 16}, {10}}};
-  REQUIRE((model->sites() == expected));
+      {"input", 0, SiteKind::input, {}, in},
+      {"stem", 0, SiteKind::conv2d, {8, 3, 3, 3}, wide, {8}, {}, in},
+      {"bn0", 0, SiteKind::batch_norm, {8}, wide, {8}, {8}, wide},
+      {"(activation 0)", 0, SiteKind::activation, {}, wide, {}, {}, wide},
+      {"conv1", 0, SiteKind::conv2d, {8, 8, 3, 3}, wide, {8}, {}, wide},
+      {"bn1", 0, SiteKind::batch_norm, {8}, wide, {8}, {8}, wide},
+      {"(activation 1)", 0, SiteKind::activation, {}, wide, {}, {}, wide},
+      {"conv2", 0, SiteKind::conv2d, {16, 8, 3, 3}, narrow, {16}, {}, wide},
+      {"bn2", 0, SiteKind::batch_norm, {16}, narrow, {16}, {16}, narrow},
+      {"shortcut", 0, SiteKind::conv2d, {16, 8, 1, 1}, narrow, {16}, {}, wide},
+      {"(activation 2)", 0, SiteKind::activation, {}, narrow, {}, {}, narrow},
+      {"head", 0, SiteKind::linear, {10, 16}, {10}, {10}, {}, {16}}};
+  test::require_sites(*model, expected);
 }
 
 TEST_CASE("sites are found in every form that exporters write", "[model]") {
@@ -66,30 +75,31 @@ TEST_CASE("sites are found in every form that exporters write", "[model]") {
   weighted("conv3", "torch.conv3d(x, self.weight, self.bias)", {4, 1, 1, 1, 1}, 4);
   weighted("addmm", "torch.addmm(self.bias, x, torch.t(self.weight))", {5, 24}, 5);
   weighted("tokens", "torch.linear(x, self.weight, self.bias)", {2, 1}, 2);
+  weighted("product", "torch.matmul(x, torch.t(self.weight)) + self.bias", {10, 10}, 10);
   const auto net = b.finish(
       "  x = self.transposed.forward(self.traced_conv.forward(x))\n"    // 3x2x2
       "  x = self.conv1.forward(torch.flatten(x, 2))\n"                 // 2x3
       "  x = self.conv3.forward(torch.reshape(x, [-1, 1, 1, 2, 3]))\n"  // 4x1x2x3
       "  x = self.addmm.forward(torch.flatten(x, 1))\n"                 // 5
       "  x = self.tokens.forward(torch.unsqueeze(x, 2))\n"              // 5x2
-      "  x = torch.linear(torch.flatten(x, 1), torch.ones([3, 10]))\n"  // no parameter
+      "  x = self.product.forward(torch.flatten(x, 1))\n"               // 10
+      "  x = torch.linear(x, torch.ones([3, 10]))\n"                    // no parameter
       "  return x\n");
   const auto model = value_or_throw(test::save_and_load(net, {1, 2, 2}));
   using faultgen::SiteKind;
-  const std::vector<faultgen::Site> expected{
-      {"traced_conv", 0, SiteKind::conv2d, {2, 1, 1, 1}, {2, 2, 2}},
-      {"conv1", 0, SiteKind::conv1d, {2, 3, 2}, {2, 3}},
-      {"conv3", 0, SiteKind::conv3d, {4, 1, 1, 1, 1}, {4, 1, 2, 3}},
-      {"addmm", 0, SiteKind::linear, {5, 24}, {5}},
-      {"tokens", 0, SiteKind::linear, {2, 1}, {5, 2}},
-      {"(linear 0)", 0, SiteKind::linear, {}, {3}}};
-  for (std::size_t i = 0; i < model->sites().size(); ++i) {
-    INFO(faultgen::site_name(model->sites()[i]));
-    REQUIRE((model->sites()[i] == expected.at(i)));
-  }
-  REQUIRE(model->sites().size() == expected.size());
+  test::require_sites(
+      *model,
+      {{"input", 0, SiteKind::input, {}, {1, 2, 2}},
+       {"traced_conv", 0, SiteKind::conv2d, {2, 1, 1, 1}, {2, 2, 2}, {2}, {}, {1, 2, 2}},
+       {"transposed", 0, SiteKind::conv_transpose2d, {2, 3, 1, 1}, {3, 2, 2}, {3}, {}, {2, 2, 2}},
+       {"conv1", 0, SiteKind::conv1d, {2, 3, 2}, {2, 3}, {2}, {}, {3, 4}},
+       {"conv3", 0, SiteKind::conv3d, {4, 1, 1, 1, 1}, {4, 1, 2, 3}, {4}, {}, {1, 1, 2, 3}},
+       {"addmm", 0, SiteKind::linear, {5, 24}, {5}, {5}, {}, {24}},
+       {"tokens", 0, SiteKind::linear, {2, 1}, {5, 2}, {2}, {}, {5, 1}},
+       {"product", 0, SiteKind::linear, {10, 10}, {10}, {}, {}, {10}},
+       {"(linear 0)", 0, SiteKind::linear, {}, {3}, {}, {}, {10}}});
   const faultgen::FaultSpace weights(model->sites(), faultgen::Target::weight);
-  REQUIRE(weights.total_elements() == 2 + 12 + 4 + 120 + 2);
+  REQUIRE(weights.total_elements() == 2 + 6 + 12 + 4 + 120 + 2 + 100);
 }
 
 TEST_CASE("outputs of all module calls and the final output are monitored", "[model]") {
@@ -240,9 +250,10 @@ TEST_CASE("what has no site is said", "[model]") {
   test::NetBuilder b;
   b.net().register_parameter("table", b.values({4, 3}), false);
   const auto loaded = value_or_throw(test::save_and_load(
-      b.finish("  return torch.matmul(torch.flatten(x, 1), self.table)\n"), {1, 2, 2}));
-  REQUIRE(loaded->sites().empty());
-  REQUIRE_THAT(loaded->notices().back(), Catch::Contains("aten::matmul"));
+      b.finish("  return torch.einsum(\"bi,ij->bj\", [torch.flatten(x, 1), self.table])\n"),
+      {1, 2, 2}));
+  REQUIRE(loaded->sites().size() == 1);
+  REQUIRE_THAT(loaded->notices().back(), Catch::Contains("weights and outputs of: aten::einsum"));
 }
 
 TEST_CASE("an output that is no batch of scores is refused with its shape", "[model][error]") {

@@ -3,8 +3,10 @@
 #include "suite/model/load.hpp"
 #include "tests/base/temp_directory.hpp"
 
+#include <catch2/catch.hpp>
 #include <torch/script.h>
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,6 +30,19 @@ inline std::uint32_t site_of(const model::Model& model, const std::string& name)
     if (faultgen::site_name(model.sites()[i]) == name) return i;
   }
   throw std::runtime_error("no site " + name);
+}
+
+inline void require_sites(const model::Model& model, const std::vector<faultgen::Site>& expected) {
+  for (std::size_t i = 0; i < std::min(model.sites().size(), expected.size()); ++i) {
+    INFO(faultgen::site_name(model.sites()[i]));
+    REQUIRE((model.sites()[i] == expected[i]));
+  }
+  REQUIRE(model.sites().size() == expected.size());
+}
+
+/// Sites with elements that faults of `target` can hit.
+inline std::vector<std::uint32_t> sites_with(const model::Model& model, faultgen::Target target) {
+  return faultgen::FaultSpace(model.sites(), target).active_sites();
 }
 
 inline std::span<const float> values_of(const at::Tensor& tensor) {

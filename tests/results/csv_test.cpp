@@ -126,7 +126,8 @@ TEST_CASE("trials.csv joins the faults of a group", "[results]") {
   all.trials[0].n_faults = faults.groups[0].n_faults = 3;
   faults.faults[1].site = 2;
   faults.faults[2].bit_mask = 0x80000009;
-  all.injections.insert(all.injections.begin() + 1, {{0, 1, 1, 0, 0, 0}, {0, 2, 1, 1, 0x1, 0x80000008}});
+  all.injections.insert(all.injections.begin() + 1,
+                        {{0, 1, 1, 0, 0, 0}, {0, 2, 1, 1, 0x1, 0x80000008}});
   auto records = parse(trials_csv(all, faults));
   REQUIRE(records[0]["fault_site"] == "conv1;fc#1;conv1");
   REQUIRE(records[0]["fault_element"] == "100;101;102");

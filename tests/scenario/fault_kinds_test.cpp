@@ -49,10 +49,11 @@ std::uint64_t drawn(const faultgen::FaultPlan& plan) {
 TEST_CASE("statistical samples have the published sizes", "[scenario][sampling]") {
   const auto [strata, expected] = GENERATE(table<std::string, std::uint64_t>(
       {{"network", 16'625}, {"site", 307'649}, {"site_bit", 4'885'632}}));
-  const auto plan = plan_of("faults: {target: weights, model: stuck_at, policy: per_epoch}\n"
-                            "sampling: {method: statistical, t: 2.58, strata: " +
-                                strata + "}\n",
-                            resnet20());
+  const auto plan = plan_of(
+      "faults: {target: weights, model: stuck_at, policy: per_epoch}\n"
+      "sampling: {method: statistical, t: 2.58, strata: " +
+          strata + "}\n",
+      resnet20());
   std::uint64_t population = 0;
   for (const auto& stratum : plan.strata) population += stratum.population;
   REQUIRE(population == 17'173'504);
@@ -73,16 +74,14 @@ TEST_CASE("an exhaustive plan has every fault, one without replacement as many a
 TEST_CASE("data-aware sizes go by how far a flip moves the weights", "[scenario][sampling]") {
   const std::vector<Site> sites{{"a", 0, SiteKind::linear, {1000}, {1}}};
   ModelFacts facts;
-  facts.parameter = [](std::uint32_t, faultgen::Target) {
-    return std::vector<float>(1000, 0.5F);
-  };
+  facts.parameter = [](std::uint32_t, faultgen::Target) { return std::vector<float>(1000, 0.5F); };
   const auto plan = plan_of(
       "faults: {target: weights, policy: per_epoch}\n"
       "sampling: {method: statistical, strata: site_bit, data_aware: on, minimum: 2}\n",
       sites, facts);
   REQUIRE(plan.strata.size() == 32);
-  REQUIRE(plan.strata[0].size == 2);      // the least distance: assumed harmless, tested all the same
-  REQUIRE(plan.strata[30].size > 900);    // 0.5 becomes 2^127: the most that is asked for
+  REQUIRE(plan.strata[0].size == 2);    // the least distance: assumed harmless, tested all the same
+  REQUIRE(plan.strata[30].size > 900);  // 0.5 becomes 2^127: the most that is asked for
   REQUIRE(plan.strata[22].size == 2);
 }
 
@@ -118,18 +117,19 @@ TEST_CASE("weights of sites are patterns, the last that fits holds", "[scenario]
   const std::vector<Site> sites{{"a.conv", 0, SiteKind::linear, {3, 2}, {3}},
                                 {"a.fc", 0, SiteKind::linear, {2, 3}, {2}},
                                 {"b", 0, SiteKind::linear, {2, 3}, {2}}};
-  const auto entry = plan_of("faults: {draw: weighted_sites, site_weights: [a.*=2, '*fc=0.5']}\n",
-                             sites)
-                         .entries.front();
+  const auto entry =
+      plan_of("faults: {draw: weighted_sites, site_weights: [a.*=2, '*fc=0.5']}\n", sites)
+          .entries.front();
   REQUIRE(entry.site_weights == std::vector<double>{2, 0.5, 0});
 }
 
 TEST_CASE("each kind of faults has its own entry", "[scenario][kinds]") {
   const std::vector<Site> sites{{"a", 0, SiteKind::linear, {3, 2}, {3}, {3}}};
-  const auto plan = plan_of("faults:\n"
-                            "  - {target: weights, bits: sign, policy: per_epoch, epochs: 4}\n"
-                            "  - {target: biases, model: set_value, value: 1.5, per_group: 2}\n",
-                            sites);
+  const auto plan = plan_of(
+      "faults:\n"
+      "  - {target: weights, bits: sign, policy: per_epoch, epochs: 4}\n"
+      "  - {target: biases, model: set_value, value: 1.5, per_group: 2}\n",
+      sites);
   REQUIRE(plan.epochs == 4);
   REQUIRE(plan.entries.size() == 2);
   REQUIRE(plan.entries[0].bits == std::vector<std::uint32_t>{31});

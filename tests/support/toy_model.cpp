@@ -1,6 +1,7 @@
 #include "tests/support/toy_model.hpp"
 
 #include "faultgen/bits.hpp"
+#include "suite/model/evidence.hpp"
 #include "suite/model/trace.hpp"
 
 #include <algorithm>
@@ -122,16 +123,12 @@ class ToyRun {
 
   Injection apply(const Fault& fault, std::span<float> tensor) const {
     const std::size_t shift = defect_ == Defect::wrong_element ? 1 : 0;
-    float& value = tensor[(fault.element + shift) % tensor.size()];
-    Fault shifted = fault;
-    if (defect_ == Defect::wrong_bit) {
-      const auto mask = static_cast<std::uint32_t>(fault.bit_mask);
-      shifted.bit_mask = (mask << 1U) | (mask >> 31U);
-    }
-    const std::uint64_t before = faultgen::encode(fault.storage, value);
-    const std::uint64_t after = faultgen::apply(shifted, before);
-    if (after != before) value = faultgen::decode(fault.storage, after);
-    return {true, before, after};
+    Fault applied = fault;
+    const auto mask = static_cast<std::uint32_t>(fault.bit_mask);
+    if (defect_ == Defect::wrong_bit) applied.bit_mask = (mask << 1U) | (mask >> 31U);
+    Injection injection;
+    model::inject(applied, &tensor[(fault.element + shift) % tensor.size()], injection);
+    return injection;
   }
 
   void watch_weights(std::uint32_t site, std::uint32_t point, std::span<const float> weights) {
@@ -232,6 +229,15 @@ class ToyExecutor : public model::Executor {
   std::vector<Fault> left_behind_;
 };
 
+/// Largest finite magnitude.
+float largest(std::span<const float> values) {
+  float found = 0;
+  for (const float value : values) {
+    if (std::isfinite(value)) found = std::max(found, std::abs(value));
+  }
+  return found;
+}
+
 class ToyModel : public model::Model {
  public:
   explicit ToyModel(ToySettings settings) : settings_(std::move(settings)) {}
@@ -258,24 +264,18 @@ class ToyModel : public model::Model {
   }
   std::vector<float> largest_magnitudes(Target target,
                                         std::span<const float> inputs) const override {
-    std::vector<float> largest(sites_.size(), 0.0F);
-    const auto look = [&](std::size_t site, std::span<const float> values) {
-      for (const float value : values) {
-        if (std::isfinite(value)) largest[site] = std::max(largest[site], std::abs(value));
-      }
-    };
     const ToyParameters parameters = toy_parameters();
     if (target == Target::weight) {
-      look(0, parameters.weight1);
-      look(1, parameters.weight2);
+      return {largest(parameters.weight1), largest(parameters.weight2)};
     }
+    std::vector<float> found(sites_.size());
     for (std::size_t i = 0; target == Target::neuron && i < inputs.size(); i += kToyInputs) {
       const std::span<const float, kToyInputs> input(inputs.data() + i, kToyInputs);
-      const Activations run = forward(parameters, input, [](std::uint32_t, std::span<float>) {});
-      look(0, run.fc1);
-      look(1, run.fc2);
+      forward(parameters, input, [&](std::uint32_t site, std::span<float> output) {
+        found[site] = std::max(found[site], largest(output));
+      });
     }
-    return largest;
+    return found;
   }
   std::vector<model::SiteExecution> explain(const model::ExecutionOptions&) const override {
     return settings_.explanation;
