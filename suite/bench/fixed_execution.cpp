@@ -61,6 +61,9 @@ class FixedExecution : public model::Model {
   model::KeptActivations kept_activations(const model::ExecutionOptions& wanted) const override {
     return inner_->kept_activations(chosen(wanted));
   }
+  std::vector<float> parameter(std::uint32_t site, faultgen::Target target) const override {
+    return inner_->parameter(site, target);
+  }
   std::vector<float> largest_magnitudes(faultgen::Target target,
                                         std::span<const float> inputs) const override {
     return inner_->largest_magnitudes(target, inputs);

@@ -348,9 +348,7 @@ void IncrementalPlan::find_kept() {
   registers_[model_->program.input_register()].kept = true;
   registers_[model_->program.output_register()].kept = true;
   for (const auto& [key, spot] : model_->spots) {
-    if (!faultgen::is_parameter(key.second) && registers_[spot.index].data) {
-      keep_for_faults(spot.index);
-    }
+    if (!faultgen::is_parameter(key.second) && can_start(spot.index)) keep_for_faults(spot.index);
   }
   for (std::uint32_t i = 0; i < registers_.size(); ++i) {
     const RegisterInfo& info = registers_[i];

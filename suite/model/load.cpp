@@ -266,8 +266,8 @@ class Discovery {
       executions.push_back(kNoSite);
       return;
     }
-    executions.push_back(static_cast<std::uint32_t>(model_.sites.size()));
     add_site(site, output, registers);
+    executions.push_back(static_cast<std::uint32_t>(model_.sites.size() - 1));
   }
 
   void add_site(const SiteInstruction& found, const at::Tensor& output,

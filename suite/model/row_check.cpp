@@ -16,6 +16,8 @@
 namespace bitquake::model {
 namespace {
 
+namespace prim = c10::prim;
+
 /// A change to the rows of a batch: row i becomes row `source[i]`, or a row of extreme values.
 struct Disturbance {
   static constexpr std::int64_t kExtreme = -1;
@@ -94,6 +96,32 @@ bool yields_tensors(const Instruction& step) {
                      [](const auto* v) { return v->type()->isSubtypeOf(*c10::TensorType::get()); });
 }
 
+/// Whether an operator reads a value, be it out of a tuple.
+bool is_read(const torch::jit::Value* value) {
+  const auto reads = [](const torch::jit::Use& use) {
+    if (use.user->kind() != prim::TupleConstruct) return true;
+    const auto& tuple_uses = use.user->output()->uses();
+    return std::any_of(tuple_uses.begin(), tuple_uses.end(), [&](const torch::jit::Use& next) {
+      if (next.user->kind() == prim::TupleUnpack) return is_read(next.user->outputs()[use.offset]);
+      if (next.user->kind() != prim::TupleIndex) return true;
+      const auto index = torch::jit::toIValue(next.user->input(1));
+      return !index || index->toInt() < 0 ||
+             index->toInt() == static_cast<std::int64_t>(use.offset);
+    });
+  };
+  return std::any_of(value->uses().begin(), value->uses().end(), reads);
+}
+
+/// Outputs that something reads: the last states of an LSTM are laid out otherwise than its output,
+/// which matters to their readers only.
+std::vector<std::size_t> used_outputs(const Instruction& step) {
+  std::vector<std::size_t> used;
+  for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+    if (is_read(step.node->outputs()[i])) used.push_back(i);
+  }
+  return used;
+}
+
 /// Examines instructions one after the other while the program runs.
 class Examiner {
  public:
@@ -104,7 +132,8 @@ class Examiner {
     // In-place operators have overwritten their input by now; the check of the whole network covers
     // them, as it does list and tuple bookkeeping.
     if (step.kind != Instruction::Kind::operation || !step.from_data || is_mutable(step) ||
-        builds_container(*step.node) || !yields_tensors(step) || step.outputs.empty()) {
+        builds_container(*step.node) || step.node->kind() == prim::TupleIndex ||
+        !yields_tensors(step) || step.outputs.empty()) {
       return;
     }
     Verdict& verdict = verdicts_[step.node];
@@ -143,10 +172,11 @@ class Examiner {
       batched.push_back(data);
     }
     std::vector<at::Tensor> original;
-    for (const std::uint32_t index : step.outputs) {
-      original.push_back(registers[index].toTensor());
+    for (const std::size_t i : used_outputs(step)) {
+      original.push_back(registers[step.outputs[i]].toTensor());
       if (!has_rows(original.back(), rows_)) return Verdict::impossible;
     }
+    if (original.empty()) return Verdict::independent;
     const bool independent =
         std::all_of(disturbances_.begin(), disturbances_.end(), [&](const Disturbance& how) {
           const auto disturbed = rerun(step, registers, batched, [&](const at::Tensor& tensor) {
@@ -178,7 +208,7 @@ class Examiner {
     }
     step.operation(stack);
     std::vector<at::Tensor> outputs;
-    for (std::size_t i = 0; i < step.outputs.size(); ++i) outputs.push_back(stack[i].toTensor());
+    for (const std::size_t i : used_outputs(step)) outputs.push_back(stack[i].toTensor());
     return outputs;
   }
 
@@ -237,8 +267,9 @@ class Examiner {
     } catch (const std::exception&) {
       return false;  // the operation does not take a batch of one
     }
+    const std::vector<std::size_t> used = used_outputs(step);
     for (std::size_t i = 0; i < original.size(); ++i) {
-      if (!nearly_equal(original[i], copy[step.outputs[i]].toTensor())) return false;
+      if (!nearly_equal(original[i], copy[step.outputs[used[i]]].toTensor())) return false;
     }
     batched_[step.node] = batched;
     return true;

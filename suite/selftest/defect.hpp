@@ -60,6 +60,9 @@ class ModelWrapper : public model::Model {
  public:
   explicit ModelWrapper(std::shared_ptr<const model::Model> sound) : sound_(std::move(sound)) {}
   const std::vector<faultgen::Site>& sites() const override { return sound_->sites(); }
+  std::vector<float> parameter(std::uint32_t site, faultgen::Target target) const override {
+    return sound_->parameter(site, target);
+  }
   std::vector<float> largest_magnitudes(faultgen::Target target,
                                         std::span<const float> inputs) const override {
     return sound_->largest_magnitudes(target, inputs);

@@ -22,7 +22,7 @@ TEST_CASE("a fault set is generated, shown and exported", "[cli]") {
   REQUIRE(holds(shown.out, "faults       200 in 200 groups, 2 epochs, policy per_image\n"));
   REQUIRE(holds(shown.out, "target       neurons 200\n"));
   REQUIRE(holds(shown.out, "fault model  bit_flip 200\n"));
-  REQUIRE(holds(shown.out, "\nconv1  conv2d"));
+  REQUIRE(holds(shown.out, "\nconv1      conv2d"));
   REQUIRE(holds(shown.out, "\n31       sign"));
 
   const Finished exported = workspace.bitquake({"faults", "export", "set.h5"});

@@ -13,7 +13,7 @@ TEST_CASE("init writes a scenario that runs at once, from elsewhere too", "[cli]
       words("init model.pt --data images labels --mean 0.2860 --std 0.3530 -o new/my.yaml"));
   CAPTURE(init.err);
   REQUIRE(init.exit_code == 0);
-  REQUIRE(holds(init.out, "model        ../model.pt: 10 classes, 5 sites\n"));
+  REQUIRE(holds(init.out, "model        ../model.pt: 10 classes, 10 sites\n"));
   REQUIRE(holds(init.out, "input        1x28x28\n"));
   REQUIRE(holds(init.out, "output       logits\n"));
   REQUIRE(holds(init.out, "OK  next: bitquake check new/my.yaml, then bitquake run new/my.yaml\n"));

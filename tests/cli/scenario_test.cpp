@@ -82,7 +82,7 @@ TEST_CASE("check says what would be run and gives the command for it", "[cli]") 
   const Finished got = workspace.bitquake(
       {"check", "scenario.yaml", "--samples", "7", "-j", "2", "--set", "faults.bits=[30, 31]"});
   REQUIRE(got.exit_code == 0);
-  REQUIRE(holds(got.out, "model       model.pt: 10 classes, 5 sites\n"));
+  REQUIRE(holds(got.out, "model       model.pt: 10 classes, 10 sites\n"));
   REQUIRE(holds(got.out, "data        noise: 7 samples\n"));
   // 4,704 + 1,600 + 120 + 84 + 10 outputs of LeNet-5's layers.
   REQUIRE(holds(got.out, "population  6,518 neurons in 5 sites x 2 bits = 13,036 single faults\n"));

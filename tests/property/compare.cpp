@@ -12,8 +12,8 @@ namespace {
 
 using faultgen::Fault;
 
-bool is_nan(std::uint64_t bits) {
-  return std::isnan(faultgen::from_bits(static_cast<std::uint32_t>(bits)));
+bool is_nan(const Fault& fault, std::uint64_t bits) {
+  return std::isnan(faultgen::decode(fault.storage, bits));
 }
 
 /// Whether fault `i` comes after another one of the same element.
@@ -39,7 +39,8 @@ std::string text(const std::optional<std::uint32_t>& point) {
 
 bool met_nan(const model::Trial& trial, const model::TrialResult& result) {
   for (std::size_t i = 0; i < result.injections.size(); ++i) {
-    if (is_nan(result.injections[i].original_bits) && !has_predecessor(trial.faults, i)) {
+    if (is_nan(trial.faults[i], result.injections[i].original_bits) &&
+        !has_predecessor(trial.faults, i)) {
       return true;
     }
   }
@@ -91,13 +92,13 @@ std::string describe(const model::Trial& trial, std::span<const faultgen::Site> 
   std::string all = fmt::format("sample {}", trial.golden_row);
   for (const Fault& fault : trial.faults) {
     const faultgen::Site& site = sites[fault.site];
-    all += fmt::format(
-        ", {} {}[{}] {} {:#010x}", fault.target == faultgen::Target::neuron ? "neuron" : "weight",
-        faultgen::site_name(site),
-        fmt::join(
-            faultgen::element_index(faultgen::tensor_shape(site, fault.target), fault.element),
-            ","),
-        faultgen::fault_model_info(fault.model).name, fault.bit_mask);
+    all += fmt::format(", {} {}[{}] {} {} {:#010x} {:#010x}",
+                       name_of(faultgen::kTargets, fault.target), faultgen::site_name(site),
+                       fmt::join(faultgen::element_index(faultgen::tensor_shape(site, fault.target),
+                                                         fault.element),
+                                 ","),
+                       name_of(faultgen::kNumberFormats, fault.storage.format),
+                       faultgen::fault_model_info(fault.model).name, fault.bit_mask, fault.value);
   }
   return all;
 }

@@ -251,6 +251,15 @@ TEST_CASE("every executor gives the results of the reference on random networks"
                            "torch.softmax",
                            "torch.log_softmax",
                            "torch.flatten",
+                           "torch.layer_norm",
+                           "torch.bmm",
+                           "torch._scaled_dot_product_attention",
+                           "torch.lstm",
+                           "torch.gru",
+                           "torch.embedding",
+                           "torch.conv1d",
+                           "torch.conv_transpose2d",
+                           "torch.prelu",
                            ".view(",
                            "BatchNorm2d"}) {
     INFO(used);

@@ -303,7 +303,28 @@ class Generator {
   }
 
   Value seldom(const Value& x) {
-    switch (between(0, 9)) {
+    switch (between(0, 14)) {
+      case 10:
+        return call_tokens("LayerNorm", x,
+                           "torch.layer_norm(@, [CHANNELS], self.weight, self.bias)",
+                           {{"weight", {x.c}}, {"bias", {x.c}}});
+      case 11:
+        return attention(x);
+      case 12:
+        return recurrent(x);
+      case 13: {
+        const std::string index = assign(fmt::format(
+            "torch.clamp(torch.nan_to_num(torch.mean({}, [2, 3])) * 4.0 + 4.0, 0.0, 7.0)", x.name));
+        const std::string gate = call("Embedding", "torch.embedding(self.weight, @.long())", index,
+                                      {{"weight", {8, 1}}});
+        return emit(fmt::format("{} * torch.unsqueeze({}, 3)", x.name, gate), x);
+      }
+      case 14: {
+        const std::string lines = assign(fmt::format("torch.flatten({}, 2)", x.name));
+        const std::string y = call("Conv1d", "torch.conv1d(@, self.weight, self.bias, [1], [1])",
+                                   lines, {{"weight", {x.c, x.c, 3}}, {"bias", {x.c}}});
+        return emit(fmt::format("torch.reshape({}, [-1, {}, {}, {}])", y, x.c, x.h, x.w), x);
+      }
       case 0:
         return apply("Softmax", "torch.softmax(@, 1)", x);
       case 1:
@@ -337,13 +358,64 @@ class Generator {
     }
   }
 
+  // Positions as tokens: [n, h * w, c].
+
+  std::string tokens(const Value& x) {
+    return assign(fmt::format("torch.transpose(torch.flatten({}, 2), 1, 2)", x.name));
+  }
+  Value from_tokens(const std::string& y, const Value& x) {
+    return emit(
+        fmt::format("torch.reshape(torch.transpose({}, 1, 2), [-1, {}, {}, {}])", y, x.c, x.h, x.w),
+        x);
+  }
+  Value call_tokens(const std::string& type, const Value& x, const std::string& expression,
+                    const Parameters& parameters) {
+    const std::string with_size = replaced(expression, "CHANNELS", std::to_string(x.c));
+    return from_tokens(call(type, with_size, tokens(x), parameters), x);
+  }
+
+  Value attention(const Value& x) {
+    const std::string all = tokens(x);
+    const auto projected = [&] {
+      return call("Linear", "torch.linear(@, self.weight, self.bias)", all,
+                  {{"weight", {x.c, x.c}}, {"bias", {x.c}}});
+    };
+    const std::string query = projected(), key = projected(), value = projected();
+    if (chance(30)) {
+      return from_tokens(assign(fmt::format("torch._scaled_dot_product_attention({}, {}, {})[0]",
+                                            query, key, value)),
+                         x);
+    }
+    const std::string product = chance(50) ? "bmm" : "matmul";
+    const std::string scores =
+        assign(fmt::format("torch.{}({}, torch.transpose({}, 1, 2)) * 0.5", product, query, key));
+    const std::string weights = assign(fmt::format("torch.softmax({}, -1)", scores));
+    return from_tokens(assign(fmt::format("torch.{}({}, {})", product, weights, value)), x);
+  }
+
+  Value recurrent(const Value& x) {
+    const bool lstm = chance(50);
+    const std::int64_t gates = lstm ? 4 : 3;
+    const std::string zeros = fmt::format("torch.zeros([1, @.size(0), {}])", x.c);
+    return call_tokens(
+        lstm ? "LSTM" : "GRU", x,
+        fmt::format("torch.{}(@, {}, [self.weight_ih_l0, self.weight_hh_l0, "
+                    "self.bias_ih_l0, self.bias_hh_l0], True, 1, 0.0, False, "
+                    "False, True)[0]",
+                    lstm ? "lstm" : "gru", lstm ? fmt::format("[{0}, {0}]", zeros) : zeros),
+        {{"weight_ih_l0", {gates * x.c, x.c}},
+         {"weight_hh_l0", {gates * x.c, x.c}},
+         {"bias_ih_l0", {gates * x.c}},
+         {"bias_hh_l0", {gates * x.c}}});
+  }
+
   Value step(const Value& x) {
     const std::int64_t which = between(0, 99);
     if (which < 40) return conv(x);
     if (which < 55) return batch_norm(x);
     if (which < 80) return activation(x);
-    if (which < 90) return pool(x);
-    if (which < 95) return pad(x);
+    if (which < 88) return pool(x);
+    if (which < 91) return pad(x);
     return seldom(x);
   }
 

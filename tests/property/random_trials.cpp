@@ -1,6 +1,9 @@
 #include "tests/property/random_trials.hpp"
 
+#include "faultgen/bits.hpp"
+
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -8,11 +11,13 @@ namespace bitquake::test {
 namespace {
 
 using faultgen::Fault;
-using faultgen::FaultModel;
+using faultgen::NumberFormat;
 using faultgen::Site;
+using faultgen::Storage;
 using faultgen::Target;
 
-constexpr std::size_t kNeuronGroups = 32, kWeightGroups = 10, kMixedGroups = 8;
+constexpr std::size_t kNeuronGroups = 32, kInputGroups = 12, kWeightGroups = 10,
+                      kParameterGroups = 8, kMixedGroups = 10;
 
 bool chance(Draws& draws, std::uint64_t percent) { return draws.below(100) < percent; }
 
@@ -48,15 +53,47 @@ std::uint64_t mask_of_bits(Draws& draws) {
   }
 }
 
+/// How the value is held, with settings that its format has.
+Storage random_storage(Draws& draws) {
+  Storage storage;
+  if (chance(draws, 65)) return storage;
+  storage.format = faultgen::kNumberFormats[draws.below(faultgen::kNumberFormats.size())].value;
+  if (storage.format == NumberFormat::int8) {
+    storage.scale = chance(draws, 50) ? 0.02F : 0.5F;
+    storage.zero_point = static_cast<std::int32_t>(draws.below(21)) - 10;
+  }
+  if (storage.format == NumberFormat::fixed) {
+    storage.integer_bits = static_cast<std::uint8_t>(1 + draws.below(7));
+    storage.fraction_bits = static_cast<std::uint8_t>(4 + draws.below(5));
+  }
+  return faultgen::check_storage(storage) ? Storage{} : storage;
+}
+
+/// What happens to the value: mostly to bits, else to the whole of it.
+void choose_model(Fault& fault, Draws& draws) {
+  const auto& models = faultgen::kBuiltInFaultModels;
+  const auto& info = models[chance(draws, 60) ? draws.below(3) : draws.below(models.size())];
+  fault.model = info.value;
+  fault.storage = random_storage(draws);
+  if (info.bits != nullptr) {
+    const std::uint64_t all = ~std::uint64_t{0} >> (64 - faultgen::storage_bits(fault.storage));
+    fault.bit_mask = mask_of_bits(draws) & all;
+  } else if (info.source != faultgen::ValueSource::none) {
+    static constexpr std::array kValues{0.0F, 1.0F, -0.25F, 1e30F, 3e-39F};
+    const float value = chance(draws, 50) ? kValues[draws.below(kValues.size())]
+                                          : static_cast<float>(draws.uniform() * 4 - 2);
+    fault.value = faultgen::to_bits(value);
+  }
+}
+
 Fault random_fault(std::span<const Site> sites, Target target, Draws& draws) {
   Fault fault;
   fault.target = target;
   do {
     fault.site = static_cast<std::uint32_t>(draws.below(sites.size()));
   } while (faultgen::site_elements(sites[fault.site], target) == 0);
-  fault.model = static_cast<FaultModel>(draws.below(5) % 3);
   fault.element = element_of(faultgen::tensor_shape(sites[fault.site], target), draws);
-  fault.bit_mask = mask_of_bits(draws);
+  choose_model(fault, draws);
   return fault;
 }
 
@@ -86,11 +123,9 @@ std::vector<Fault> random_group(std::span<const Site> sites, std::vector<Target>
 
 RandomTrials random_trials(std::span<const Site> sites, std::size_t samples, Draws& draws) {
   RandomTrials made;
-  const auto add = [&](std::size_t count, const std::vector<Target>& targets,
-                       std::uint64_t most_samples) {
-    for (const Target target : targets) {
-      if (!has_elements(sites, target)) return;
-    }
+  const auto add = [&](std::size_t count, std::vector<Target> targets, std::uint64_t most_samples) {
+    std::erase_if(targets, [&](Target target) { return !has_elements(sites, target); });
+    if (targets.empty()) return;
     for (std::size_t i = 0; i < count; ++i) {
       made.groups.push_back(random_group(sites, targets, draws));
       const std::uint64_t times = 1 + draws.below(most_samples);
@@ -104,8 +139,13 @@ RandomTrials random_trials(std::span<const Site> sites, std::size_t samples, Dra
     }
   };
   add(kNeuronGroups, {Target::neuron}, 3);
-  add(kWeightGroups, {Target::weight}, 5);
-  add(kMixedGroups, {Target::neuron, Target::weight}, 3);
+  add(kInputGroups, {Target::site_input, Target::network_input}, 3);
+  add(kWeightGroups, {Target::weight, Target::bias}, 5);
+  add(kParameterGroups, {Target::weight, Target::bias, Target::running_mean, Target::running_var},
+      5);
+  std::vector<Target> all;
+  for (const auto& target : faultgen::kTargets) all.push_back(target.value);
+  add(kMixedGroups, all, 3);
   made.trials.push_back({draws.below(samples), {}});
   for (std::size_t i = made.trials.size(); i > 1; --i) {
     std::swap(made.trials[i - 1], made.trials[draws.below(i)]);

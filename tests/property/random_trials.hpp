@@ -16,9 +16,9 @@ struct RandomTrials {
   std::vector<model::Trial> trials;
 };
 
-/// Faults of every kind (single and several bits, exponents and signs, stuck bits that change
-/// nothing, corners of the map, groups of up to four of neurons and weights in several sites or
-/// one element), each met by one to five samples, in mixed order.
+/// Faults of every target, model and number format (single and several bits, exponents and signs,
+/// stuck bits that change nothing, whole values, corners of the map, groups of up to four in
+/// several sites or one element), each met by one to five samples, in mixed order.
 RandomTrials random_trials(std::span<const faultgen::Site> sites, std::size_t samples,
                            Draws& draws);
 
