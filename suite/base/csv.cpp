@@ -15,9 +15,7 @@ Error CsvReader::error(const CsvCell& at, std::string what, std::string hint) co
           std::move(what), std::move(hint), ""};
 }
 
-bool CsvReader::at_line_end() const {
-  return rest_.starts_with('\n') || rest_.starts_with("\r\n");
-}
+bool CsvReader::at_line_end() const { return rest_.starts_with('\n') || rest_.starts_with("\r\n"); }
 
 void CsvReader::advance() {
   const char c = rest_.front();

@@ -14,8 +14,8 @@ namespace bitquake {
 /// Shortest decimal text that reads back as the same number; "nan", "inf", "-inf" for the others.
 std::string shortest(double value);
 
-/// The number that the whole text is; none when it is malformed or does not fit. "nan" and "inf" are
-/// numbers of floating point.
+/// The number that the whole text is; none when it is malformed or does not fit. "nan" and "inf"
+/// are numbers of floating point.
 template <class T>
 std::optional<T> to_number(std::string_view text) {
   T value{};

@@ -32,8 +32,7 @@ std::vector<Record> records(const std::string& text) {
 TEST_CASE("records are read as RFC 4180 writes them", "[base][csv]") {
   REQUIRE(records("").empty());
   REQUIRE(records("a,b c,\n1,2,3") == std::vector<Record>{{"a", "b c", ""}, {"1", "2", "3"}});
-  REQUIRE(records("a,b\r\n\"c\r\nd\",e\r\n") ==
-          std::vector<Record>{{"a", "b"}, {"c\r\nd", "e"}});
+  REQUIRE(records("a,b\r\n\"c\r\nd\",e\r\n") == std::vector<Record>{{"a", "b"}, {"c\r\nd", "e"}});
   REQUIRE(records("\"say \"\"x\"\"\",\"\"\n") == std::vector<Record>{{"say \"x\"", ""}});
   REQUIRE(records("\"\"") == std::vector<Record>{{""}});
 }
