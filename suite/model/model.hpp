@@ -151,6 +151,12 @@ class Model {
   /// @param inputs  [n, input elements], row-major, already normalised
   virtual std::vector<float> largest_magnitudes(faultgen::Target target,
                                                 std::span<const float> inputs) const = 0;
+  /// The fp32 value that a parameter or stored statistic holds; none where the model cannot tell.
+  /// @pre element < faultgen::site_elements(sites()[site], target)
+  virtual std::optional<float> parameter_value(std::uint32_t /*site*/, faultgen::Target /*target*/,
+                                               std::uint64_t /*element*/) const {
+    return std::nullopt;
+  }
   /// How the incremental executor treats each site: kernels are tried out, which takes a while.
   virtual std::vector<SiteExecution> explain(const ExecutionOptions& /*options*/ = {}) const {
     return {};
