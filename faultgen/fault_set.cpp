@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <tuple>
@@ -316,6 +317,44 @@ std::string storage_text(const Storage& storage) {
   }
 }
 
+namespace {
+
+/// Format and size first, so that what counts together lies together.
+auto order_of(const Storage& storage) {
+  return std::tuple(storage.format, storage.integer_bits, storage.fraction_bits, storage.scale,
+                    storage.zero_point);
+}
+
+std::vector<StorageSummary> per_storage(const FaultSet& set) {
+  const auto before = [](const Storage& a, const Storage& b) { return order_of(a) < order_of(b); };
+  std::map<Storage, StorageSummary, decltype(before)> exact(before);
+  for (const Fault& fault : set.faults) {
+    StorageSummary& summary = exact[fault.storage];
+    ++summary.faults;
+    if (fault.bit_mask == 0) ++summary.whole_values;
+    for (unsigned bit = 0; bit < summary.per_bit.size(); ++bit) {
+      summary.per_bit[bit] += (fault.bit_mask >> bit) & 1U;
+    }
+  }
+  std::vector<StorageSummary> all;
+  for (const auto& [storage, summary] : exact) {
+    Storage unscaled = storage;
+    unscaled.scale = Storage{}.scale;
+    unscaled.zero_point = Storage{}.zero_point;
+    if (all.empty() || all.back().storage != unscaled) all.push_back({unscaled});
+    StorageSummary& total = all.back();
+    total.faults += summary.faults;
+    total.whole_values += summary.whole_values;
+    ++total.scales;
+    for (std::size_t bit = 0; bit < total.per_bit.size(); ++bit) {
+      total.per_bit[bit] += summary.per_bit[bit];
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
 FaultSummary summarise(const FaultSet& set) {
   FaultSummary summary;
   summary.faults = set.faults.size();
@@ -334,6 +373,7 @@ FaultSummary summarise(const FaultSet& set) {
       summary.per_bit[bit] += (fault.bit_mask >> bit) & 1U;
     }
   }
+  summary.per_storage = per_storage(set);
   return summary;
 }
 

@@ -119,6 +119,17 @@ void write_csv(const FaultSet& set, std::ostream& out);
 /// "fp32", "int8 scale 0.05 zero_point -3", "fixed Q3.12".
 std::string storage_text(const Storage& storage);
 
+/// Faults of one storage; int8 ones count together whatever their scales and zero points.
+struct StorageSummary {
+  Storage storage;  ///< without scale and zero point
+  std::uint64_t faults = 0;
+  std::uint64_t whole_values = 0;           ///< faults of whole values
+  std::uint64_t scales = 0;                 ///< distinct (scale, zero point)
+  std::array<std::uint64_t, 32> per_bit{};  ///< faults that touch the bit, LSB = 0
+
+  bool operator==(const StorageSummary&) const = default;
+};
+
 /// What a set holds, counted.
 struct FaultSummary {
   std::uint64_t faults = 0;
@@ -129,6 +140,7 @@ struct FaultSummary {
   std::uint64_t whole_values = 0;                           ///< faults of whole values
   std::vector<std::uint64_t> per_model;                     ///< in the order of fault_models()
   std::array<std::uint64_t, kTargets.size()> per_target{};  ///< in the order of kTargets
+  std::vector<StorageSummary> per_storage;                  ///< in the order of format and size
 
   bool operator==(const FaultSummary&) const = default;
 };

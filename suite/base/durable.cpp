@@ -4,7 +4,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
-#include <iterator>
+#include <string>
 #include <system_error>
 #include <unistd.h>
 
@@ -56,16 +56,30 @@ void write_text_durably(const std::filesystem::path& path, std::string_view text
   });
 }
 
-Result<std::string> read_text(const std::filesystem::path& path, Errc code) {
+Result<std::string> read_text(const std::filesystem::path& path, Errc code,
+                              std::size_t most_bytes) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::error_code ignored;
-  std::string text;
   const bool directory = std::filesystem::is_directory(path, ignored);
-  if (file && !directory) text.assign(std::istreambuf_iterator<char>(file), {});
-  if (file && !directory) return text;
-  const std::string reason = errno != 0 ? std::strerror(errno) : "not a readable file";
-  return Error{code, path.string(), "cannot be read: " + reason, "check the path", ""};
+  if (!file || directory) {
+    const std::string reason = errno != 0 ? std::strerror(errno) : "not a readable file";
+    return Error{code, path.string(), "cannot be read: " + reason, "check the path", ""};
+  }
+  std::string text;
+  constexpr std::size_t kStep = 1U << 18U;
+  while (file) {
+    const std::size_t before = text.size();
+    text.resize(before + kStep);
+    file.read(text.data() + before, kStep);
+    text.resize(before + static_cast<std::size_t>(file.gcount()));
+    if (text.size() > most_bytes) {
+      return Error{code, path.string(),
+                   "cannot be read: it has more than " + std::to_string(most_bytes) + " bytes",
+                   "check the path", ""};
+    }
+  }
+  return text;
 }
 
 }  // namespace bitquake

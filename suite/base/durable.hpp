@@ -2,8 +2,10 @@
 
 #include "suite/base/result.hpp"
 
+#include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -26,7 +28,8 @@ void write_durably(const std::filesystem::path& path,
 /// The same for a text at hand.
 void write_text_durably(const std::filesystem::path& path, std::string_view text);
 
-/// A whole file. An error of kind `code` when it cannot be read.
-Result<std::string> read_text(const std::filesystem::path& path, Errc code);
+/// A whole file. An error of kind `code` when it cannot be read or has more than `most_bytes`.
+Result<std::string> read_text(const std::filesystem::path& path, Errc code,
+                              std::size_t most_bytes = std::numeric_limits<std::size_t>::max());
 
 }  // namespace bitquake

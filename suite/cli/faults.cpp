@@ -1,13 +1,28 @@
-#include "faultgen/bits.hpp"
+#include "faultgen/alfi_matrix.hpp"
+#include "faultgen/fault_check.hpp"
+#include "faultgen/fault_list.hpp"
+#include "faultgen/fault_report.hpp"
 #include "faultgen/fault_set.hpp"
+#include "suite/base/build_info.hpp"
+#include "suite/base/durable.hpp"
 #include "suite/base/text.hpp"
 #include "suite/cli/command.hpp"
+#include "suite/engine/plan.hpp"
+#include "suite/engine/prepare.hpp"
+#include "suite/scenario/yaml_writer.hpp"
 
 #include <fmt/format.h>
 
 #include <iostream>
+#include <map>
 #include <memory>
+#include <optional>
+#include <optional>
 #include <sstream>
+#include <utility>
+#include <vector>
+#include <string>
+#include <vector>
 
 namespace bitquake::cli {
 namespace {
@@ -15,7 +30,34 @@ namespace {
 struct FaultsCommand {
   ScenarioOptions scenario;
   std::string file, output;
+  std::string alfi;
+  std::vector<std::string> layers;
+  std::optional<std::uint64_t> alfi_batch;
+  bool strict = false;
 };
+
+ExitCode show(const FaultsCommand& command) {
+  const auto set = faultgen::read_fault_set(command.file);
+  if (!set) return report(set.error());
+  std::cout << faultgen::summary_text(*set);
+  return ExitCode::ok;
+}
+
+/// Writes a set and says what to do with it.
+ExitCode write_set(const faultgen::FaultSet& set, const FaultsCommand& command,
+                   const std::filesystem::path& file, const std::string& next) {
+  try {
+    faultgen::write_fault_set(set, file);
+  } catch (const Exception& exception) {
+    Error error = exception.error();
+    error.code = Errc::usage;
+    return report(error);
+  }
+  std::cout << fmt::format("{}: {} in {}   next: bitquake faults {}\n", command.output,
+                           counted(set.faults.size(), "fault"), counted(set.groups.size(), "group"),
+                           next);
+  return ExitCode::ok;
+}
 
 ExitCode generate(const FaultsCommand& command) {
   const auto scenario = command.scenario.read();
@@ -32,69 +74,116 @@ ExitCode generate(const FaultsCommand& command) {
   if (!model) return report(model.error());
   const auto set = engine::draw_fault_set(*scenario, **model, **data);
   if (!set) return report(set.error());
-  try {
-    faultgen::write_fault_set(*set, *file);
-  } catch (const Exception& exception) {
-    Error error = exception.error();
-    error.code = Errc::usage;
-    return report(error);
+  return write_set(*set, command, *file, "show " + shell_word(command.output));
+}
+
+/// The kinds of sites that --layers names.
+std::vector<faultgen::SiteKind> layer_kinds(const std::vector<std::string>& names) {
+  std::vector<faultgen::SiteKind> kinds;
+  for (const std::string& name : names) {
+    kinds.push_back(value_of(faultgen::kAlfiLayers, name).value());
   }
-  std::cout << fmt::format("{}: {} in {}   next: bitquake faults show {}\n", command.output,
-                           counted(set->faults.size(), "fault"),
-                           counted(set->groups.size(), "group"), shell_word(command.output));
-  return ExitCode::ok;
+  return kinds;
 }
 
-std::string share(std::uint64_t part, std::uint64_t whole) {
-  return whole == 0 ? ""
-                    : fmt::format("{:.2f} %",
-                                  100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
-
-std::string site_table(const faultgen::FaultSet& set, const faultgen::FaultSummary& summary) {
-  std::vector<std::vector<std::string>> rows{{"site", "kind", "faults", "share"}};
-  for (std::size_t i = 0; i < set.sites.size(); ++i) {
-    rows.push_back({faultgen::site_name(set.sites[i]),
-                    std::string(faultgen::to_string(set.sites[i].kind)),
-                    with_commas(summary.per_site[i]), share(summary.per_site[i], summary.faults)});
+/// Options that mean nothing without --alfi.
+std::optional<Error> misplaced_alfi_option(const FaultsCommand& command) {
+  if (!command.alfi.empty() || (command.layers.empty() && !command.alfi_batch)) {
+    return std::nullopt;
   }
-  return aligned_table(rows);
+  return Error{Errc::usage, command.layers.empty() ? "--alfi-batch" : "--layers",
+               "is for matrices of PyTorchALFI only", "give --alfi neurons or --alfi weights too",
+               ""};
 }
 
-std::string bit_table(const faultgen::FaultSummary& summary) {
-  static constexpr std::array<const char*, 3> kFields{"mantissa", "exponent", "sign"};
-  std::vector<std::vector<std::string>> rows{{"bit", "field", "faults", "share"}};
-  for (unsigned bit = 0; bit < summary.per_bit.size(); ++bit) {
-    rows.push_back(
-        {std::to_string(bit), kFields[static_cast<std::size_t>(faultgen::fp32_field(bit))],
-         with_commas(summary.per_bit[bit]), share(summary.per_bit[bit], summary.faults)});
+Result<faultgen::FaultSet> imported_set(const FaultsCommand& command,
+                                        const scenario::Scenario& scenario,
+                                        const faultgen::ListContext& context) {
+  const auto text = read_text(command.file, Errc::fault_set, faultgen::kMaxListBytes);
+  if (!text) return text.error();
+  if (command.alfi.empty()) {
+    if (!text->starts_with("\x93NUMPY") && !text->starts_with('\x80')) {
+      return faultgen::parse_fault_list(*text, command.file, context);
+    }
+    return Error{Errc::usage, command.file, "is no CSV but data of NumPy or Python",
+                 "of a fault matrix of PyTorchALFI say what it is about: --alfi neurons or --alfi "
+                 "weights",
+                 ""};
   }
-  return aligned_table(rows);
+  const auto matrix = faultgen::parse_alfi_matrix(*text, command.file);
+  if (!matrix) return matrix.error();
+  faultgen::AlfiOptions options;
+  options.mode = value_of(faultgen::kAlfiModes, command.alfi).value();
+  if (!command.layers.empty()) options.layers = layer_kinds(command.layers);
+  options.faults_per_group = scenario.faults.per_group.value_or(1);
+  options.batch_size = command.alfi_batch;
+  return faultgen::from_alfi(*matrix, options, context, command.file);
 }
 
-ExitCode show(const FaultsCommand& command) {
+ExitCode import_list(const FaultsCommand& command) {
+  if (const auto misplaced = misplaced_alfi_option(command)) return report(*misplaced);
+  const auto scenario = command.scenario.read();
+  if (!scenario) return scenario.error();
+  if (scenario->faults.file) {
+    return report({Errc::usage, "faults.file", "names an existing fault set: nothing to import",
+                   "remove the key; faults.policy and faults.batch_size say how the list meets "
+                   "samples",
+                   ""});
+  }
+  const auto file = output_file(command.output, false);
+  if (!file) return report(file.error());
+  const auto data = engine::open_data(*scenario);
+  if (!data) return report(data.error());
+  const auto model = torch_loader()(*scenario);
+  if (!model) return report(model.error());
+  const faultgen::ListContext context{
+      (*model)->sites(),
+      {scenario->seed, fmt::format("bitquake {} from a list", build_info().version),
+       (*model)->sha256(), scenario->model.input, scenario->faults.schedule(),
+       scenario::results_yaml(*scenario)},
+      (*data)->size()};
+  const auto set = imported_set(command, *scenario, context);
+  if (!set) return report(set.error());
+  if (command.alfi == "weights") {
+    std::cerr
+        << "note: layers are counted in the order of calls; PyTorchALFI counts weights in the "
+           "order of definition\n";
+  }
+  return write_set(
+      *set, command, *file,
+      fmt::format("verify {} {}", shell_word(command.output), command.scenario.arguments()));
+}
+
+ExitCode verify_set(const FaultsCommand& command) {
+  const auto scenario = command.scenario.read();
+  if (!scenario) return scenario.error();
   const auto set = faultgen::read_fault_set(command.file);
   if (!set) return report(set.error());
-  const faultgen::FaultSummary summary = faultgen::summarise(*set);
-  std::cout << fmt::format("faults       {} in {}, {}, policy {}\n", with_commas(summary.faults),
-                           counted(summary.groups, "group"), counted(summary.epochs, "epoch"),
-                           name_of(faultgen::kPolicies, set->provenance.schedule.policy))
-            << fmt::format("generator    {}, seed {}\n", set->provenance.generator,
-                           set->provenance.seed)
-            << fmt::format("model        sha256 {}\n", set->provenance.model_sha256)
-            << fmt::format("input        {}\n", shape_text(set->provenance.input_shape));
-  for (std::size_t i = 0; i < faultgen::kTargets.size(); ++i) {
-    if (summary.per_target[i] == 0) continue;
-    std::cout << fmt::format("target       {} {}\n", faultgen::kTargets[i].name,
-                             with_commas(summary.per_target[i]));
-  }
-  for (const faultgen::FaultModelInfo& model : faultgen::fault_models()) {
-    const std::uint64_t count = summary.per_model[static_cast<std::size_t>(model.value)];
-    if (count == 0) continue;
-    std::cout << fmt::format("fault model  {} {}\n", model.name, with_commas(count));
-  }
-  std::cout << "\n" << site_table(*set, summary) << "\n" << bit_table(summary);
-  return ExitCode::ok;
+  const auto data = engine::open_data(*scenario);
+  if (!data) return report(data.error());
+  const auto model = torch_loader()(*scenario);
+  if (!model) return report(model.error());
+  const auto fits = faultgen::check_fits(*set, (*model)->sha256(), scenario->model.input,
+                                         (*model)->sites(), command.file);
+  if (!fits) return report(fits.error());
+  const auto plan = engine::make_plan(*set, (*data)->size(), scenario->unit_samples, command.file);
+  if (!plan) return report(plan.error());
+  std::map<std::pair<std::uint32_t, faultgen::Target>, std::vector<float>> parameters;
+  const auto value = [&](std::uint32_t site, faultgen::Target target,
+                         std::uint64_t element) -> std::optional<float> {
+    const auto [found, missing] = parameters.try_emplace({site, target});
+    if (missing) found->second = (*model)->parameter(site, target);
+    return element < found->second.size() ? std::optional(found->second[element]) : std::nullopt;
+  };
+  const auto effects = faultgen::effects_of(*set, value);
+  std::cout << fmt::format("faults       {} in {} fit the model, its input and {}\n",
+                           with_commas(set->faults.size()), counted(set->groups.size(), "group"),
+                           counted((*data)->size(), "sample"))
+            << faultgen::effects_text(*set, effects);
+  if (!command.strict || effects.idle == 0) return ExitCode::ok;
+  return report({Errc::fault_set, command.file,
+                 fmt::format("{} can change nothing", counted(effects.idle, "fault")),
+                 "leave them out of the list, or do without --strict", ""});
 }
 
 ExitCode export_csv(const FaultsCommand& command) {
@@ -109,11 +198,14 @@ ExitCode export_csv(const FaultsCommand& command) {
 }  // namespace
 
 void add_faults(CLI::App& app, Action& action) {
-  auto* faults = app.add_subcommand("faults", "generate, show or export a fault set");
+  auto* faults =
+      app.add_subcommand("faults", "generate, import, verify, show or export a fault set");
   faults->require_subcommand(1);
   faults->footer(
       "Examples:\n"
       "  bitquake faults generate suite/scenarios/weights.yaml -o faults.h5\n"
+      "  bitquake faults import list.csv scenario.yaml -o faults.h5\n"
+      "  bitquake faults verify faults.h5 scenario.yaml\n"
       "  bitquake faults show faults.h5\n"
       "  bitquake faults export faults.h5 -o faults.csv");
   auto command = std::make_shared<FaultsCommand>();
@@ -127,7 +219,65 @@ void add_faults(CLI::App& app, Action& action) {
       ->check(not_empty());
   generate_sub->callback([command, &action] { action = [command] { return generate(*command); }; });
 
-  auto* show_sub = faults->add_subcommand("show", "summarise a fault set per site and bit");
+  auto* import_sub = faults->add_subcommand("import", "make a fault set of a list from elsewhere");
+  import_sub
+      ->add_option(
+          "LIST", command->file,
+          "CSV as `bitquake faults export` writes it; with --alfi a matrix of PyTorchALFI, "
+          ".npy or CSV")
+      ->required()
+      ->type_name("");
+  command->scenario.add_to(*import_sub);
+  import_sub->add_option("-o,--output", command->output, "HDF5 file to write")
+      ->required()
+      ->type_name("FILE")
+      ->check(not_empty());
+  import_sub
+      ->add_option("--alfi", command->alfi,
+                   "LIST is a 7 x n matrix of PyTorchALFI: neurons, weights")
+      ->type_name("MODE")
+      ->check(one_of(faultgen::kAlfiModes));
+  import_sub
+      ->add_option("--layers", command->layers,
+                   "its layer_types: conv2d, conv3d, fcc (default: conv2d)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->type_name("LIST")
+      ->check(one_of(faultgen::kAlfiLayers));
+  import_sub
+      ->add_option("--alfi-batch", command->alfi_batch,
+                   "its ptf_batch_size (default: faults.batch_size, else as the matrix shows)")
+      ->type_name("N")
+      ->check(whole_number(1));
+  import_sub->footer(
+      "The scenario gives the model, the data and how faults meet samples: faults.policy,\n"
+      "faults.batch_size and, for --alfi, faults.per_group.\n"
+      "PyTorchALFI stores a Python pickle; this makes faults.npy of it:\n"
+      "  python3 -c \"import pickle,numpy,sys; numpy.save('faults.npy', "
+      "pickle.load(open(sys.argv[1],'rb')))\" fault_locs.bin\n"
+      "Examples:\n"
+      "  bitquake faults import list.csv scenario.yaml -o faults.h5\n"
+      "  bitquake faults import faults.npy scenario.yaml --alfi weights --layers conv2d,fcc "
+      "-o faults.h5");
+  import_sub->callback(
+      [command, &action] { action = [command] { return import_list(*command); }; });
+
+  auto* verify_sub = faults->add_subcommand(
+      "verify", "check that a fault set fits a scenario's model and data, and what it can change");
+  verify_sub->add_option("FILE", command->file, "fault set (HDF5)")->required()->type_name("");
+  command->scenario.add_to(*verify_sub);
+  verify_sub->add_flag("--strict", command->strict, "fail when a fault can change nothing");
+  verify_sub->footer(
+      "Faults of parameters are compared with the model: a stuck-at on a bit that has the level, "
+      "a\n"
+      "value that is there already and so on are idle. What faults of activations change, a run\n"
+      "shows. Exit code 4 when the set does not fit, or with --strict when a fault is idle.\n"
+      "Example:\n"
+      "  bitquake faults verify faults.h5 scenario.yaml");
+  verify_sub->callback([command, &action] { action = [command] { return verify_set(*command); }; });
+
+  auto* show_sub = faults->add_subcommand(
+      "show", "summarise a fault set per site, bit, model, target and storage");
   show_sub->add_option("FILE", command->file, "fault set (HDF5)")->required()->type_name("");
   show_sub->callback([command, &action] { action = [command] { return show(*command); }; });
 

@@ -10,7 +10,6 @@ namespace bitquake::scenario {
 namespace {
 
 constexpr std::size_t kExcerptBytes = 100;  // of a source line that is too long to show
-constexpr std::size_t kQuotedBytes = 60;
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
@@ -44,45 +43,6 @@ std::string excerpt(std::string_view line, std::size_t column) {
 }
 
 }  // namespace
-
-std::size_t utf8_length(std::string_view text) {
-  if (text.empty()) return 0;
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead < 0xC2   ? 0  // continuation byte, or overlong
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if (!is_continuation(text[i])) return 0;
-  }
-  const unsigned char second = byte(1);
-  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-  const bool surrogate = lead == 0xED && second > 0x9F;
-  const bool too_large = lead == 0xF4 && second > 0x8F;
-  return overlong || surrogate || too_large ? 0 : length;
-}
-
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = utf8_length(text.substr(i));
-    const bool show = length > 0 && (text[i] == '\t' || !is_control(text[i]));
-    shown += show ? text.substr(i, length) : "?";
-    i += std::max<std::size_t>(length, 1);
-  }
-  return shown;
-}
-
-std::string in_quotes(std::string_view text) {
-  const std::size_t end = character_start(text, std::min(text.size(), kQuotedBytes));
-  std::string shown = printable(text.substr(0, end));
-  std::replace(shown.begin(), shown.end(), '\t', '?');
-  return "'" + shown + (end < text.size() ? "..." : "") + "'";
-}
 
 Source::Source(std::string name, std::string_view text) : name_(std::move(name)) {
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";

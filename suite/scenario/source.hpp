@@ -1,6 +1,7 @@
 #pragma once
 
 #include "suite/base/error.hpp"
+#include "suite/base/text.hpp"
 
 #include <compare>
 #include <cstddef>
@@ -45,17 +46,5 @@ class Source {
   std::string text_;
   std::vector<std::size_t> line_starts_;
 };
-
-/// `text` with what cannot be shown on one line replaced by '?': bytes that are not UTF-8, control
-/// characters other than tab.
-std::string printable(std::string_view text);
-
-/// `text` in quotes for a message: long ones are cut, what is not printable becomes '?'.
-std::string in_quotes(std::string_view text);
-
-/// Length in bytes of the UTF-8 character that `text` starts with; 0 when it is not valid UTF-8
-/// (overlong forms, surrogates and values above U+10FFFF included).
-/// Source: RFC 3629, section 4.
-std::size_t utf8_length(std::string_view text);
 
 }  // namespace bitquake::scenario

@@ -3,10 +3,9 @@
 #include "suite/scenario/convert.hpp"
 #include "suite/scenario/schema.hpp"
 #include "suite/scenario/source.hpp"
+#include "suite/scenario/yaml_document.hpp"
 
 #include <fmt/format.h>
-#include <yaml-cpp/depthguard.h>
-#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -24,64 +23,6 @@
 namespace bitquake::scenario {
 
 namespace {
-
-// --- YAML text to nodes ---
-
-struct SyntaxError {
-  Position position;
-  std::string what;
-  std::string hint;
-};
-
-Position position_of(const YAML::Mark& mark) {
-  if (mark.is_null()) return {};
-  return {static_cast<std::size_t>(std::max(mark.line, 0)),
-          static_cast<std::size_t>(std::max(mark.column, 0))};
-}
-
-/// Notes where the documents of a text start.
-class DocumentStarts : public YAML::EventHandler {
- public:
-  std::vector<Position> starts;
-
-  void OnDocumentStart(const YAML::Mark& mark) override { starts.push_back(position_of(mark)); }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                  YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
-};
-
-/// The root of the only document in `text`.
-Result<YAML::Node, SyntaxError> load(const std::string& text) {
-  try {
-    // YAML::Load stops after the first document and says nothing about the rest.
-    std::istringstream stream(text);
-    YAML::Parser parser(stream);
-    DocumentStarts documents;
-    if (parser.HandleNextDocument(documents) && parser.HandleNextDocument(documents)) {
-      if (documents.starts.front() == documents.starts.back()) {
-        // The parser stumbles over a character without passing it, and would do so for ever.
-        return SyntaxError{documents.starts.back(), "not valid YAML: unexpected character", ""};
-      }
-      return SyntaxError{documents.starts.back(), "a second YAML document starts here",
-                         "a scenario is one document"};
-    }
-    return YAML::Load(text);
-  } catch (const YAML::DeepRecursion& error) {
-    return SyntaxError{position_of(error.mark), "nested too deeply",
-                       "a scenario has two levels: sections and keys"};
-  } catch (const YAML::Exception& error) {
-    // yaml-cpp quotes single bytes of the text: half a character, or its own mark of the end.
-    return SyntaxError{position_of(error.mark), "not valid YAML: " + printable(error.msg), ""};
-  }
-}
 
 std::string describe(const YAML::Node& node) {
   if (node.IsMap()) return "a mapping";
@@ -244,7 +185,7 @@ void Reader::report(Place place, std::string what, std::string hint) {
 }
 
 Result<Scenario, std::vector<Error>> Reader::read(const std::filesystem::path& directory) {
-  const Result<YAML::Node, SyntaxError> root = load(source_.text());
+  const Result<YAML::Node, SyntaxError> root = load_document(source_.text());
   if (!root) {
     const auto& [position, what, hint] = root.error();
     return std::vector{source_.error(position, what, hint)};
@@ -414,7 +355,7 @@ void Reader::read_override(std::size_t index) {
   if (const std::optional<Error> malformed = source.malformed()) {
     return report(place, malformed->what, malformed->hint);
   }
-  const Result<YAML::Node, SyntaxError> value = load(source.text());
+  const Result<YAML::Node, SyntaxError> value = load_document(source.text());
   if (!value) return report(place, value.error().what, value.error().hint);
   entries_.insert_or_assign(key->name, Entry{*value, place, place});
 }

@@ -93,3 +93,53 @@ TEST_CASE("a scenario that names a fault set has nothing to generate", "[cli]") 
   REQUIRE(got.exit_code == 2);
   REQUIRE(holds(got.err, "faults.file: error: names an existing fault set"));
 }
+
+TEST_CASE("an exported list is imported as the same faults", "[cli]") {
+  const Workspace workspace;
+  REQUIRE(workspace.bitquake({"faults", "generate", "scenario.yaml", "-o", "set.h5"}).exit_code ==
+          0);
+  const Finished exported = workspace.bitquake({"faults", "export", "set.h5"});
+  workspace.write("list.csv", exported.out);
+  const Finished imported =
+      workspace.bitquake({"faults", "import", "list.csv", "scenario.yaml", "-o", "again.h5"});
+  REQUIRE(imported.exit_code == 0);
+  REQUIRE(imported.out ==
+          "again.h5: 200 faults in 200 groups   next: bitquake faults verify again.h5 "
+          "scenario.yaml\n");
+  REQUIRE(workspace.bitquake({"faults", "export", "again.h5"}).out == exported.out);
+
+  const Finished verified = workspace.bitquake({"faults", "verify", "again.h5", "scenario.yaml"});
+  REQUIRE(verified.exit_code == 0);
+  REQUIRE(verified.out ==
+          "faults       200 in 200 groups fit the model, its input and 100 samples\n"
+          "undecided    200 faults: what the value is, a run shows\n");
+  const Finished other = workspace.bitquake(
+      {"faults", "verify", "again.h5", "scenario.yaml", "--set", "model.input=[1, 32, 32]"});
+  REQUIRE(other.exit_code == 4);
+}
+
+TEST_CASE("a matrix of PyTorchALFI is imported with its layer types", "[cli]") {
+  const Workspace workspace;
+  workspace.write("matrix.csv", "0,2\n0,-1\n0,-1\n-1,-1\n0,1\n1,2\n0,31\n");
+  const std::vector<std::string> command{
+      "faults", "import", "matrix.csv", "scenario.yaml", "--set", "faults.policy=per_epoch",
+      "-o",     "set.h5", "--alfi",     "weights"};
+  auto with_layers = command;
+  with_layers.insert(with_layers.end(), {"--layers", "conv2d,fcc"});
+  const Finished imported = workspace.bitquake(with_layers);
+  REQUIRE(imported.exit_code == 0);
+  REQUIRE(holds(imported.err, "note: layers are counted in the order of calls"));
+  const Finished exported = workspace.bitquake({"faults", "export", "set.h5"});
+  REQUIRE(holds(exported.out, "0,0,0,conv1,0,weights,1,0;0;0;1,31,bit_flip,"));
+  REQUIRE(holds(exported.out, "1,1,0,fc1,0,weights,"));
+
+  const Finished refused = workspace.bitquake(command);
+  REQUIRE(refused.exit_code == 4);
+  REQUIRE(holds(refused.err,
+                "matrix.csv: error: column 1, row 0 (layer): 2 does not exist: the model "
+                "has 2 conv2d layers\nhint: name the layer_types"));
+  const Finished misplaced = workspace.bitquake(
+      {"faults", "import", "matrix.csv", "scenario.yaml", "-o", "set.h5", "--layers", "fcc"});
+  REQUIRE(misplaced.exit_code == 2);
+  REQUIRE(holds(misplaced.err, "--layers: error: is for matrices of PyTorchALFI only"));
+}

@@ -94,3 +94,21 @@ TEST_CASE("check says what would be run and gives the command for it", "[cli]") 
                 "--set 'faults.bits=[30, 31]'\n"));
   REQUIRE(!workspace.has("out"));
 }
+
+TEST_CASE("a scenario of PyTorchALFI is printed as one of ours", "[cli]") {
+  const Workspace workspace;
+  workspace.write("default.yml",
+                  "rnd_mode: weights\ninj_policy: per_batch\ninj_policy: per_epoch\n"
+                  "rnd_value_type: bitflip\nrnd_value_bits: 32\nrnd_bit_range: [1, 8]\n");
+  const Finished got = workspace.bitquake({"scenario", "import-alfi", "default.yml"});
+  REQUIRE(got.exit_code == 0);
+  REQUIRE(got.err == "note: inj_policy: given more than once; the last value holds, as there\n");
+  REQUIRE(holds(got.out, "\n  bits: 23-30 "));
+  REQUIRE(holds(got.out, "\n  # file: model.pt "));
+
+  workspace.write("wrong.yml", "inj_policy: foo\nrnd_value_type: bitflip\n");
+  const Finished wrong = workspace.bitquake({"scenario", "import-alfi", "wrong.yml"});
+  REQUIRE(wrong.exit_code == 3);
+  REQUIRE(wrong.out.empty());
+  REQUIRE(holds(wrong.err, "wrong.yml:1:1: error: inj_policy: unknown word 'foo'"));
+}

@@ -239,6 +239,7 @@ TEST_CASE("a summary counts faults by site, bit, model and target", "[faultgen][
   expected.per_model = {1, 1, 1};
   expected.per_model.resize(fault_models().size());  // other tests register models of their own
   expected.per_target = {2, 1};
+  expected.per_storage = {{{}, 3, 0, 1, expected.per_bit}};
   REQUIRE(summary == expected);
 }
 
@@ -246,4 +247,30 @@ TEST_CASE("a summary counts the fault models that exist, used or not", "[faultge
   FaultSummary empty;
   empty.per_model.resize(fault_models().size());
   REQUIRE(summarise(FaultSet{}) == empty);
+}
+
+TEST_CASE("a summary counts faults by storage, int8 ones whatever their scales",
+          "[faultgen][set]") {
+  FaultSet set = test::example_set();
+  const Storage small{.format = NumberFormat::int8, .scale = 0.5F};
+  const Storage large{.format = NumberFormat::int8, .scale = 2.0F, .zero_point = 3};
+  set.faults = {{0, Target::neuron, FaultModel::bit_flip, 0, 1 << 7, 0, large},
+                {0, Target::neuron, FaultModel::zero, 1, 0, 0, small},
+                {0, Target::neuron, FaultModel::bit_flip, 2, 1 << 7, 0, small},
+                {0, Target::neuron, FaultModel::bit_flip, 3, 1 << 9, 0, {NumberFormat::fp16}}};
+  set.groups = {{0, 0, 0, 4}};
+  set.sampling_weight.assign(4, 1.0);
+  const FaultSummary summary = summarise(set);
+  REQUIRE(summary.whole_values == 1);
+  REQUIRE(summary.per_storage.size() == 2);
+  const StorageSummary& fp16 = summary.per_storage[0];
+  REQUIRE(fp16.storage == Storage{NumberFormat::fp16});
+  REQUIRE(fp16.faults == 1);
+  REQUIRE(fp16.per_bit[9] == 1);
+  const StorageSummary& int8 = summary.per_storage[1];
+  REQUIRE(int8.storage == Storage{NumberFormat::int8});
+  REQUIRE(int8.faults == 3);
+  REQUIRE(int8.whole_values == 1);
+  REQUIRE(int8.scales == 2);
+  REQUIRE(int8.per_bit[7] == 2);
 }

@@ -6,18 +6,6 @@
 
 using namespace bitquake::scenario;
 
-TEST_CASE("UTF-8 is told from what only looks like it", "[scenario]") {
-  REQUIRE(utf8_length("a") == 1);
-  REQUIRE(utf8_length("\xC3\xA9") == 2);          // U+00E9
-  REQUIRE(utf8_length("\xE2\x82\xAC") == 3);      // U+20AC
-  REQUIRE(utf8_length("\xF0\x9F\x98\x80") == 4);  // U+1F600
-  REQUIRE(utf8_length("\xF4\x8F\xBF\xBF") == 4);  // U+10FFFF, the last one
-  const std::string bad = GENERATE(as<std::string>{}, "", "\x80", "\xC0\x80", "\xC3", "\xC3(",
-                                   "\xE0\x9F\xBF", "\xED\xA0\x80", "\xF0\x8F\xBF\xBF",
-                                   "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xE2\x82");
-  REQUIRE(utf8_length(bad) == 0);
-}
-
 TEST_CASE("a place counts lines and characters from 1 and is shown with a caret", "[scenario]") {
   const Source source("f.yaml", "one\n\xC3\xA9\xC3\xA9\tx\n");
   const bitquake::Error error = source.error({1, 5}, "bad", "fix it");
@@ -60,14 +48,4 @@ TEST_CASE("bytes that no scenario may hold are named", "[scenario]") {
   REQUIRE(what("a\rb\n") == "f:1:2 control character 0x0D");
   REQUIRE(what("a: \x7F\n") == "f:1:4 control character 0x7F");
   REQUIRE(what("a:\n \tb: 1\n") == "f:2:2 a tab indents this line");
-}
-
-TEST_CASE("quoted text is short and printable", "[scenario]") {
-  REQUIRE(in_quotes("abc") == "'abc'");
-  REQUIRE(in_quotes("a\x1B[2J\n\t\xFF.") ==
-          "'a?[2J?"
-          "?"
-          "?.'");
-  REQUIRE(in_quotes(std::string(61, 'x')) == "'" + std::string(60, 'x') + "...'");
-  REQUIRE(in_quotes(std::string(59, 'x') + "\xC3\xA9") == "'" + std::string(59, 'x') + "...'");
 }
