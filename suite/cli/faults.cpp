@@ -17,11 +17,9 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <optional>
 #include <sstream>
-#include <utility>
-#include <vector>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bitquake::cli {
