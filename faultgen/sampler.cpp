@@ -235,7 +235,8 @@ class Source {
   Event draw(Draws& location, Draws& bits, Draws& values) const {
     double weight = 1;
     const auto [site, element] = draw_location(location, weight);
-    return event(site, element, draw_mask(bits, weight), bits, values, weight);
+    const std::uint64_t mask = draw_mask(bits, weight);
+    return event(site, element, mask, bits, values, weight);
   }
 
   Event at(std::uint64_t position, Draws& bits, Draws& values) const {
@@ -246,7 +247,8 @@ class Source {
       return event(site, element, mask, bits, values, weight);
     }
     const auto [site, element] = space_.locate(position);
-    return event(site, element, draw_mask(bits, weight), bits, values, weight);
+    const std::uint64_t mask = draw_mask(bits, weight);
+    return event(site, element, mask, bits, values, weight);
   }
 
   /// The `position`-th single fault of a stratum: elements, then bits, then levels.

@@ -27,6 +27,9 @@ class Watched : public model::Model {
     asked.push_back(options);
     return std::make_unique<Counting>(toy_->make_executor(options));
   }
+  std::vector<float> parameter(std::uint32_t site, faultgen::Target target) const override {
+    return toy_->parameter(site, target);
+  }
   std::vector<float> largest_magnitudes(faultgen::Target target,
                                         std::span<const float> inputs) const override {
     return toy_->largest_magnitudes(target, inputs);

@@ -194,7 +194,7 @@ TEST_CASE("maps in channels-last layout are concatenated as whole rows", "[model
                                "  x = torch.cat([y, torch.tanh(y)], 1)\n"
                                "  return self.last.forward(torch.mean(x.contiguous(), [2, 3]))\n"),
                     {1, 8, 8}));
-  REQUIRE_THAT(loaded->explain()[0].neuron_fault, Catch::StartsWith("region to"));
+  REQUIRE_THAT(loaded->explain()[1].neuron_fault, Catch::StartsWith("region to"));
   require_like_reference(*loaded, 64);
 }
 
@@ -214,7 +214,7 @@ TEST_CASE("in-place activations that are modules do not keep a network from wind
     if (point.kind == model::PointKind::module_output) watched.push_back(point.path);
   }
   REQUIRE(watched == std::vector<std::string>{"first", "relu", "second", "relu#1", "last"});
-  REQUIRE_THAT(loaded->explain()[0].neuron_fault, Catch::StartsWith("region to"));
+  REQUIRE_THAT(loaded->explain()[1].neuron_fault, Catch::StartsWith("region to"));
   require_like_reference(*loaded, 64);
 }
 
@@ -234,10 +234,10 @@ TEST_CASE("a faulty weight gives the layer's bits where some of its channels hav
     net.linear("last", in, out);
     const auto loaded = value_or_throw(save_and_load(
         net.finish("  return self.last.forward(torch.flatten(x, 1))\n"), {in, 1, 1}, batch));
-    differs |= loaded->explain()[0].weight_fault != "channel, 16 at once";
+    differs |= loaded->explain()[1].weight_fault != "channel, 16 at once";
     std::vector<Fault> faults;
     for (std::int64_t channel = 0; channel < out; ++channel) {
-      faults.push_back({0, Target::weight, FaultModel::bit_flip,
+      faults.push_back({1, Target::weight, FaultModel::bit_flip,
                         static_cast<std::uint64_t>(channel * in + channel % in), 1U << 20});
     }
     CAPTURE(in, out, batch);

@@ -66,7 +66,7 @@ Storage random_storage(Draws& draws) {
     storage.integer_bits = static_cast<std::uint8_t>(1 + draws.below(7));
     storage.fraction_bits = static_cast<std::uint8_t>(4 + draws.below(5));
   }
-  return faultgen::check_storage(storage) ? Storage{} : storage;
+  return faultgen::malformed(storage) ? Storage{} : storage;
 }
 
 /// What happens to the value: mostly to bits, else to the whole of it.

@@ -14,11 +14,11 @@ namespace {
 constexpr auto kSde = static_cast<std::uint8_t>(metrics::Outcome::sde);
 
 /// Faults 0, 1, … of one group each; fault i meets `samples` samples.
-struct Campaign {
+struct Made {
   Trials trials;
   faultgen::FaultSet faults;
 
-  Campaign(std::uint64_t n_faults, std::uint64_t samples) {
+  Made(std::uint64_t n_faults, std::uint64_t samples) {
     faults = tiny_faults();
     faults.groups.clear();
     faults.faults.clear();
@@ -53,7 +53,7 @@ struct Campaign {
 }  // namespace
 
 TEST_CASE("strata are weighed by their populations", "[results][estimates]") {
-  Campaign campaign(6, 3);
+  Made campaign(6, 3);
   campaign.faults.strata = {{0U, std::nullopt, 40, 4}, {1U, std::nullopt, 10, 2}};
   campaign.faults.stratum = {0, 0, 0, 0, 1, 1};
   campaign.sde(1, 0);
@@ -75,7 +75,7 @@ TEST_CASE("strata are weighed by their populations", "[results][estimates]") {
 }
 
 TEST_CASE("unequal draws are weighed", "[results][estimates]") {
-  Campaign campaign(4, 1);
+  Made campaign(4, 1);
   campaign.faults.sampling_weight = {3, 1, 1, 1};
   campaign.sde(0, 0);
   auto estimates = estimate(campaign.trials, campaign.faults, 0.95);
@@ -88,7 +88,7 @@ TEST_CASE("unequal draws are weighed", "[results][estimates]") {
   REQUIRE(estimates[3].method ==
           "hajek (effective size 3); no interval: trials share samples or faults");
   // The same four trials, each of a sample of its own.
-  Campaign alone(4, 4);
+  Made alone(4, 4);
   alone.faults.provenance.schedule = {};
   alone.faults.sampling_weight = {3, 1, 1, 1};
   std::vector<TrialRow> own;
@@ -104,12 +104,12 @@ TEST_CASE("unequal draws are weighed", "[results][estimates]") {
 
 TEST_CASE("there is nothing to estimate where rates are those of the fault space",
           "[results][estimates]") {
-  REQUIRE(estimate(Campaign(4, 2).trials, Campaign(4, 2).faults, 0.95).empty());
-  Campaign several(4, 2);
+  REQUIRE(estimate(Made(4, 2).trials, Made(4, 2).faults, 0.95).empty());
+  Made several(4, 2);
   several.faults.sampling_weight = {3, 1, 1, 1};
   several.faults.groups[0].n_faults = 2;
   REQUIRE(estimate(several.trials, several.faults, 0.95).empty());
-  Campaign gathering(4, 2);
+  Made gathering(4, 2);
   gathering.faults.sampling_weight = {3, 1, 1, 1};
   gathering.trials.campaign.run_type = "accumulate";
   REQUIRE(estimate(gathering.trials, gathering.faults, 0.95).empty());

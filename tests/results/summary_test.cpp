@@ -305,7 +305,6 @@ site   trials     due  masked  benign     sde  sde, 95 % interval
 -----------------------------------------------------------------
 conv1       4  50.0 %  25.0 %     0 %  25.0 %       [4.6, 69.9] %
 conv2       6     0 %  66.7 %  33.3 %     0 %         [0, 39.0] %
-fc#1        0       -       -       -       -                   -
 
 PyTorchALFI-compatible figures (their denominators differ; they do not add to 100 %)
 metric      rate   k / n   95 % interval   unit
