@@ -14,7 +14,7 @@ TEST_CASE("all mistakes of a scenario are shown at once, each with a caret", "[c
                   "  output: logit\n"
                   "data: {name: noise, images: images}\n"
                   "faults:\n"
-                  "  bits: [5, 99]\n"
+                  "  bits: 5-99\n"
                   "  model: bitflp\n");
   const Finished got = workspace.bitquake({"check", "wrong.yaml"});
   REQUIRE(got.exit_code == 3);
@@ -25,9 +25,10 @@ TEST_CASE("all mistakes of a scenario are shown at once, each with a caret", "[c
                 "          ^\n"
                 "hint: did you mean 'logits'?"));
   REQUIRE(holds(got.err,
-                "wrong.yaml:8:13: error: faults.bits: must be 0 to 31, got '99'\n"
-                "  bits: [5, 99]\n"
-                "            ^\n"));
+                "wrong.yaml:8:9: error: faults.bits: '5-99': bit 99 is outside the 32 bits of "
+                "fp32\n"
+                "  bits: 5-99\n"
+                "        ^\n"));
   REQUIRE(holds(got.err,
                 "wrong.yaml:9:10: error: faults.model: unknown word 'bitflp'\n"
                 "  model: bitflp\n"
@@ -65,7 +66,7 @@ TEST_CASE("mistakes in --set exit with 2 and are all shown", "[cli]") {
   REQUIRE(holds(got.err,
                 "--set faults.taget=weights: error: unknown key 'faults.taget'\n"
                 "hint: did you mean 'faults.target'?\n"));
-  REQUIRE(holds(got.err, "--set faults.bits=[40]: error: faults.bits: must be 0 to 31"));
+  REQUIRE(holds(got.err, "--set faults.bits=[40]: error: faults.bits: '40': bit 40 is outside"));
   REQUIRE(holds(got.err, "--set data.samples=0: error: data.samples: must be at least 1"));
 }
 
@@ -80,7 +81,7 @@ TEST_CASE("a key is set once: --samples and --set data.samples exclude each othe
 TEST_CASE("check says what would be run and gives the command for it", "[cli]") {
   const Workspace workspace;
   const Finished got = workspace.bitquake(
-      {"check", "scenario.yaml", "--samples", "7", "-j", "2", "--set", "faults.bits=[30, 31]"});
+      {"check", "scenario.yaml", "--samples", "7", "-j", "2", "--set", "faults.bits=30-31"});
   REQUIRE(got.exit_code == 0);
   REQUIRE(holds(got.out, "model       model.pt: 10 classes, 10 sites\n"));
   REQUIRE(holds(got.out, "data        noise: 7 samples\n"));
@@ -91,7 +92,7 @@ TEST_CASE("check says what would be run and gives the command for it", "[cli]") 
   REQUIRE(holds(got.out, " on 2 threads\n"));
   REQUIRE(holds(got.out,
                 "OK  next: bitquake run scenario.yaml --samples 7 "
-                "--set 'faults.bits=[30, 31]'\n"));
+                "--set faults.bits=30-31\n"));
   REQUIRE(!workspace.has("out"));
 }
 

@@ -96,7 +96,7 @@ TEST_CASE("a mistake on the command line is named with its remedy and exits with
            "hint: did you mean '--version'? see bitquake --help\n"},
       Case{"faults",
            "bitquake faults: error: a command is required\n"
-           "hint: one of: generate, show, export\n"},
+           "hint: one of: generate, import, verify, show, export\n"},
       Case{"faults shw",
            "bitquake faults: error: unknown command 'shw'\n"
            "hint: did you mean 'show'? see bitquake faults --help\n"},
