@@ -212,8 +212,9 @@ std::string summary_text(const Summary& summary) {
          "due is detected only where something looks for NaN and Inf\n"
          "\nOutcome by bit field" +
          several + "\n" + breakdown_table("bit field", summary.bit_fields, summary) +
-         "\nOutcome by site" + several + "\n" + breakdown_table("site", with_trials(summary.sites), summary) +
-         epochs_text(summary) + pytorchalfi_text(summary);
+         "\nOutcome by site" + several + "\n" +
+         breakdown_table("site", with_trials(summary.sites), summary) + epochs_text(summary) +
+         pytorchalfi_text(summary);
 }
 
 }  // namespace bitquake::results

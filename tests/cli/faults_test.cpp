@@ -29,9 +29,9 @@ TEST_CASE("a fault set is generated, shown and exported", "[cli]") {
   REQUIRE(exported.exit_code == 0);
   REQUIRE(exported.err.empty());
   REQUIRE(std::count(exported.out.begin(), exported.out.end(), '\n') == 201);
-  REQUIRE_THAT(exported.out,
-               Catch::Matchers::StartsWith("fault,epoch,slot,site,call,target,element,index,bits,"
-                                           "fault_model,value,storage,active_probability,sampling_weight\n"));
+  REQUIRE_THAT(exported.out, Catch::Matchers::StartsWith(
+                                 "fault,epoch,slot,site,call,target,element,index,bits,"
+                                 "fault_model,value,storage,active_probability,sampling_weight\n"));
   REQUIRE(workspace.bitquake({"faults", "export", "set.h5", "-o", "set.csv"}).exit_code == 0);
   REQUIRE(workspace.read("set.csv") == exported.out);
 }

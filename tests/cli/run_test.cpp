@@ -207,8 +207,9 @@ TEST_CASE("a run that cannot write names the file, keeps finished work and goes 
   REQUIRE(workspace.run("whole").exit_code == 0);
   // Files may not grow larger than this: segments and faults.h5 fit, trials.h5 does not, as on a
   // full disk.
-  const auto largest = std::max(std::filesystem::file_size(workspace / "whole/segments/00000000.h5"),
-                                std::filesystem::file_size(workspace / "whole/faults.h5"));
+  const auto largest =
+      std::max(std::filesystem::file_size(workspace / "whole/segments/00000000.h5"),
+               std::filesystem::file_size(workspace / "whole/faults.h5"));
   REQUIRE(std::filesystem::file_size(workspace / "whole/trials.h5") > largest + 8 * 512);
   const std::string blocks = std::to_string(largest / 512 + 4);
   const Finished full =
