@@ -17,10 +17,10 @@ TEST_CASE("replay shows a trial, reproduces its row and saves its input", "[cli]
                                            "117 (per_image)\n"
                                            "sample   noise, index 17, label 7, 28x28 "
                                            "pixels\n"));
-  for (const char* part :
-       {"\nfaults   1 present\n  fault 117: bit_flip in neurons of ", ": before 0x", "\noutcome  ",
-        "rank  golden class", "Deviation from golden at each site", "\nfc3        linear        10 ",
-        "\nREPRODUCED  all 33 columns of the trial's rows are as stored\n"}) {
+  for (const char* part : {"\nfaults   1 present\n  fault 117: bit_flip in neurons of ",
+                           ": before 0x", "\noutcome  ", "rank  golden class",
+                           "Deviation from golden at each site", "\nfc3        linear        10 ",
+                           "\nREPRODUCED  all 33 columns of the trial's rows are as stored\n"}) {
     CAPTURE(part);
     REQUIRE(holds(got.out, part));
   }
