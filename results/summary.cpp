@@ -73,12 +73,13 @@ class Counts {
         accumulated_(accumulates(trials.campaign)),
         sites_(faults.sites.size()),
         epochs_(accumulated_ ? faults.groups.back().epoch + std::size_t{1} : 0) {
-    first_injection_.reserve(trials.trials.size());
-    std::uint64_t injections = 0;
+    first_injection_.reserve(trials.trials.size() + 1);
+    std::uint64_t next = 0;
     for (const TrialRow& row : trials.trials) {
-      first_injection_.push_back(injections);
-      injections += row.n_faults;
+      first_injection_.push_back(next);
+      while (next < trials.injections.size() && trials.injections[next].trial == row.trial) ++next;
     }
+    first_injection_.push_back(next);
     const std::vector<std::uint64_t> samples_first = by_sample(trials);
     for (const std::uint64_t i : samples_first) add(i, Shared::sample);
     if (clustering() == metrics::Clustering::by_sample) return;
@@ -131,9 +132,8 @@ class Counts {
     if (accumulated_) epochs_[row.epoch].add(facts, pass);
     std::uint64_t bits = 0;
     sites_touched_.clear();
-    for (std::uint32_t i = 0; i < row.n_faults; ++i) {
-      const InjectionRow& injection = trials_.injections[first_injection_[trial] + i];
-      const faultgen::Fault& fault = faults_.faults[injection.fault];
+    for (std::uint64_t i = first_injection_[trial]; i < first_injection_[trial + 1]; ++i) {
+      const faultgen::Fault& fault = faults_.faults[trials_.injections[i].fault];
       bits |= fault.bit_mask;
       sites_touched_.push_back(fault.site);
     }
@@ -169,7 +169,7 @@ class Counts {
   metrics::OutcomeCounts outcomes_;
   metrics::PyTorchAlfiCounts pytorchalfi_;
   Cells sites_, bits_{faultgen::kFp32Bits}, fields_{kFields.size()}, epochs_;
-  std::vector<std::uint64_t> first_injection_;  ///< of each trial: rows of /injections
+  std::vector<std::uint64_t> first_injection_;  ///< of each trial, and the end: rows of /injections
   std::vector<std::uint32_t> sites_touched_;    ///< by the trial being counted
 };
 
