@@ -76,12 +76,13 @@ class Counts {
         accumulated_(accumulates(trials.campaign)),
         sites_(faults.sites.size()),
         epochs_(accumulated_ ? faults.groups.back().epoch + std::size_t{1} : 0) {
-    first_injection_.reserve(trials.trials.size());
-    std::uint64_t injections = 0;
+    first_injection_.reserve(trials.trials.size() + 1);
+    std::uint64_t next = 0;
     for (const TrialRow& row : trials.trials) {
-      first_injection_.push_back(injections);
-      injections += row.n_faults;
+      first_injection_.push_back(next);
+      while (next < trials.injections.size() && trials.injections[next].trial == row.trial) ++next;
     }
+    first_injection_.push_back(next);
     const std::vector<std::uint64_t> samples_first = by_sample(trials);
     for (const std::uint64_t i : samples_first) add(i, Shared::sample);
     if (clustering() == metrics::Clustering::by_sample) return;
@@ -142,9 +143,8 @@ class Counts {
     std::uint64_t bits = 0;
     std::array<bool, kFields.size()> fields{};
     sites_touched_.clear();
-    for (std::uint32_t i = 0; i < row.n_faults; ++i) {
-      const InjectionRow& injection = trials_.injections[first_injection_[trial] + i];
-      const faultgen::Fault& fault = faults_.faults[injection.fault];
+    for (std::uint64_t i = first_injection_[trial]; i < first_injection_[trial + 1]; ++i) {
+      const faultgen::Fault& fault = faults_.faults[trials_.injections[i].fault];
       bits |= fault.bit_mask;
       touch_fields(fault, fields);
       sites_touched_.push_back(fault.site);
@@ -158,9 +158,9 @@ class Counts {
 
   /// Whether some fault of the trial acted.
   bool acted(std::uint64_t trial) const {
-    const auto first =
-        trials_.injections.begin() + static_cast<std::ptrdiff_t>(first_injection_[trial]);
-    return std::any_of(first, first + trials_.trials[trial].n_faults,
+    const auto begin = trials_.injections.begin();
+    return std::any_of(begin + static_cast<std::ptrdiff_t>(first_injection_[trial]),
+                       begin + static_cast<std::ptrdiff_t>(first_injection_[trial + 1]),
                        [](const InjectionRow& injection) { return injection.active != 0; });
   }
 
@@ -195,7 +195,7 @@ class Counts {
   std::uint64_t inactive_ = 0;
   metrics::PyTorchAlfiCounts pytorchalfi_;
   Cells sites_, bits_{kMostBits}, fields_{kFields.size()}, epochs_;
-  std::vector<std::uint64_t> first_injection_;  ///< of each trial: rows of /injections
+  std::vector<std::uint64_t> first_injection_;  ///< of each trial, and the end: rows of /injections
   std::vector<std::uint32_t> sites_touched_;    ///< by the trial being counted
 };
 

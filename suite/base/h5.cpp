@@ -116,7 +116,7 @@ std::vector<std::byte> shuffle(std::span<const T> values, std::size_t rows) {
   return bytes;
 }
 
-/// Compresses as HDF5's deflate filter would, some times faster. One per thread.
+/// Compresses as HDF5's deflate filter would, in less time. One per thread.
 class Deflate {
  public:
   /// Empty when the bytes do not get fewer.

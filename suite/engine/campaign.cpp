@@ -181,7 +181,8 @@ class CampaignRun {
       const auto store = [&](UnitRows rows) {
         const Clock::time_point begin = Clock::now();
         count(rows);
-        writer.add(rows.unit, std::move(rows.trials), rows.injections, rows.golden, rows.messages);
+        writer.add(rows.unit, std::move(rows.trials), std::move(rows.injections),
+                   std::move(rows.golden), rows.messages);
         timings_.store_s += seconds_since(begin);
         progress_.seconds = seconds_since(start_);
         observer_.progress(progress_);

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -117,27 +116,27 @@ SegmentWriter::SegmentWriter(const RunDirectory& directory, std::string campaign
       finished_(std::move(finished)) {}
 
 void SegmentWriter::add(std::uint64_t unit, std::vector<results::TrialRow> trials,
-                        const std::vector<results::InjectionRow>& injections,
-                        const std::vector<results::GoldenRow>& golden,
+                        std::vector<results::InjectionRow> injections,
+                        std::vector<results::GoldenRow> golden,
                         const std::vector<std::string>& messages) {
   if (!open_) start(unit);
   results::Segment& segment = open_->segment;
   auto& dictionary = segment.messages;
   for (results::TrialRow& row : trials) {
-    if (row.message == results::kNoMessage) continue;
     const std::string& text = messages[row.message];
     auto found = std::find(dictionary.begin(), dictionary.end(), text);
     if (found == dictionary.end()) found = dictionary.insert(found, text);
     row.message = static_cast<std::uint32_t>(found - dictionary.begin());
   }
-  const auto append = [](auto& to, const auto& from) {
-    to.insert(to.end(), from.begin(), from.end());
+  // A unit of many epochs is a segment to itself: its rows need no copy.
+  const auto append = [](auto& to, auto& from) {
+    if (to.empty()) {
+      to = std::move(from);
+    } else {
+      to.insert(to.end(), from.begin(), from.end());
+    }
   };
-  if (segment.trials.empty()) {
-    segment.trials = std::move(trials);
-  } else {
-    append(segment.trials, trials);
-  }
+  append(segment.trials, trials);
   append(segment.injections, injections);
   append(segment.golden, golden);
   ++segment.n_units;
@@ -159,7 +158,13 @@ void SegmentWriter::start(std::uint64_t unit) {
     const auto held = std::find_if(finished_.begin(), finished_.end(), [&](const auto& stored) {
       return stored.segment.first_unit == first_unit;
     });
-    assert(held != finished_.end());
+    if (held == finished_.end()) {
+      throw Exception({Errc::results, open_->file.string(),
+                       "is missing: other segments end inside it",
+                       "continue with the version of Bitquake that began, or choose another "
+                       "directory with -o",
+                       ""});
+    }
     *open_ = std::move(*held);
     finished_.erase(held);
     return;

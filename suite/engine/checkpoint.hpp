@@ -60,8 +60,8 @@ class SegmentWriter {
                 std::uint64_t units_per_segment, std::vector<results::StoredSegment> finished);
 
   void add(std::uint64_t unit, std::vector<results::TrialRow> trials,
-           const std::vector<results::InjectionRow>& injections,
-           const std::vector<results::GoldenRow>& golden, const std::vector<std::string>& messages);
+           std::vector<results::InjectionRow> injections, std::vector<results::GoldenRow> golden,
+           const std::vector<std::string>& messages);
   /// Writes what has been gathered, if anything.
   void flush();
   /// All segments there are now: what the files hold.  @pre flushed

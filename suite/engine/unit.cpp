@@ -182,8 +182,12 @@ class RowMaker {
   /// Most trials change nothing: what comes of those is found once for each sample.
   const Judged& unchanged(std::size_t sample) {
     std::optional<Judged>& known = unchanged_[sample];
-    if (!known) known = judge(sample, block_.row(sample).output, false);
-    return *known;
+    if (known) return *known;
+    const results::GoldenRow& golden = rows_.golden[sample];
+    const std::vector<float>& scores = block_.row(sample).output;
+    return known.emplace(
+        Judged{metrics::judge(scores, scores, inputs_.scenario.model.output, false),
+               golden.label_rank, golden.output_hash});
   }
 
   results::TrialRow trial_row(std::uint32_t epoch, std::size_t sample, std::size_t faults,
@@ -387,23 +391,21 @@ UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
   rows.unit = input.unit;
   const auto block = run_golden(input, executor);
   rows.golden = golden_rows(inputs, input, *block);
-  std::vector<TrialFaults> faults;
-  std::vector<std::vector<faultgen::Fault>> acting;
-  std::vector<ChosenTrial> kept;
+  std::vector<TrialFaults> faults;  // what the slice refers to
+  faults.reserve(chosen.size());
+  TrialSlice slice(inputs, *block, executor, rows);
   for (const ChosenTrial& trial : chosen) {
     if (rows.golden[trial.sample].skipped != 0) continue;
-    faults.push_back(faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type,
-                                     trial.epoch, input.positions[trial.sample]));
-    acting.push_back(faults.back().acting());
-    kept.push_back(trial);
+    const TrialFaults& present =
+        faults.emplace_back(faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type,
+                                            trial.epoch, input.positions[trial.sample]));
+    slice.add({trial.epoch,
+               {trial.sample, present.faults},
+               present.ids,
+               present.active,
+               present.acting()});
   }
-  std::vector<model::Trial> trials;
-  for (std::size_t i = 0; i < kept.size(); ++i) trials.push_back({kept[i].sample, acting[i]});
-  const std::vector<model::TrialResult> results = executor.trials(*block, trials);
-  RowMaker maker(inputs, *block, rows);
-  for (std::size_t i = 0; i < kept.size(); ++i) {
-    maker.append(kept[i].epoch, kept[i].sample, faults[i].ids, faults[i].active, results[i]);
-  }
+  slice.run();
   return rows;
 }
 

@@ -441,11 +441,10 @@ bool IncrementalPlan::try_window(std::uint32_t number, std::int64_t size, bool p
   const RowShape out = *registers_[instruction.outputs[0]].shape;
   const std::int64_t rows = model_->rows;
   if (!step.convolution) {
-    // LibTorch computes the elements that a vector leaves over with another function, which differs
-    // in the last bit of few values only: too few to be found by trying.
-    constexpr std::int64_t kVectors = 64;
+    // The elements that a vector leaves over (kLargestStride) differ in the last bit of few values
+    // only: too few to be found by trying.
     const std::int64_t window = rows * out.c * std::min(size, out.h) * std::min(size, out.w);
-    if (rows * out.elements() % kVectors != 0 || window % kVectors != 0) return false;
+    if (rows * out.elements() % kLargestStride != 0 || window % kLargestStride != 0) return false;
   }
   const Slide sy = step.convolution ? step.convolution->y : Slide{.in = in.h, .out = out.h};
   const Slide sx = step.convolution ? step.convolution->x : Slide{.in = in.w, .out = out.w};

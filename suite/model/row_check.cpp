@@ -221,13 +221,11 @@ class Examiner {
                                         name == "aten::matmul" || name == "aten::mm");
   }
 
-  /// Kernels that go through a tensor element by element take two vectors at a time and the rest
-  /// one by one, often by another function (ATen/native/cpu/Loops.h, vectorized_loop): Sleef's exp
-  /// and that of the C library. Few values of few elements show it, so many are tried.
+  /// Few values of few elements show that what a vector leaves is computed by another function
+  /// (kLargestStride), so many are tried.
   bool equal_rows_stay_equal(const Instruction& step, const Registers& registers,
                              const std::vector<bool>& batched,
                              const std::vector<at::Tensor>& original) const {
-    constexpr std::int64_t kLargestStride = 64;  // two vectors of 512 bits hold half of that
     constexpr int kValues = 64;
     const auto first =
         static_cast<std::size_t>(std::find(batched.begin(), batched.end(), true) - batched.begin());

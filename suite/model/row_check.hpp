@@ -15,6 +15,12 @@ struct Batching {
   std::vector<std::string> row_by_row;  ///< operators that run one row at a time
 };
 
+/// LibTorch's element by element kernels take two vectors at a time and the rest one by one, often
+/// by another function (ATen/native/cpu/Loops.h, vectorized_loop): Sleef's exp and that of the C
+/// library. No kernel takes more elements at a time than this: two vectors of 512 bits hold half of
+/// it.
+inline constexpr std::int64_t kLargestStride = 64;
+
 /// Finds out whether the rows of a batch are independent to the last bit, by experiment at
 /// `padded_batch` rows: each instruction is run again with rows moved (rotated, halves swapped,
 /// reversed) and with extreme neighbours (±1e38, ±Inf, NaN), where vectors may leave a rest also

@@ -3,6 +3,8 @@
 #include "suite/base/rng.hpp"
 #include "suite/model/row_loops.hpp"
 
+#include <c10/util/strides.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -543,12 +545,7 @@ class Finder {
 /// Contiguous with the very strides of a new tensor. Where a side is 1, others are contiguous too,
 /// such as those of channels last with one channel, and LibTorch chooses kernels by them.
 bool is_laid_out_as_new(const at::Tensor& tensor) {
-  std::int64_t stride = 1;
-  for (std::int64_t d = tensor.dim() - 1; d >= 0; --d) {
-    if (tensor.stride(d) != stride) return false;
-    stride *= std::max<std::int64_t>(tensor.size(d), 1);
-  }
-  return true;
+  return tensor.strides() == at::IntArrayRef(c10::contiguous_strides(tensor.sizes()));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "suite/engine/campaign.hpp"
+#include "suite/engine/checkpoint.hpp"
 #include "tests/engine/oracle.hpp"
 
 #include <catch2/catch.hpp>
@@ -354,4 +355,19 @@ TEST_CASE("a directory that cannot be made or written is refused", "[engine][res
   REQUIRE_FALSE(result);
   REQUIRE(result.error().code == Errc::usage);
   REQUIRE(result.error().where == out.string());
+}
+
+TEST_CASE("a segment whose beginning is nowhere is not completed", "[engine][resume]") {
+  const TempDirectory scratch;
+  const auto directory =
+      value_or_throw(engine::RunDirectory::claim(scratch / "out", "version: 1\n"));
+  engine::SegmentWriter writer(directory, "campaign", "numerics", 4, {});
+  try {
+    writer.add(5, {}, {}, {}, {""});
+    FAIL("units 4 to 7 began with 5");
+  } catch (const Exception& exception) {
+    REQUIRE(exception.error().code == Errc::results);
+    REQUIRE(exception.error().where == directory.segment_path(4).string());
+    REQUIRE(exception.error().what == "is missing: other segments end inside it");
+  }
 }
