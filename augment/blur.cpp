@@ -100,7 +100,8 @@ void motion_blur(Scene& scene, std::span<const double> values, const DrawKey& ke
 }
 
 void zoom_blur(Scene& scene, std::span<const double> values, const DrawKey&) {
-  const double step = values[0];
+  // As numpy.arange() adds it up: 1.25 becomes a little more, and another size is rounded to.
+  const double step = (1 + values[0]) - 1;
   const int count = static_cast<int>(values[1]);
   const cv::Mat image = to_float(scene.image);
   cv::Mat sum = image.clone();
