@@ -36,7 +36,7 @@ template <class Change>
 void change_pixels(cv::Mat& image, Change change) {
   const int channels = image.channels();
   for (int row = 0; row < image.rows; ++row) {
-    float* pixel = image.ptr<float>(row);
+    auto* pixel = image.ptr<float>(row);
     for (int column = 0; column < image.cols; ++column, pixel += channels) {
       change(pixel, row, column);
     }
