@@ -25,7 +25,7 @@ inline constexpr std::array kGroups{
     Named<Group>{Group::weather, "weather", "between the camera and the scene; ImageNet-C"},
     Named<Group>{Group::digital, "digital", "processing of the image; ImageNet-C"},
     Named<Group>{Group::extra, "extra", "the four that ImageNet-C holds back for validation"},
-    Named<Group>{Group::sensor, "sensor", "camera and its electronics"},
+    Named<Group>{Group::sensor, "sensor", "camera, its electronics, what is in front of it"},
     Named<Group>{Group::geometric, "geometric", "where things are in the image"},
 };
 
@@ -48,12 +48,12 @@ inline constexpr std::array kTables{
 /// A number that says how strong a kind is.
 struct Parameter {
   std::string name;
-  std::string doc;                  ///< one line
-  std::string unit;                 ///< "px", "fraction", …; empty: a plain number
-  double min = 0, max = 1;          ///< what an override may be; both included
-  Severities large{};               ///< for large images, or for all where there is no other table
-  std::optional<Severities> small;  ///< for small images
-  bool integer = false;             ///< whole numbers only
+  std::string doc;          ///< one line
+  std::string unit;         ///< "px", "fraction", …; empty: a plain number
+  double min = 0, max = 1;  ///< what an override may be; both included
+  Severities large{};       ///< for large images, or for all where there is no other table
+  std::optional<Severities> small{};  ///< for small images
+  bool integer = false;               ///< whole numbers only
 };
 
 inline constexpr std::size_t kMaxParameters = 12;  ///< of one kind
