@@ -33,8 +33,8 @@ std::int64_t mirrored(std::int64_t index, std::int64_t count) {
 template <class T>
 class Sampler {
  public:
-  Sampler(const cv::Mat& image, Border border, double fill)
-      : image_(image), border_(border), channels_(image.channels()) {
+  Sampler(const cv::Mat& image, Outside outside, double fill)
+      : image_(image), outside_(outside), channels_(image.channels()) {
     fill_.fill(static_cast<T>(std::floor(fill * std::numeric_limits<T>::max() + 0.5)));
   }
 
@@ -54,7 +54,7 @@ class Sampler {
  private:
   const T* pixel(std::int64_t row, std::int64_t column) const {
     const bool inside = row >= 0 && row < image_.rows && column >= 0 && column < image_.cols;
-    if (!inside && border_ == Border::constant) return fill_.data();
+    if (!inside && outside_ == Outside::constant) return fill_.data();
     if (!inside) {
       row = mirrored(row, image_.rows);
       column = mirrored(column, image_.cols);
@@ -63,15 +63,15 @@ class Sampler {
   }
 
   const cv::Mat& image_;
-  Border border_;
+  Outside outside_;
   int channels_;
   std::array<T, 3> fill_{};
 };
 
 template <class T>
-void read_all(const cv::Mat& image, const PointMap& backward, Border border, double fill,
+void read_all(const cv::Mat& image, const PointMap& backward, Outside outside, double fill,
               cv::Mat& out) {
-  const Sampler<T> sampler(image, border, fill);
+  const Sampler<T> sampler(image, outside, fill);
   for (int row = 0; row < out.rows; ++row) {
     T* pixel = out.ptr<T>(row);
     for (int column = 0; column < out.cols; ++column, pixel += out.channels()) {
@@ -120,19 +120,19 @@ std::optional<Box> moved_box(const Box& box, const PointMap& forward, cv::Size i
   return seen;
 }
 
-cv::Mat warped(const cv::Mat& image, const PointMap& backward, Border border, double fill) {
+cv::Mat warped(const cv::Mat& image, const PointMap& backward, Outside outside, double fill) {
   cv::Mat out(image.rows, image.cols, image.type());
   if (image.depth() == CV_8U) {
-    read_all<std::uint8_t>(image, backward, border, fill, out);
+    read_all<std::uint8_t>(image, backward, outside, fill, out);
   } else {
-    read_all<std::uint16_t>(image, backward, border, fill, out);
+    read_all<std::uint16_t>(image, backward, outside, fill, out);
   }
   return out;
 }
 
-void warp(Scene& scene, const Warp& map, Border border, double fill, double min_visibility) {
+void warp(Scene& scene, const Warp& map, Outside outside, double fill, double min_visibility) {
   const cv::Size size = scene.image.size();
-  scene.image = warped(scene.image, map.backward, border, fill);
+  scene.image = warped(scene.image, map.backward, outside, fill);
   move_objects(scene,
                [&](const Box& box) { return moved_box(box, map.forward, size, min_visibility); });
 }
@@ -178,17 +178,17 @@ Matrix about_centre(cv::Size size, const std::array<double, 4>& a, Point shift =
 
 /// Values that the kinds which uncover something beyond the image end with.
 struct Frame {
-  Border border;
+  Outside outside;
   double fill, min_visibility;
 };
 
 Frame frame(std::span<const double> values) {
   const auto last = values.last<3>();
-  return {last[0] == 0 ? Border::constant : Border::reflect, last[1], last[2]};
+  return {last[0] == 0 ? Outside::constant : Outside::reflect, last[1], last[2]};
 }
 
 void warp_projective(Scene& scene, const Matrix& matrix, const Frame& around) {
-  warp(scene, {projective(matrix), projective(inverse(matrix))}, around.border, around.fill,
+  warp(scene, {projective(matrix), projective(inverse(matrix))}, around.outside, around.fill,
        around.min_visibility);
 }
 
@@ -293,7 +293,7 @@ Warp lens(cv::Size size, double bend) {
 
 void lens_distortion(Scene& scene, std::span<const double> values, const DrawKey&) {
   const Frame around = frame(values);
-  warp(scene, lens(scene.image.size(), values[0]), around.border, around.fill,
+  warp(scene, lens(scene.image.size(), values[0]), around.outside, around.fill,
        around.min_visibility);
 }
 
@@ -304,7 +304,7 @@ void crop(Scene& scene, std::span<const double> values, const DrawKey& key) {
   const double top = draws.uniform() * (1 - kept) * scene.image.rows;
   const Matrix matrix{{{1 / kept, 0, -left / kept}, {0, 1 / kept, -top / kept}, {0, 0, 1}}};
   // The outermost half pixel has no neighbour on one side: mirrored, so that nothing shines in.
-  warp_projective(scene, matrix, {Border::reflect, 0, values[1]});
+  warp_projective(scene, matrix, {Outside::reflect, 0, values[1]});
 }
 
 Severities always(double value) { return {value, value, value, value, value}; }

@@ -24,7 +24,7 @@ struct Warp {
 };
 
 /// What lies around the image.
-enum class Border : std::uint8_t {
+enum class Outside : std::uint8_t {
   constant,  ///< one value everywhere
   reflect,   ///< the image mirrored at its edges, the outermost pixel repeated
 };
@@ -40,11 +40,11 @@ std::optional<Box> moved_box(const Box& box, const PointMap& forward, cv::Size i
 
 /// The image under the map, of the same size and type: bilinear, places rounded to 1/1024 pixel,
 /// integer arithmetic. It does not average: what shrinks a lot, aliases.
-/// @param fill  value around the image, fraction of the range (Border::constant)
-cv::Mat warped(const cv::Mat& image, const PointMap& backward, Border border, double fill = 0);
+/// @param fill  value around the image, fraction of the range (Outside::constant)
+cv::Mat warped(const cv::Mat& image, const PointMap& backward, Outside outside, double fill = 0);
 
 /// Warps image and boxes; removes the objects that moved_box() has no box for. Parts of objects
 /// that a reflecting border repeats get no boxes.
-void warp(Scene& scene, const Warp& map, Border border, double fill, double min_visibility);
+void warp(Scene& scene, const Warp& map, Outside outside, double fill, double min_visibility);
 
 }  // namespace bitquake::augment

@@ -246,6 +246,10 @@ Result<Scene> apply(const Step& step, const Scene& scene, const DrawKey& key) {
                    step.kind->name + " works on 8 bits per value; this one has 16",
                    "convert it to CV_8U first");
   }
+  if (scene.image.channels() == 1 && !step.kind->takes_grey) {
+    return refused(Errc::data, "image", step.kind->name + " works on colours; this one is grey",
+                   "leave it out for grey images");
+  }
   Scene result = scene;
   const auto values = parameter_values(step, scene.image.size());
   step.kind->apply(result, values, key);

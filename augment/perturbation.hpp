@@ -47,9 +47,9 @@ inline constexpr std::array kTables{
 
 /// A number that says how strong a kind is.
 struct Parameter {
-  std::string name;
-  std::string doc;          ///< one line
-  std::string unit;         ///< "px", "fraction", …; empty: a plain number
+  std::string name{};
+  std::string doc{};        ///< one line
+  std::string unit{};       ///< "px", "fraction", …; empty: a plain number
   double min = 0, max = 1;  ///< what an override may be; both included
   Severities large{};       ///< for large images, or for all where there is no other table
   std::optional<Severities> small{};  ///< for small images
@@ -90,14 +90,15 @@ using ApplyFunction = void (*)(Scene& scene, std::span<const double> values, con
 
 /// A perturbation: what it is called, what it does and how strong it is at each severity.
 struct Kind {
-  std::string name;
+  std::string name{};
   Group group{};
-  std::string doc;     ///< one line
-  std::string source;  ///< of formula and values
-  std::vector<Parameter> parameters;
+  std::string doc{};     ///< one line
+  std::string source{};  ///< of formula and values
+  std::vector<Parameter> parameters{};
   bool random = false;       ///< draws random numbers
   bool moves_boxes = false;  ///< changes where objects are, or removes some
   bool takes_16_bit = true;  ///< otherwise images have 8 bits per value
+  bool takes_grey = true;    ///< otherwise images have colours
   ApplyFunction apply = nullptr;
 };
 
