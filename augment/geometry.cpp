@@ -97,7 +97,7 @@ void move_objects(Scene& scene, Move move) {
 
 std::optional<Box> moved_box(const Box& box, const PointMap& forward, cv::Size image,
                              double min_visibility) {
-  constexpr int kParts = 63;
+  constexpr int kParts = 64;
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   Box hull{kInfinity, kInfinity, -kInfinity, -kInfinity};
   const auto include = [&](double x, double y) {

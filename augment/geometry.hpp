@@ -29,7 +29,7 @@ enum class Outside : std::uint8_t {
   reflect,   ///< the image mirrored at its edges, the outermost pixel repeated
 };
 
-/// The box around what was in `box`: the hull of its mapped outline (corners and 62 points between
+/// The box around what was in `box`: the hull of its mapped outline (corners and 63 points between
 /// each two of them, exact for maps that keep lines straight), clipped to the image.
 /// @param min_visibility  in [0, 1]
 /// @return none if the hull does not touch the image, or if less than `min_visibility` of the

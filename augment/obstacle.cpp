@@ -5,7 +5,6 @@
 #include <opencv2/imgproc.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdint>
 
@@ -88,7 +87,7 @@ void draw(cv::Mat& layer, const Streak& streak, double slope) {
 
 void rain(Scene& scene, std::span<const double> values, const DrawKey& key) {
   constexpr double kPi = 3.14159265358979323846;
-  constexpr double kWidth = 1.0 / 250;  // of a streak, of the shorter side; at least a pixel
+  constexpr double kWidth = 1.0 / 480;  // of a streak, of the shorter side; at least a pixel
   const double density = values[0], brightness = values[3];
   cv::Mat image = to_float(scene.image);
   const double rows = image.rows, columns = image.cols, side = std::min(rows, columns);
@@ -121,22 +120,14 @@ void rain(Scene& scene, std::span<const double> values, const DrawKey& key) {
 void shadow(Scene& scene, std::span<const double> values, const DrawKey& key) {
   Draws draws = key.draws();
   cv::Mat image = to_float(scene.image);
-  std::array<cv::Point2d, 5> corners;
-  cv::Point2d middle(0, 0);
-  for (auto& corner : corners) {
-    const double x = draws.uniform(), y = draws.uniform();
-    corner = {x * image.cols, y * image.rows};
-    middle += corner / 5.0;
+  std::vector<cv::Point> corners(5), polygon;
+  for (cv::Point& corner : corners) {
+    corner.x = static_cast<int>(draws.uniform() * image.cols);
+    corner.y = static_cast<int>(draws.uniform() * image.rows);
   }
-  // In the order in which the middle sees them, so that no two sides cross.
-  std::sort(corners.begin(), corners.end(), [&](const cv::Point2d& a, const cv::Point2d& b) {
-    const cv::Point2d u = a - middle, v = b - middle;
-    const bool below = u.y >= 0, other_below = v.y >= 0;
-    return below != other_below ? below : u.cross(v) > 0;
-  });
-  std::vector<cv::Point> polygon(corners.begin(), corners.end());
+  cv::convexHull(corners, polygon);
   cv::Mat mask(image.rows, image.cols, CV_8UC1, cv::Scalar(0));
-  cv::fillPoly(mask, std::vector{polygon}, cv::Scalar(1));
+  cv::fillConvexPoly(mask, polygon, cv::Scalar(1));
   const auto left = static_cast<float>(1 - values[0]);
   for (int row = 0; row < image.rows; ++row) {
     const std::uint8_t* inside = mask.ptr<std::uint8_t>(row);
@@ -207,7 +198,7 @@ std::vector<Kind> obstacle_kinds() {
                        .unit = "of the range",
                        .min = 0,
                        .max = 1,
-                       .large = {.3, .35, .4, .45, .5}},
+                       .large = {.2, .25, .3, .35, .4}},
                       {.name = "brightness",
                        .doc = "factor of what is behind",
                        .unit = "",
@@ -224,8 +215,9 @@ std::vector<Kind> obstacle_kinds() {
        .apply = rain},
       {.name = "shadow",
        .group = Group::sensor,
-       .doc = "a polygon of five corners, drawn for each sample, is darker",
-       .source = "albumentations 66212d7 (polygon times 1 - intensity); severities: Bitquake's",
+       .doc = "the smallest convex area around five points, drawn for each sample, is darker",
+       .source = "albumentations 66212d7 (a polygon of five random corners, times 1 - intensity); "
+                 "severities: Bitquake's",
        .parameters = {{.name = "intensity",
                        .doc = "share of the value that is lost",
                        .unit = "fraction",
