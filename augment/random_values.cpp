@@ -1,5 +1,6 @@
 #include "augment/random_values.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -70,6 +71,38 @@ int poisson(double mean, double uniform) {
     sum += probability;
   }
   return count;
+}
+
+PoissonTable::PoissonTable(double mean) {
+  double probability = std::exp(-mean), sum = probability;
+  sums_.push_back(sum);
+  for (int count = 1; probability > 0x1p-60 || count <= mean; ++count) {
+    probability *= mean / count;
+    sums_.push_back(sum += probability);
+  }
+}
+
+int PoissonTable::count(double uniform) const {
+  const auto found = std::upper_bound(sums_.begin(), sums_.end() - 1, uniform);
+  return static_cast<int>(found - sums_.begin());
+}
+
+namespace {
+constexpr int kPhotonSteps = 255;  // values of 8 bits have a table of their own
+}
+
+Photons::Photons(double photons) : photons_(photons) {
+  for (int k = 0; k <= kPhotonSteps; ++k) tables_.emplace_back(photons * k / kPhotonSteps);
+}
+
+int Photons::count(double x, Draws& draws) const {
+  // A sum of Poisson numbers is a Poisson number of the sum of their means.
+  constexpr double kNothing = 1e-6;
+  const double place = std::clamp(x, 0.0, 1.0) * kPhotonSteps;
+  const double step = std::floor(place + kNothing);
+  const int whole = tables_[static_cast<std::size_t>(step)].count(draws.uniform());
+  if (place - step < kNothing) return whole;
+  return whole + poisson((place - step) * photons_ / kPhotonSteps, draws.uniform());
 }
 
 }  // namespace bitquake::augment::detail
