@@ -161,6 +161,17 @@ TEST_CASE("photons are counted with the mean as variance", "[augment][sensor]") 
   REQUIRE(squares / kDraws - mean * mean == Approx(expected).epsilon(0.05));
 }
 
+TEST_CASE("the Poisson table finds what the sum of probabilities finds", "[augment][sensor]") {
+  const double mean = GENERATE(0.0, 0.3, 7.0, 250.0, 700.0);
+  const aug::detail::PoissonTable table(mean);
+  bitquake::Draws draws(3, bitquake::Stream::perturbation, 4);
+  for (int i = 0; i < 2000; ++i) {
+    const double uniform = draws.uniform();
+    REQUIRE(table.count(uniform) == aug::detail::poisson(mean, uniform));
+  }
+  REQUIRE(table.count(0) == aug::detail::poisson(mean, 0));
+}
+
 TEST_CASE("low light spreads the range, squares, scales and adds noise", "[augment][sensor]") {
   cv::Mat image(100, 200, CV_8UC1, cv::Scalar(20));  // becomes 0
   image.colRange(100, 150).setTo(220);               // becomes the peak
