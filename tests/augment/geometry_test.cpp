@@ -133,6 +133,19 @@ TEST_CASE("a barrel's edges bulge beyond the corners", "[augment][geometry]") {
                landscape({9, 7}, CV_8UC3)));
 }
 
+TEST_CASE("a change of perspective takes the corners where they were drawn",
+          "[augment][geometry]") {
+  bitquake::Draws draws = aug::DrawKey(1, 2, "perspective").draws();
+  // From the upper left clockwise, x before y, each inward by up to 0.4 of half a side.
+  for (const auto& [x, y] : {std::pair(0, 0), std::pair(1, 0), std::pair(1, 1), std::pair(0, 1)}) {
+    const double across = draws.uniform() * 0.4 * 40, down = draws.uniform() * 0.4 * 30;
+    const double to_x = x == 0 ? across : 80 - across, to_y = y == 0 ? down : 60 - down;
+    const double a = x * 80 - (x == 1 ? 1e-9 : 0), b = y * 60 - (y == 1 ? 1e-9 : 0);
+    require_near(box_of("perspective", {{"distortion", 0.4}}, {80, 60}, {a, b, a + 1e-9, b + 1e-9}),
+                 {to_x, to_y, to_x, to_y}, 1e-6);
+  }
+}
+
 TEST_CASE("nothing to do is done exactly", "[augment][geometry]") {
   const cv::Mat image = landscape({31, 22}, GENERATE(CV_8UC1, CV_8UC3, CV_16UC1, CV_16UC3));
   REQUIRE(same(image_of("rotate", {{"angle", 0}}, image), image));
