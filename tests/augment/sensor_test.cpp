@@ -281,6 +281,10 @@ TEST_CASE("rain darkens, and streaks cover the share asked for", "[augment][sens
   REQUIRE(covered > 0.035);
   REQUIRE(covered < 0.05);
   REQUIRE_FALSE(same(wet, image_of("rain", {{"density", 0.05}}, image, 1, 3)));
+  // Streaks shorter than a pixel cover parts of two rows.
+  const cv::Mat drizzle = image_of(
+      "rain", {{"density", 0.02}, {"brightness", 0.5}, {"streak", 0.4}, {"length", 0}}, image);
+  REQUIRE((cv::mean(drizzle)[0] - 50) / 102 == Approx(0.02).epsilon(0.06));
 }
 
 TEST_CASE("a shadow takes its share of the light in one area", "[augment][sensor]") {
