@@ -18,12 +18,12 @@ void gaussian_blur(Scene& scene, std::span<const double> values, const DrawKey&)
 cv::Mat disk(double radius, double edge_sigma) {
   // The reference takes a grid of this size, and what the blur moves beyond it is mirrored back.
   const int reach = radius <= 8 ? 8 : static_cast<int>(radius);
-  cv::Mat kernel(2 * reach + 1, 2 * reach + 1, CV_32FC1, cv::Scalar(0));
+  cv::Mat shape(2 * reach + 1, 2 * reach + 1, CV_32FC1, cv::Scalar(0));
   float count = 0;
   for (int y = -reach; y <= reach; ++y) {
     for (int x = -reach; x <= reach; ++x) {
       if (x * x + y * y > radius * radius) continue;
-      kernel.at<float>(y + reach, x + reach) = 1;
+      shape.at<float>(y + reach, x + reach) = 1;
       count += 1;
     }
   }
@@ -42,8 +42,8 @@ cv::Mat disk(double radius, double edge_sigma) {
                              weights.at(static_cast<std::size_t>(std::abs(y))) / (sum * sum));
     }
   }
-  for (float& weight : cv::Mat_<float>(kernel)) weight /= count;
-  return correlate(kernel, edge_kernel, Border::reflect_101);
+  for (float& weight : cv::Mat_<float>(shape)) weight /= count;
+  return correlate(shape, edge_kernel, Border::reflect_101);
 }
 
 void defocus_blur(Scene& scene, std::span<const double> values, const DrawKey&) {
@@ -56,10 +56,10 @@ void defocus_blur(Scene& scene, std::span<const double> values, const DrawKey&) 
 /// references mean to swap the two, but their statement copies.
 template <class Pixel>
 void shuffle(cv::Mat& image, int reach, int rounds, Draws draws) {
-  const auto choices = static_cast<std::uint64_t>(2 * reach);
+  const auto choices = 2 * static_cast<std::uint64_t>(reach);
   for (int round = 0; round < rounds; ++round) {
     for (int y = image.rows - reach; y > reach; --y) {
-      Pixel* row = image.ptr<Pixel>(y);
+      auto* row = image.ptr<Pixel>(y);
       for (int x = image.cols - reach; x > reach; --x) {
         // Uniform but for 1 in 10^8.
         const std::uint64_t choice = (draws.next32() * choices * choices) >> 32;
@@ -100,21 +100,22 @@ void motion_blur(Scene& scene, std::span<const double> values, const DrawKey& ke
 }
 
 void zoom_blur(Scene& scene, std::span<const double> values, const DrawKey&) {
-  const double step = values[0];
+  // As numpy.arange() adds it up: 1.25 becomes a little more, and another size is rounded to.
+  const double step = (1 + values[0]) - 1;
   const int count = static_cast<int>(values[1]);
   const cv::Mat image = to_float(scene.image);
   cv::Mat sum = image.clone();
   for (int i = 0; i < count; ++i) {
     const cv::Mat zoomed = clipped_zoom(image, 1 + i * step);
     for (int row = 0; row < sum.rows; ++row) {
-      float* out = sum.ptr<float>(row);
-      const float* in = zoomed.ptr<float>(row);
+      auto* out = sum.ptr<float>(row);
+      const auto* in = zoomed.ptr<float>(row);
       for (int k = 0; k < sum.cols * sum.channels(); ++k) out[k] += in[k];
     }
   }
   const auto images = static_cast<float>(count + 1);
   for (int row = 0; row < sum.rows; ++row) {
-    float* out = sum.ptr<float>(row);
+    auto* out = sum.ptr<float>(row);
     for (int k = 0; k < sum.cols * sum.channels(); ++k) out[k] /= images;
   }
   scene.image = to_stored(sum, scene.image.depth());

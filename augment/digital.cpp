@@ -19,13 +19,13 @@ void contrast(Scene& scene, std::span<const double> values, const DrawKey&) {
   const int channels = image.channels();
   std::array<double, 3> sums{};
   for (int row = 0; row < image.rows; ++row) {
-    const float* line = image.ptr<float>(row);
+    const auto* line = image.ptr<float>(row);
     for (int i = 0; i < image.cols * channels; ++i) {
       sums.at(static_cast<std::size_t>(i % channels)) += line[i];
     }
   }
   for (int row = 0; row < image.rows; ++row) {
-    float* line = image.ptr<float>(row);
+    auto* line = image.ptr<float>(row);
     for (int i = 0; i < image.cols * channels; ++i) {
       const double mean =
           sums.at(static_cast<std::size_t>(i % channels)) / static_cast<double>(image.total());
@@ -67,8 +67,8 @@ std::vector<Run> box_runs(int in, int out) {
   std::vector<Run> runs;
   for (int i = 0; i < out; ++i) {
     const double centre = (i + 0.5) * scale;
-    const int low = std::max(0, static_cast<int>(centre - support + 0.5));
-    const int high = std::min(in, static_cast<int>(centre + support + 0.5));
+    const int low = std::max(0, static_cast<int>(std::floor(centre - support + 0.5)));
+    const int high = std::min(in, static_cast<int>(std::floor(centre + support + 0.5)));
     Run run{low, 0};
     for (int k = low; k < high; ++k) {
       const double distance = (k - centre + 0.5) / width;
@@ -93,8 +93,8 @@ cv::Mat box_rows(const cv::Mat& image, int rows) {
   cv::Mat result(rows, image.cols, image.type());
   int row = 0;
   for (const auto& [first, length] : box_runs(image.rows, rows)) {
-    const auto weight = static_cast<std::int64_t>(0.5 + (1.0 / length) * (1 << kBits));
-    T* out = result.ptr<T>(row++);
+    const auto weight = std::int64_t{std::lround((1.0 / length) * (1 << kBits))};
+    auto* out = result.ptr<T>(row++);
     for (int i = 0; i < count; ++i) {
       std::int64_t sum = 0;
       for (int k = first; k < first + length; ++k) sum += image.ptr<T>(k)[i];

@@ -26,8 +26,8 @@ int border_index(int index, int size, Border border);
 cv::Mat gaussian(const cv::Mat& values, double sigma, double truncate = 4,
                  Border border = Border::replicate);
 
-/// Sum over a kernel (CV_32FC1, odd sides) of kernel times the pixel at the same offset. Zeros of
-/// the kernel cost nothing.
+/// Sum over a kernel (CV_32FC1, odd sides, nothing negative) of kernel times the pixel at the same
+/// offset. Zeros of the kernel cost nothing.
 cv::Mat correlate(const cv::Mat& values, const cv::Mat& kernel, Border border);
 
 /// Mean over positions on a line that starts at the pixel, with the weights of half a Gaussian.

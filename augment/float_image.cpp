@@ -10,7 +10,7 @@ namespace {
 template <class T>
 void read_row(const cv::Mat& image, int row, float* out, int count) {
   constexpr auto kTop = static_cast<float>(std::numeric_limits<T>::max());
-  const T* in = image.ptr<T>(row);
+  const auto* in = image.ptr<T>(row);
   for (int i = 0; i < count; ++i) out[i] = static_cast<float>(in[i]) / kTop;
 }
 

@@ -15,7 +15,7 @@ void change_values(Scene& scene, Change change) {
   cv::Mat values = to_float(scene.image);
   const int count = values.cols * values.channels();
   for (int row = 0; row < values.rows; ++row) {
-    float* line = values.ptr<float>(row);
+    auto* line = values.ptr<float>(row);
     for (int i = 0; i < count; ++i) line[i] = change(line[i]);
   }
   scene.image = to_stored(values, scene.image.depth());
@@ -45,7 +45,7 @@ void shot_noise(Scene& scene, std::span<const double> values, const DrawKey& key
   std::vector<PoissonTable> tables;  // of the 256 values
   for (int value = 0; value < 256; ++value) tables.emplace_back(value / 255.0 * photons);
   change_values(scene, [&](float x) {
-    const auto value = static_cast<std::size_t>(x * 255 + 0.5F);
+    const auto value = static_cast<std::size_t>(std::lround(x * 255));
     return static_cast<float>(tables[value].count(draws.uniform()) / photons);
   });
 }

@@ -191,7 +191,9 @@ Result<Step> make_step(std::string_view name, int severity, const Overrides& ove
                  "leave them out, or choose a severity from 1 to 5");
   }
   const auto& parameters = step.kind->parameters;
-  for (const auto& [key, value] : overrides) {
+  for (const auto& entry : overrides) {
+    const std::string& key = entry.first;
+    const double value = entry.second;
     const auto found = std::find_if(parameters.begin(), parameters.end(),
                                     [&](const Parameter& p) { return p.name == key; });
     if (found == parameters.end()) {

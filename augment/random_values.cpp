@@ -31,8 +31,8 @@ struct Layers {
 };
 
 const Layers& layers() {
-  static const Layers kInstance;
-  return kInstance;
+  static const Layers instance;
+  return instance;
 }
 
 /// A number beyond kTail. Source: Marsaglia, "Generating a variable from the tail of the normal
