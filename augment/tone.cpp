@@ -35,7 +35,9 @@ cv::Mat changed(const cv::Mat& image, Change change) {
     const T* from = image.ptr<T>(row);
     T* to = out.ptr<T>(row);
     for (int i = 0; i < image.cols * channels; ++i) {
-      to[i] = table[static_cast<std::size_t>(from[i] * channels + i % channels)];
+      const std::size_t value = from[i];
+      to[i] = table[value * static_cast<std::size_t>(channels) +
+                    static_cast<std::size_t>(i % channels)];
     }
   }
   return out;
