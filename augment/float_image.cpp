@@ -57,8 +57,8 @@ cv::Mat to_nearest(const cv::Mat& values, int depth) {
   cv::Mat shifted(values.rows, values.cols, values.type());
   const int count = values.cols * values.channels();
   for (int row = 0; row < values.rows; ++row) {
-    const float* in = values.ptr<float>(row);
-    float* out = shifted.ptr<float>(row);
+    const auto* in = values.ptr<float>(row);
+    auto* out = shifted.ptr<float>(row);
     for (int i = 0; i < count; ++i) out[i] = in[i] + half;
   }
   return to_stored(shifted, depth);

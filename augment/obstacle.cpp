@@ -76,7 +76,7 @@ void draw(cv::Mat& layer, const Streak& streak, double slope) {
     const double left = streak.x + slope * (row + 0.5 - streak.y), right = left + streak.width;
     const int begin = std::max(0, static_cast<int>(std::floor(left)));
     const int stop = std::min(layer.cols - 1, static_cast<int>(std::floor(right)));
-    float* line = layer.ptr<float>(row);
+    auto* line = layer.ptr<float>(row);
     for (int column = begin; column <= stop; ++column) {
       const double across =
           std::min(right, column + 1.0) - std::max(left, static_cast<double>(column));
@@ -108,8 +108,8 @@ void rain(Scene& scene, std::span<const double> values, const DrawKey& key) {
   }
   const auto shade = static_cast<float>(brightness), light = static_cast<float>(values[2]);
   for (int row = 0; row < image.rows; ++row) {
-    const float* cover = layer.ptr<float>(row);
-    float* line = image.ptr<float>(row);
+    const auto* cover = layer.ptr<float>(row);
+    auto* line = image.ptr<float>(row);
     for (int i = 0; i < image.cols * image.channels(); ++i) {
       line[i] = line[i] * shade + light * cover[i / image.channels()];
     }
@@ -130,8 +130,8 @@ void shadow(Scene& scene, std::span<const double> values, const DrawKey& key) {
   cv::fillConvexPoly(mask, polygon, cv::Scalar(1));
   const auto left = static_cast<float>(1 - values[0]);
   for (int row = 0; row < image.rows; ++row) {
-    const std::uint8_t* inside = mask.ptr<std::uint8_t>(row);
-    float* line = image.ptr<float>(row);
+    const auto* inside = mask.ptr<std::uint8_t>(row);
+    auto* line = image.ptr<float>(row);
     for (int i = 0; i < image.cols * image.channels(); ++i) {
       if (inside[i / image.channels()] != 0) line[i] *= left;
     }

@@ -80,11 +80,16 @@ PoissonTable::PoissonTable(double mean) {
     probability *= mean / count;
     sums_.push_back(sum += probability);
   }
+  for (std::size_t k = 0, count = 0; k < kGuides; ++k) {
+    while (count + 1 < sums_.size() && static_cast<double>(k) / kGuides >= sums_[count]) ++count;
+    guides_[k] = static_cast<std::uint16_t>(count);
+  }
 }
 
 int PoissonTable::count(double uniform) const {
-  const auto found = std::upper_bound(sums_.begin(), sums_.end() - 1, uniform);
-  return static_cast<int>(found - sums_.begin());
+  std::size_t count = guides_[static_cast<std::size_t>(uniform * kGuides)];
+  while (count + 1 < sums_.size() && uniform >= sums_[count]) ++count;
+  return static_cast<int>(count);
 }
 
 namespace {
@@ -100,9 +105,11 @@ int Photons::count(double x, Draws& draws) const {
   constexpr double kNothing = 1e-6;
   const double place = std::clamp(x, 0.0, 1.0) * kPhotonSteps;
   const double step = std::floor(place + kNothing);
-  const int whole = tables_[static_cast<std::size_t>(step)].count(draws.uniform());
+  const int whole = tables_[static_cast<std::size_t>(step)].count(draws.next32() * 0x1p-32);
   if (place - step < kNothing) return whole;
-  return whole + poisson((place - step) * photons_ / kPhotonSteps, draws.uniform());
+  const double rest = (place - step) * photons_ / kPhotonSteps, uniform = draws.next32() * 0x1p-32;
+  // exp(-rest) > 1 - rest: mostly there is no need to know it better.
+  return uniform < 1 - rest ? whole : whole + poisson(rest, uniform);
 }
 
 }  // namespace bitquake::augment::detail

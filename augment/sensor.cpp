@@ -67,7 +67,7 @@ void add_poisson_gaussian(cv::Mat& values, double photons, double sigma, const D
   const Photons counts(photons);
   const int count = values.cols * values.channels();
   for (int row = 0; row < values.rows; ++row) {
-    float* line = values.ptr<float>(row);
+    auto* line = values.ptr<float>(row);
     for (int i = 0; i < count; ++i) {
       const double seen = std::min(counts.count(line[i], light) / photons, 1.0);
       line[i] = static_cast<float>(seen + sigma * electronics.next());
@@ -98,7 +98,7 @@ void low_light(Scene& scene, std::span<const double> values, const DrawKey& key)
     high = 1;
   }
   for (int row = 0; row < image.rows; ++row) {
-    float* line = image.ptr<float>(row);
+    auto* line = image.ptr<float>(row);
     for (int i = 0; i < count; ++i) {
       const double x = (static_cast<double>(line[i]) - low) / (static_cast<double>(high) - low);
       line[i] = static_cast<float>((gamma == 2 ? x * x : std::pow(x, gamma)) * peak);
@@ -115,7 +115,7 @@ void banding(Scene& scene, std::span<const double> values, const DrawKey& key) {
   const int count = image.cols * image.channels();
   for (int row = 0; row < image.rows; ++row) {
     const float offset = sigma * normals.next();
-    float* line = image.ptr<float>(row);
+    auto* line = image.ptr<float>(row);
     for (int i = 0; i < count; ++i) line[i] += offset;
   }
   scene.image = to_nearest(image, scene.image.depth());

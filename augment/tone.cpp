@@ -35,7 +35,9 @@ cv::Mat changed(const cv::Mat& image, Change change) {
     const T* from = image.ptr<T>(row);
     T* to = out.ptr<T>(row);
     for (int i = 0; i < image.cols * channels; ++i) {
-      to[i] = table[static_cast<std::size_t>(from[i] * channels + i % channels)];
+      const std::size_t value = from[i];
+      to[i] = table[value * static_cast<std::size_t>(channels) +
+                    static_cast<std::size_t>(i % channels)];
     }
   }
   return out;
@@ -97,7 +99,6 @@ std::array<double, 3> black_body(double kelvin) {
 }
 
 void white_balance(Scene& scene, std::span<const double> values, const DrawKey&) {
-  if (scene.image.channels() == 1) return;  // luminance stays
   constexpr double kBalanced = 6500;
   const auto light = black_body(values[0]), white = black_body(kBalanced);
   change_each(scene, [&](double x, int channel) {
@@ -121,12 +122,13 @@ std::vector<Kind> tone_kinds() {
   const std::string exposure =
       "ISO 2720:1974 (a stop doubles the light); IEC 61966-2-1:1999 (sRGB); severities: Bitquake's";
   const auto kind = [](std::string name, std::string doc, std::string source, Parameter parameter,
-                       ApplyFunction function) {
+                       ApplyFunction function, bool takes_grey = true) {
     return Kind{.name = std::move(name),
                 .group = Group::sensor,
                 .doc = std::move(doc),
                 .source = std::move(source),
                 .parameters = {std::move(parameter)},
+                .takes_grey = takes_grey,
                 .apply = function};
   };
   return {
@@ -142,7 +144,7 @@ std::vector<Kind> tone_kinds() {
             .max = 10,
             .large = {1.25, 1.6, 2, 2.5, 3.2}},
            gamma),
-      kind("white_balance", "a camera set to 6500 K sees light of another colour; grey images stay",
+      kind("white_balance", "a camera set to 6500 K sees light of another colour",
            "Kang et al., J. Korean Phys. Soc. 41(6), 2002 (black body); von Kries' diagonal model "
            "in linear sRGB; severities: Bitquake's",
            {.name = "temperature",
@@ -151,7 +153,7 @@ std::vector<Kind> tone_kinds() {
             .min = 2000,
             .max = 25000,
             .large = {5500, 4600, 3800, 3200, 2800}},
-           white_balance),
+           white_balance, false),
       kind("color_quant", "only the upper bits of each value are left",
            "Kar, Yeo, Atanov, Zamir, 3D Common Corruptions and Data Augmentation, CVPR 2022 (code "
            "62894083)",

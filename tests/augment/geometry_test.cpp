@@ -8,8 +8,8 @@
 
 namespace aug = bitquake::augment;
 using bitquake::Box, bitquake::Object;
-using bitquake::test::applied, bitquake::test::grey, bitquake::test::landscape,
-    bitquake::test::same;
+using bitquake::test::applied, bitquake::test::same_image, bitquake::test::test_image,
+    bitquake::test::grey;
 
 namespace {
 
@@ -49,8 +49,8 @@ std::vector<std::string> geometric_kinds() {
 
 TEST_CASE("mirrored images and boxes are exact", "[augment][geometry]") {
   const cv::Mat image = grey({{1, 2, 3}, {4, 5, 6}});
-  REQUIRE(same(image_of("flip_horizontal", {}, image), grey({{3, 2, 1}, {6, 5, 4}})));
-  REQUIRE(same(image_of("flip_vertical", {}, image), grey({{4, 5, 6}, {1, 2, 3}})));
+  REQUIRE(same_image(image_of("flip_horizontal", {}, image), grey({{3, 2, 1}, {6, 5, 4}})));
+  REQUIRE(same_image(image_of("flip_vertical", {}, image), grey({{4, 5, 6}, {1, 2, 3}})));
   require_near(box_of("flip_horizontal", {}, {3, 2}, {0, 0, 1, 2}), {2, 0, 3, 2}, 0);
   require_near(box_of("flip_vertical", {}, {3, 2}, {0, 0, 1, 0.5}), {0, 1.5, 1, 2}, 0);
 }
@@ -59,8 +59,8 @@ TEST_CASE("a quarter turn moves pixels without touching them", "[augment][geomet
   const cv::Mat image = grey({{1, 2, 3}, {4, 5, 6}, {7, 8, 9}});
   const aug::Overrides left{{"angle", 90}, {"direction", 1}},
       right{{"angle", 90}, {"direction", -1}};
-  REQUIRE(same(image_of("rotate", left, image), grey({{3, 6, 9}, {2, 5, 8}, {1, 4, 7}})));
-  REQUIRE(same(image_of("rotate", right, image), grey({{7, 4, 1}, {8, 5, 2}, {9, 6, 3}})));
+  REQUIRE(same_image(image_of("rotate", left, image), grey({{3, 6, 9}, {2, 5, 8}, {1, 4, 7}})));
+  REQUIRE(same_image(image_of("rotate", right, image), grey({{7, 4, 1}, {8, 5, 2}, {9, 6, 3}})));
   require_near(box_of("rotate", left, {3, 3}, {0, 0, 1, 1}), {0, 2, 1, 3});
   require_near(box_of("rotate", right, {3, 3}, {0, 0, 1, 1}), {2, 0, 3, 1});
   // The hull of a turned square: 10 * (cos 30 + sin 30) wide.
@@ -73,11 +73,11 @@ TEST_CASE("moved by whole pixels, with black or a mirror behind", "[augment][geo
   const cv::Mat image = grey({{1, 2, 3}, {4, 5, 6}});
   const aug::Overrides right{{"x", 0.34}, {"y", 0}, {"direction", 1}};
   const aug::Overrides up{{"x", 0}, {"y", 0.5}, {"direction", -1}, {"fill", 1}};
-  REQUIRE(same(image_of("translate", right, image), grey({{0, 1, 2}, {0, 4, 5}})));
-  REQUIRE(same(image_of("translate", up, image), grey({{4, 5, 6}, {255, 255, 255}})));
-  REQUIRE(
-      same(image_of("translate", {{"x", 0.67}, {"y", 0}, {"direction", 1}, {"border", 1}}, image),
-           grey({{2, 1, 1}, {5, 4, 4}})));
+  REQUIRE(same_image(image_of("translate", right, image), grey({{0, 1, 2}, {0, 4, 5}})));
+  REQUIRE(same_image(image_of("translate", up, image), grey({{4, 5, 6}, {255, 255, 255}})));
+  REQUIRE(same_image(
+      image_of("translate", {{"x", 0.67}, {"y", 0}, {"direction", 1}, {"border", 1}}, image),
+      grey({{2, 1, 1}, {5, 4, 4}})));
   require_near(box_of("translate", right, {3, 2}, {0, 0, 2.5, 1}), {1, 0, 3, 1});
 }
 
@@ -92,20 +92,21 @@ TEST_CASE("a mirror around the image repeats the outermost pixel, as far as it i
         },
         aug::Outside::reflect);
   };
-  REQUIRE(same(from(0), image));
-  REQUIRE(same(from(-3), grey({{3, 2, 1}})));
-  REQUIRE(same(from(3), grey({{3, 2, 1}})));
-  REQUIRE(same(from(-6), image));
-  REQUIRE(same(from(600), image));
+  REQUIRE(same_image(from(0), image));
+  REQUIRE(same_image(from(-3), grey({{3, 2, 1}})));
+  REQUIRE(same_image(from(3), grey({{3, 2, 1}})));
+  REQUIRE(same_image(from(-6), image));
+  REQUIRE(same_image(from(600), image));
   const auto nowhere = [](aug::Point) { return aug::Point{std::nan(""), 1e300}; };
-  REQUIRE(same(aug::warped(image, nowhere, aug::Outside::constant, 1), grey({{255, 255, 255}})));
+  REQUIRE(
+      same_image(aug::warped(image, nowhere, aug::Outside::constant, 1), grey({{255, 255, 255}})));
 }
 
 TEST_CASE("scaled about the middle, bilinear, by hand", "[augment][geometry]") {
   const cv::Mat image = grey({{0, 100, 200, 40}});
-  REQUIRE(same(image_of("scale", {{"factor", 2}}, image), grey({{75, 125, 175, 160}})));
-  REQUIRE(same(image_of("scale", {{"factor", 0.5}}, image), grey({{0, 50, 120, 0}})));
-  REQUIRE(same(image_of("scale", {{"factor", 1}}, image), image));
+  REQUIRE(same_image(image_of("scale", {{"factor", 2}}, image), grey({{75, 125, 175, 160}})));
+  REQUIRE(same_image(image_of("scale", {{"factor", 0.5}}, image), grey({{0, 50, 120, 0}})));
+  REQUIRE(same_image(image_of("scale", {{"factor", 1}}, image), image));
   require_near(box_of("scale", {{"factor", 0.5}}, {4, 1}, {0, 0, 4, 1}), {1, 0.25, 3, 0.75});
   require_near(box_of("scale", {{"factor", 2}}, {40, 40}, {18, 10, 22, 30}), {16, 0, 24, 40});
 }
@@ -113,7 +114,7 @@ TEST_CASE("scaled about the middle, bilinear, by hand", "[augment][geometry]") {
 TEST_CASE("sheared by hand", "[augment][geometry]") {
   const cv::Mat image = grey({{100, 200}, {100, 200}});
   const aug::Overrides right{{"angle", 45}, {"direction", 1}};
-  REQUIRE(same(image_of("shear", right, image), grey({{50, 150}, {150, 100}})));
+  REQUIRE(same_image(image_of("shear", right, image), grey({{50, 150}, {150, 100}})));
   require_near(box_of("shear", right, {40, 40}, {18, 18, 22, 20}), {18, 18, 24, 20});
 }
 
@@ -129,16 +130,29 @@ TEST_CASE("a barrel's edges bulge beyond the corners", "[augment][geometry]") {
                {50 - corner, 50 - corner, 50 - corner, 50 - corner}, 1e-6);
   // A pincushion pushes the corner out: what is beyond its reach has no box.
   REQUIRE_FALSE(box_of("lens_distortion", {{"bend", 0.9}}, {100, 100}, {0, 0, 5, 5}));
-  REQUIRE(same(image_of("lens_distortion", {{"bend", 0}}, landscape({9, 7}, CV_8UC3)),
-               landscape({9, 7}, CV_8UC3)));
+  REQUIRE(same_image(image_of("lens_distortion", {{"bend", 0}}, test_image({9, 7}, CV_8UC3)),
+                     test_image({9, 7}, CV_8UC3)));
+}
+
+TEST_CASE("a change of perspective takes the corners where they were drawn",
+          "[augment][geometry]") {
+  bitquake::Draws draws = aug::DrawKey(1, 2, "perspective").draws();
+  // From the upper left clockwise, x before y, each inward by up to 0.4 of half a side.
+  for (const auto& [x, y] : {std::pair(0, 0), std::pair(1, 0), std::pair(1, 1), std::pair(0, 1)}) {
+    const double across = draws.uniform() * 0.4 * 40, down = draws.uniform() * 0.4 * 30;
+    const double to_x = x == 0 ? across : 80 - across, to_y = y == 0 ? down : 60 - down;
+    const double a = x * 80 - (x == 1 ? 1e-9 : 0), b = y * 60 - (y == 1 ? 1e-9 : 0);
+    require_near(box_of("perspective", {{"distortion", 0.4}}, {80, 60}, {a, b, a + 1e-9, b + 1e-9}),
+                 {to_x, to_y, to_x, to_y}, 1e-6);
+  }
 }
 
 TEST_CASE("nothing to do is done exactly", "[augment][geometry]") {
-  const cv::Mat image = landscape({31, 22}, GENERATE(CV_8UC1, CV_8UC3, CV_16UC1, CV_16UC3));
-  REQUIRE(same(image_of("rotate", {{"angle", 0}}, image), image));
-  REQUIRE(same(image_of("shear", {{"angle", 0}}, image), image));
-  REQUIRE(same(image_of("perspective", {{"distortion", 0}}, image), image));
-  REQUIRE(same(image_of("crop", {{"kept", 1}}, image), image));
+  const cv::Mat image = test_image({31, 22}, GENERATE(CV_8UC1, CV_8UC3, CV_16UC1, CV_16UC3));
+  REQUIRE(same_image(image_of("rotate", {{"angle", 0}}, image), image));
+  REQUIRE(same_image(image_of("shear", {{"angle", 0}}, image), image));
+  REQUIRE(same_image(image_of("perspective", {{"distortion", 0}}, image), image));
+  REQUIRE(same_image(image_of("crop", {{"kept", 1}}, image), image));
 }
 
 TEST_CASE("objects of which too little stays in the image are removed", "[augment][geometry]") {
@@ -196,7 +210,7 @@ TEST_CASE("the box of a drawn rectangle is where its pixels went", "[augment][ge
 TEST_CASE("there and back again is where it was", "[augment][geometry]") {
   const cv::Mat image = [] {
     cv::Mat smooth;
-    cv::GaussianBlur(landscape({120, 100}, CV_8UC3), smooth, {9, 9}, 3);
+    cv::GaussianBlur(test_image({120, 100}, CV_8UC3), smooth, {9, 9}, 3);
     return smooth;
   }();
   const cv::Rect middle(45, 35, 30, 30);

@@ -5,8 +5,7 @@
 #include <set>
 
 namespace aug = bitquake::augment;
-using bitquake::test::applied, bitquake::test::grey, bitquake::test::landscape,
-    bitquake::test::same;
+using bitquake::test::applied, bitquake::test::grey, bitquake::test::same_image;
 
 namespace {
 
@@ -81,11 +80,10 @@ TEST_CASE("grey in the light of a lamp has the chromaticity of illuminant A", "[
   REQUIRE(std::abs(lamp[0] - 177.6) < 1.2);
   REQUIRE(std::abs(lamp[1] - 126.4) < 1.2);
   REQUIRE(std::abs(lamp[2] - 67.2) < 1.2);
-  REQUIRE(same(image_of("white_balance", {{"temperature", 6500}}, middle), middle));
+  REQUIRE(same_image(image_of("white_balance", {{"temperature", 6500}}, middle), middle));
   const auto sky = image_of("white_balance", {{"temperature", 15000}}, middle).at<cv::Vec3b>(0, 0);
   REQUIRE(sky[2] > sky[1]);
   REQUIRE(sky[1] > sky[0]);
-  REQUIRE(value_of("white_balance", {{"temperature", 2856}}, 90) == 90);
 }
 
 TEST_CASE("stuck pixels are those of the campaign, and more of them with severity",
@@ -99,16 +97,16 @@ TEST_CASE("stuck pixels are those of the campaign, and more of them with severit
   const auto places = changed_pixels(image, first);
   REQUIRE(places.size() == 12);  // 0.01 of 1200
   for (const int place : places) REQUIRE(first.data[place] == stuck);
-  REQUIRE(same(first, at(3, 1, 17)));
-  REQUIRE_FALSE(same(first, at(3, 2, 0)));
+  REQUIRE(same_image(first, at(3, 1, 17)));
+  REQUIRE_FALSE(same_image(first, at(3, 2, 0)));
   const auto more = changed_pixels(image, at(4, 1, 0));
   REQUIRE(more.size() == 36);
   for (const int place : places) REQUIRE(more.count(place) == 1);
   const cv::Mat tiny(1, 1, CV_8UC1, cv::Scalar(100));
   REQUIRE(applied(kind, 1, {}, {tiny, {}}).image.at<std::uint8_t>(0, 0) == stuck);
-  REQUIRE(same(image_of(kind, {{"share", 0}}, image), image));
+  REQUIRE(same_image(image_of(kind, {{"share", 0}}, image), image));
   const cv::Mat all = image_of(kind, {{"share", 1}}, cv::Mat(5, 4, CV_16UC3, cv::Scalar(9, 9, 9)));
-  REQUIRE(same(all, cv::Mat(5, 4, CV_16UC3, cv::Scalar::all(stuck * 257))));
+  REQUIRE(same_image(all, cv::Mat(5, 4, CV_16UC3, cv::Scalar::all(stuck * 257))));
 }
 
 TEST_CASE("dead lines are whole, black and those of the campaign", "[augment][sensor]") {
@@ -116,8 +114,8 @@ TEST_CASE("dead lines are whole, black and those of the campaign", "[augment][se
   const char* kind = rows ? "dead_rows" : "dead_columns";
   const cv::Mat image(50, 50, CV_8UC3, cv::Scalar(9, 9, 9));
   cv::Mat result = image_of(kind, {{"share", 0.1}}, image, 5, 0);
-  REQUIRE(same(result, image_of(kind, {{"share", 0.1}}, image, 5, 1)));
-  REQUIRE_FALSE(same(result, image_of(kind, {{"share", 0.1}}, image, 6, 0)));
+  REQUIRE(same_image(result, image_of(kind, {{"share", 0.1}}, image, 5, 1)));
+  REQUIRE_FALSE(same_image(result, image_of(kind, {{"share", 0.1}}, image, 6, 0)));
   if (!rows) cv::transpose(result, result);
   int dead = 0;
   for (int y = 0; y < 50; ++y) {
@@ -142,7 +140,7 @@ TEST_CASE("sensor noise has the variance x / photons + sigma squared", "[augment
   REQUIRE(high.variance == Approx((32950.0 / 65535 / 100 + 0.0009) * 65535 * 65535).epsilon(0.03));
   // Photons alone: none where it is black.
   const cv::Mat black(20, 20, CV_8UC1, cv::Scalar(0));
-  REQUIRE(same(image_of("sensor_noise", {{"sigma", 0}}, black), black));
+  REQUIRE(same_image(image_of("sensor_noise", {{"sigma", 0}}, black), black));
 }
 
 TEST_CASE("photons are counted with the mean as variance", "[augment][sensor]") {
@@ -159,6 +157,17 @@ TEST_CASE("photons are counted with the mean as variance", "[augment][sensor]") 
   const double mean = sum / kDraws, expected = 500 * x;
   REQUIRE(mean == Approx(expected).margin(4.5 * std::sqrt(expected / kDraws)));
   REQUIRE(squares / kDraws - mean * mean == Approx(expected).epsilon(0.05));
+}
+
+TEST_CASE("the Poisson table finds what the sum of probabilities finds", "[augment][sensor]") {
+  const double mean = GENERATE(0.0, 0.3, 7.0, 250.0, 700.0);
+  const aug::detail::PoissonTable table(mean);
+  bitquake::Draws draws(3, bitquake::Stream::perturbation, 4);
+  for (int i = 0; i < 2000; ++i) {
+    const double uniform = draws.uniform();
+    REQUIRE(table.count(uniform) == aug::detail::poisson(mean, uniform));
+  }
+  REQUIRE(table.count(0) == aug::detail::poisson(mean, 0));
 }
 
 TEST_CASE("low light spreads the range, squares, scales and adds noise", "[augment][sensor]") {
@@ -203,8 +212,9 @@ TEST_CASE("each bit flips with the rate asked for", "[augment][sensor]") {
   for (const int count : flips) REQUIRE(std::abs(count - 2400) < 220);
   REQUIRE(value_of("bit_errors", {{"rate", 1}}, 0x5A) == 0xA5);
   REQUIRE(value_of("bit_errors", {{"rate", 0}}, 0x5A) == 0x5A);
-  REQUIRE(same(image_of("bit_errors", {{"rate", 1}}, cv::Mat(3, 5, CV_16UC3, cv::Scalar(1, 2, 3))),
-               cv::Mat(3, 5, CV_16UC3, cv::Scalar(65534, 65533, 65532))));
+  REQUIRE(same_image(
+      image_of("bit_errors", {{"rate", 1}}, cv::Mat(3, 5, CV_16UC3, cv::Scalar(1, 2, 3))),
+      cv::Mat(3, 5, CV_16UC3, cv::Scalar(65534, 65533, 65532))));
 }
 
 TEST_CASE("occlusion hides the share asked for and the objects behind it", "[augment][sensor]") {
@@ -257,8 +267,8 @@ TEST_CASE("occlusion hides the share asked for and the objects behind it", "[aug
 
 TEST_CASE("rain darkens, and streaks cover the share asked for", "[augment][sensor]") {
   const cv::Mat image(480, 640, CV_8UC1, cv::Scalar(100));
-  REQUIRE(same(image_of("rain", {{"density", 0}, {"brightness", 0.5}}, image),
-               cv::Mat(480, 640, CV_8UC1, cv::Scalar(50))));
+  REQUIRE(same_image(image_of("rain", {{"density", 0}, {"brightness", 0.5}}, image),
+                     cv::Mat(480, 640, CV_8UC1, cv::Scalar(50))));
   const cv::Mat wet = image_of(
       "rain", {{"density", 0.05}, {"brightness", 0.5}, {"streak", 0.4}, {"length", 0.1}}, image);
   double low = 0, high = 0;
@@ -269,7 +279,11 @@ TEST_CASE("rain darkens, and streaks cover the share asked for", "[augment][sens
   const double covered = (cv::mean(wet)[0] - 50) / 102;
   REQUIRE(covered > 0.035);
   REQUIRE(covered < 0.05);
-  REQUIRE_FALSE(same(wet, image_of("rain", {{"density", 0.05}}, image, 1, 3)));
+  REQUIRE_FALSE(same_image(wet, image_of("rain", {{"density", 0.05}}, image, 1, 3)));
+  // Streaks shorter than a pixel cover parts of two rows.
+  const cv::Mat drizzle = image_of(
+      "rain", {{"density", 0.02}, {"brightness", 0.5}, {"streak", 0.4}, {"length", 0}}, image);
+  REQUIRE((cv::mean(drizzle)[0] - 50) / 102 == Approx(0.02).epsilon(0.06));
 }
 
 TEST_CASE("a shadow takes its share of the light in one area", "[augment][sensor]") {
