@@ -218,9 +218,9 @@ void fail(results::TrialRow& row, const Inference& golden, const std::string& me
   if (found == messages.end()) messages.push_back(message);
 }
 
-template <class Row, std::size_t N>
+template <class Row, std::size_t N, class Rows>
 std::string compare(const std::string& table, const std::array<results::Column<Row>, N>& columns,
-                    const std::vector<Row>& a, const std::vector<Row>& b) {
+                    const Rows& a, const Rows& b) {
   if (a.size() != b.size()) {
     return table + ": " + std::to_string(a.size()) + " and " + std::to_string(b.size()) + " rows";
   }
