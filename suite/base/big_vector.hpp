@@ -189,7 +189,7 @@ class BigVector {
   void make_room(std::uint64_t count) {
     const std::uint64_t wanted = (size_ + count) * sizeof(T);
     if (wanted > buffer_.capacity()) buffer_.grow(std::max(wanted, 2 * buffer_.capacity()));
-    constexpr std::uint64_t kMostUndropped = std::uint64_t{64} << 20U;
+    constexpr std::uint64_t kMostUndropped = std::uint64_t{8} << 20U;
     undropped_ += count * sizeof(T);
     if (undropped_ < kMostUndropped) return;
     undropped_ = 0;
