@@ -53,20 +53,6 @@ std::vector<std::int64_t> two(const c10::IValue& value, std::int64_t standard) {
   return list;
 }
 
-/// Test values in [-2, 2), quickly: a hash of the position.
-void fill_test_values(const at::Tensor& tensor, std::uint32_t salt) {
-  float* out = tensor.data_ptr<float>();
-  for (std::int64_t i = 0; i < tensor.numel(); ++i) {
-    std::uint32_t h = static_cast<std::uint32_t>(i) * 0x9E3779B9U + salt;
-    h ^= h >> 15;
-    h *= 0x85EBCA6BU;
-    h ^= h >> 13;
-    h *= 0xC2B2AE35U;
-    h ^= h >> 16;
-    out[i] = static_cast<float>(h >> 8) * 0x1p-22F - 2.0F;
-  }
-}
-
 /// Odd rows become extreme: they must not reach their neighbours.
 void make_odd_rows_extreme(const at::Tensor& batch) {
   static constexpr std::array kExtremes{1e38F, std::numeric_limits<float>::infinity(),

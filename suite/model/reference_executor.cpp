@@ -71,27 +71,6 @@ float* element_at(const at::Tensor& tensor, std::uint64_t position) {
   return tensor.data_ptr<float>() + offset;
 }
 
-/// Whether every element has memory of its own, unlike in expanded tensors and sliding views.
-bool elements_apart(const at::Tensor& tensor) {
-  std::vector<std::pair<std::int64_t, std::int64_t>> dimensions;  // stride, size
-  for (std::int64_t d = 0; d < tensor.dim(); ++d) {
-    if (tensor.size(d) > 1) dimensions.emplace_back(tensor.stride(d), tensor.size(d));
-  }
-  std::sort(dimensions.begin(), dimensions.end());
-  std::int64_t reach = 0;
-  for (const auto& [stride, size] : dimensions) {
-    if (stride <= reach) return false;
-    reach += stride * (size - 1);
-  }
-  return true;
-}
-
-/// A copy to put faults in, in the same memory layout, which kernels choose by.
-at::Tensor copy_of(const at::Tensor& tensor) {
-  if (!elements_apart(tensor)) return tensor.clone(at::MemoryFormat::Contiguous);
-  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options()).copy_(tensor);
-}
-
 at::Tensor gather(const PreparedModel& model, std::span<const float> inputs,
                   std::span<const std::size_t> samples) {
   std::vector<std::int64_t> shape{model.rows};
