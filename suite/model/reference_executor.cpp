@@ -6,6 +6,7 @@
 #include "suite/model/trace.hpp"
 
 #include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -479,6 +480,22 @@ std::vector<float> largest_magnitudes(const PreparedModel& model, Target target,
   return largest;
 }
 
+void require_hittable(const PreparedModel& model, std::span<const Fault> faults) {
+  for (const Fault& fault : faults) {
+    const bool known = model.spots.count({fault.site, fault.target}) > 0;
+    const std::uint64_t elements =
+        known ? faultgen::site_elements(model.sites[fault.site], fault.target) : 0;
+    if (fault.element < elements) continue;
+    const std::string site = fault.site < model.sites.size()
+                                 ? faultgen::site_name(model.sites[fault.site])
+                                 : fmt::format("site {}", fault.site);
+    throw Exception({Errc::internal, "fault at " + site,
+                     fmt::format("element {} of its {} does not exist, there are {}", fault.element,
+                                 name_of(faultgen::kTargets, fault.target), elements),
+                     "check fault sets with faultgen::check_fits before running them", ""});
+  }
+}
+
 ReferenceExecutor::ReferenceExecutor(std::shared_ptr<const PreparedModel> model,
                                      WeightTrials weight_trials)
     : model_(std::move(model)), weight_trials_(weight_trials) {}
@@ -509,6 +526,7 @@ std::vector<TrialResult> ReferenceExecutor::trials(const GoldenBlock& block,
                                                    std::span<const Trial> trials) {
   const c10::InferenceMode inference;
   use_one_inner_thread();
+  for (const Trial& trial : trials) require_hittable(*model_, trial.faults);
   const auto& golden = dynamic_cast<const Block&>(block);
   std::vector<TrialResult> results(trials.size());
   const auto run = [&](Batch& batch) {
@@ -536,6 +554,7 @@ std::vector<TrialResult> ReferenceExecutor::trials(const GoldenBlock& block,
 Trace ReferenceExecutor::trace(const GoldenBlock& block, const Trial& trial) {
   const c10::InferenceMode inference;
   use_one_inner_thread();
+  require_hittable(*model_, trial.faults);
   const auto& known = dynamic_cast<const Block&>(block);
   NonfiniteMasks masks;
   Traced<GoldenRun> golden(*model_, std::span(&masks, 1));
