@@ -153,23 +153,21 @@ TEST_CASE("work is counted as one counts it by hand", "[model]") {
 }
 
 TEST_CASE("windows of a narrow layer are tried on values enough", "[model]") {
-  // Kernels for 1x1 windows without padding round few values otherwise than that of the whole map.
-  NetBuilder net;
-  net.conv("first", 3, 3, 1, 1, 1);
-  net.conv("second", 3, 10, 3, 2, 1);
-  const auto model =
-      value_or_throw(save_and_load(net.finish("  x = self.second.forward(self.first.forward(x))\n"
-                                              "  return torch.flatten(x, 1)\n"),
-                                   {3, 8, 14}));
-  std::vector<Fault> faults;
-  for (std::uint32_t site = 0; site < 3; ++site) {
-    const Target target = site == 0 ? Target::network_input : Target::site_input;
-    const std::uint64_t elements = faultgen::site_elements(model->sites()[site], target);
-    for (std::uint64_t element = 0; element < elements; ++element) {
-      faults.push_back({site, target, FaultModel::bit_flip, element, 1U << (24 + element % 3)});
+  // Kernels for 1x1 windows without padding may round otherwise than that of the whole map, in a
+  // third of the values; with some weights the few values in the middle of the map hide it.
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    NetBuilder net("Net", seed);
+    net.conv("only", 3, 3, 1, 1, 1);
+    const auto model = value_or_throw(
+        save_and_load(net.finish("  return torch.flatten(self.only.forward(x), 1)\n"), {3, 8, 14}));
+    std::vector<Fault> faults;
+    for (std::uint64_t element = 0; element < 3 * 8 * 14; element += 5) {
+      faults.push_back(
+          {0, Target::network_input, FaultModel::bit_flip, element, 1U << (20 + element % 4)});
     }
+    CAPTURE(seed);
+    require_like_reference(*model, 3 * 8 * 14, faults);
   }
-  require_like_reference(*model, 3 * 8 * 14, faults);
 }
 
 TEST_CASE("a fault that has nothing to hit is refused by every executor", "[model][error]") {
