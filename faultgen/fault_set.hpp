@@ -5,6 +5,7 @@
 #include "faultgen/fault_model.hpp"
 #include "faultgen/fault_space.hpp"
 #include "faultgen/schedule.hpp"
+#include "suite/base/big_vector.hpp"
 #include "suite/base/result.hpp"
 
 #include <array>
@@ -54,18 +55,29 @@ struct Stratum {
 struct FaultSet {
   Provenance provenance;
   std::vector<Site> sites;
-  std::vector<FaultGroup> groups;
-  std::vector<Fault> faults;
+  BigVector<FaultGroup> groups;
+  BigVector<Fault> faults;
   /// How much each fault counts when a rate over uniformly drawn elements is estimated: (elements
   /// of its site / elements of the space) * active sites when sites were drawn first, else 1.
-  std::vector<double> sampling_weight;
+  BigVector<double> sampling_weight;
   /// Where faults were drawn without replacement: the strata, and for each fault its stratum. Else
   /// both are empty.
   std::vector<Stratum> strata;
-  std::vector<std::uint32_t> stratum;
+  BigVector<std::uint32_t> stratum;
 
   std::span<const Fault> faults_of(const FaultGroup& group) const {
     return std::span(faults).subspan(group.first_fault, group.n_faults);
+  }
+  /// Whether all faults count alike.
+  bool uniform() const {
+    return all_of(sampling_weight, [](double weight) { return weight == 1.0; });
+  }
+  /// Gives memory back that is not needed for now (BigVector::drop_pages). Thread-safe.
+  void drop_pages() const {
+    groups.drop_pages();
+    faults.drop_pages();
+    sampling_weight.drop_pages();
+    stratum.drop_pages();
   }
   bool operator==(const FaultSet&) const = default;
 };
@@ -73,8 +85,8 @@ struct FaultSet {
 /// Version of the HDF5 layout below; a reader refuses a newer one.
 inline constexpr std::uint64_t kFaultSetVersion = 2;
 
-/// Most faults, and most groups, of one set: a set is held in memory (about 60 bytes for each of
-/// them).
+/// Most faults, and most groups, of one set: as many as the numbers that activity is drawn by
+/// count.
 inline constexpr std::uint64_t kMaxFaults = 1'000'000'000;
 
 /// Writes `set` as HDF5: /faults/{site, target, element, bit_mask, fault_model, value, storage,

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -22,11 +23,20 @@ constexpr const char* kFormat = "bitquake fault set";
 constexpr std::uint64_t kMaxStorages = 1'000'000, kMaxStrata = 100'000'000;
 
 /// One member of every row as a column of its own.
-template <class T, class Row, class Get>
-std::vector<T> column(const std::vector<Row>& rows, Get get) {
-  std::vector<T> values;
-  values.reserve(rows.size());
-  for (const Row& row : rows) values.push_back(get(row));
+template <class T, class Rows, class Get>
+struct Column {
+  const Rows& rows;
+  Get get;
+};
+template <class T, class Rows, class Get>
+Column<T, Rows, Get> column(const Rows& rows, Get get) {
+  return {rows, get};
+}
+
+template <class Get>
+std::vector<std::string> texts(const std::vector<Site>& sites, Get get) {
+  std::vector<std::string> values;
+  for (const Site& site : sites) values.push_back(get(site));
   return values;
 }
 
@@ -45,9 +55,13 @@ using Codes = std::array<std::uint8_t, kMaxFaultModels>;
 
 /// Fault models by their codes in the file: the built-in ones, then the registered ones that occur,
 /// by name. So equal sets give equal bytes, whatever a program registers and in which order.
-std::vector<Named<std::uint8_t>> models_of(const std::vector<Fault>& faults) {
+std::vector<Named<std::uint8_t>> models_of(const BigVector<Fault>& faults) {
   std::array<bool, kMaxFaultModels> occurs{};
-  for (const Fault& fault : faults) occurs[static_cast<std::size_t>(fault.model)] = true;
+  PageRelief relief(faults);
+  for (const Fault& fault : faults) {
+    relief.step();
+    occurs[static_cast<std::size_t>(fault.model)] = true;
+  }
   std::vector<Named<std::uint8_t>> models;
   for (const FaultModelInfo& info : fault_models()) {
     if (is_registered_by_program(info.value) && !occurs[static_cast<std::size_t>(info.value)]) {
@@ -71,9 +85,15 @@ Codes codes_in_file(const std::vector<Named<std::uint8_t>>& models) {
   return codes;
 }
 
-template <class T>
-void write(h5::File& file, const std::string& name, const std::vector<T>& values, std::string doc) {
-  file.write_column<T>(name, values, {"1", std::move(doc)});
+template <class T, class Rows, class Get>
+void write(h5::File& file, const std::string& name, const Column<T, Rows, Get>& values,
+           std::string doc) {
+  PageRelief relief(values.rows);
+  const auto get = [&](const auto& row) {
+    relief.step();
+    return values.get(row);
+  };
+  file.write_column<T>(name, values.rows, get, {"1", std::move(doc)});
 }
 
 void write_provenance(h5::File& file, const Provenance& provenance) {
@@ -89,20 +109,19 @@ void write_provenance(h5::File& file, const Provenance& provenance) {
 }
 
 /// The storages that occur, fp32 first, and for each fault its row.
-void write_storages(h5::File& file, const std::vector<Fault>& faults) {
+void write_storages(h5::File& file, const BigVector<Fault>& faults) {
   std::vector<Storage> storages{Storage{}};
-  std::vector<std::uint32_t> rows;
-  rows.reserve(faults.size());
   std::size_t last = 0;  // neighbours are often alike
-  for (const Fault& fault : faults) {
+  const auto row_of = [&](const Fault& fault) {
     if (storages[last] != fault.storage) {
       last = static_cast<std::size_t>(std::find(storages.begin(), storages.end(), fault.storage) -
                                       storages.begin());
       if (last == storages.size()) storages.push_back(fault.storage);
     }
-    rows.push_back(static_cast<std::uint32_t>(last));
-  }
-  write(file, "faults/storage", rows, "row of /storages: how the value is held");
+    return static_cast<std::uint32_t>(last);
+  };
+  write(file, "faults/storage", column<std::uint32_t>(faults, row_of),
+        "row of /storages: how the value is held");
   using S = Storage;
   write(file, "storages/format",
         column<std::uint8_t>(storages,
@@ -128,7 +147,8 @@ std::int64_t or_all(const std::optional<std::uint32_t>& number) {
 }
 
 void write_strata(h5::File& file, const FaultSet& set) {
-  write(file, "faults/stratum", set.stratum, "row of /strata");
+  write(file, "faults/stratum", column<std::uint32_t>(set.stratum, std::identity()),
+        "row of /strata");
   const auto& strata = set.strata;
   using S = Stratum;
   write(file, "strata/site",
@@ -169,13 +189,13 @@ void write_faults(h5::File& file, const FaultSet& set) {
   write(file, "faults/active_probability",
         column<float>(faults, [](const Fault& f) { return f.active_probability; }),
         "with which the fault acts in a trial");
-  write(file, "faults/sampling_weight", set.sampling_weight,
+  write(file, "faults/sampling_weight", column<double>(set.sampling_weight, std::identity()),
         "how much the fault counts in a rate over uniformly drawn elements");
   write_storages(file, faults);
   if (!set.strata.empty()) write_strata(file, set);
 }
 
-void write_groups(h5::File& file, const std::vector<FaultGroup>& groups) {
+void write_groups(h5::File& file, const BigVector<FaultGroup>& groups) {
   using Group = FaultGroup;
   write(file, "groups/epoch", column<std::uint32_t>(groups, [](const Group& g) { return g.epoch; }),
         "pass over the data set, from 0");
@@ -209,19 +229,17 @@ constexpr std::array kShapeColumns{
                 &Site::input_shape, true}};
 
 void write_sites(h5::File& file, const std::vector<Site>& sites) {
-  file.write_strings("sites/path", column<std::string>(sites, [](const Site& s) { return s.path; }),
+  file.write_strings("sites/path", texts(sites, [](const Site& s) { return s.path; }),
                      {"1", "module path"});
   write(file, "sites/call", column<std::uint32_t>(sites, [](const Site& s) { return s.call; }),
         "0: first call of the module, 1: second, and so on");
-  file.write_strings(
-      "sites/kind",
-      column<std::string>(sites, [](const Site& s) { return std::string(to_string(s.kind)); }),
-      {"1", "operation"});
+  file.write_strings("sites/kind",
+                     texts(sites, [](const Site& s) { return std::string(to_string(s.kind)); }),
+                     {"1", "operation"});
   for (const ShapeColumn& shapes : kShapeColumns) {
-    file.write_strings(
-        shapes.name,
-        column<std::string>(sites, [&](const Site& s) { return shape_text(s.*shapes.member); }),
-        {"1", shapes.doc});
+    file.write_strings(shapes.name,
+                       texts(sites, [&](const Site& s) { return shape_text(s.*shapes.member); }),
+                       {"1", shapes.doc});
   }
   write(
       file, "sites/neurons",
@@ -293,7 +311,7 @@ class Reader {
     set.sites = read_sites();
     set.groups = read_groups();
     set.faults = read_faults();
-    set.sampling_weight = read_column<double>("faults/sampling_weight", set.faults.size());
+    fill("faults/sampling_weight", set.faults.size(), set.sampling_weight);
     if (file_.has("strata/site")) read_strata(set);
     return set;
   }
@@ -363,15 +381,41 @@ class Reader {
            "the file is damaged; draw the set again");
   }
 
+  /// Refuses a column that has not so many rows, or cannot have them.
+  void check_rows(const std::string& name, std::uint64_t rows, std::uint64_t width) const {
+    check_length(name, file_.length(name), rows);
+    if (plausible(rows, width)) return;
+    refuse("column '" + name + "' claims " + std::to_string(rows) +
+               " rows, more than the file can hold",
+           "the file is damaged; draw the set again");
+  }
+
   template <class T>
   std::vector<T> read_column(const std::string& name, std::uint64_t rows) const {
-    check_length(name, file_.length(name), rows);
-    if (!plausible(rows, sizeof(T))) {
-      refuse("column '" + name + "' claims " + std::to_string(rows) +
-                 " rows, more than the file can hold",
-             "the file is damaged; draw the set again");
-    }
+    check_rows(name, rows, sizeof(T));
     return file_.read_column<T>(name);
+  }
+
+  /// Calls take(row, value) for the rows of a column, which are those of `table`.
+  template <class T, class Row, class Take>
+  void read_into(const std::string& name, std::uint64_t rows, BigVector<Row>& table,
+                 Take take) const {
+    check_rows(name, rows, sizeof(T));
+    table.resize(rows);
+    PageRelief relief(table);
+    file_.read_each<T>(name, [&](std::uint64_t i, T value) {
+      take(i, value);
+      relief.step();
+    });
+  }
+  template <class T, class Row>
+  void fill(const std::string& name, std::uint64_t rows, BigVector<Row>& table,
+            T Row::*member) const {
+    read_into<T>(name, rows, table, [&](std::uint64_t i, T value) { table[i].*member = value; });
+  }
+  template <class T>
+  void fill(const std::string& name, std::uint64_t rows, BigVector<T>& values) const {
+    read_into<T>(name, rows, values, [&](std::uint64_t i, T value) { values[i] = value; });
   }
 
   std::vector<std::string> read_strings(const std::string& name, std::uint64_t rows) const {
@@ -424,16 +468,13 @@ class Reader {
     return sites;
   }
 
-  std::vector<FaultGroup> read_groups() const {
+  BigVector<FaultGroup> read_groups() const {
+    BigVector<FaultGroup> groups;
     const std::uint64_t n = rows("groups/epoch", kMaxFaults);
-    const auto epochs = read_column<std::uint32_t>("groups/epoch", n);
-    const auto slots = read_column<std::uint64_t>("groups/slot", n);
-    const auto firsts = read_column<std::uint64_t>("groups/first_fault", n);
-    const auto counts = read_column<std::uint32_t>("groups/n_faults", n);
-    std::vector<FaultGroup> groups;
-    groups.reserve(n);
-    for (std::uint64_t i = 0; i < n; ++i)
-      groups.push_back({epochs[i], slots[i], firsts[i], counts[i]});
+    fill("groups/epoch", n, groups, &FaultGroup::epoch);
+    fill("groups/slot", n, groups, &FaultGroup::slot);
+    fill("groups/first_fault", n, groups, &FaultGroup::first_fault);
+    fill("groups/n_faults", n, groups, &FaultGroup::n_faults);
     return groups;
   }
 
@@ -457,21 +498,17 @@ class Reader {
   }
 
   /// Fault models of this process for the codes of the file.
-  std::vector<FaultModel> read_models(std::uint64_t n) const {
-    const auto codes = read_column<std::uint8_t>("faults/fault_model", n);
+  void read_models(BigVector<Fault>& faults) const {
     const auto names = read_model_names();
     std::array<std::optional<FaultModel>, kMaxFaultModels> models;
     for (std::size_t code = 0; code < names.size(); ++code) {
       models[code] = value_of(fault_models(), names[code]);
     }
-    std::vector<FaultModel> values;
-    values.reserve(n);
-    for (std::size_t i = 0; i < codes.size(); ++i) {
-      const std::uint8_t code = codes[i];
-      if (!models[code]) refuse_model(i, code, names[code]);
-      values.push_back(*models[code]);
-    }
-    return values;
+    read_into<std::uint8_t>("faults/fault_model", faults.size(), faults,
+                            [&](std::uint64_t i, std::uint8_t code) {
+                              if (!models[code]) refuse_model(i, code, names[code]);
+                              faults[i].model = *models[code];
+                            });
   }
 
   [[noreturn]] void refuse_model(std::size_t fault, unsigned code, const std::string& name) const {
@@ -485,25 +522,22 @@ class Reader {
            "(faultgen::register_fault_model)");
   }
 
-  std::vector<Fault> read_faults() const {
+  BigVector<Fault> read_faults() const {
+    BigVector<Fault> faults;
     const std::uint64_t n = rows("faults/site", kMaxFaults);
-    const auto sites = read_column<std::uint32_t>("faults/site", n);
-    const auto targets = read_column<std::uint8_t>("faults/target", n);
-    const auto elements = read_column<std::uint64_t>("faults/element", n);
-    const auto masks = read_column<std::uint64_t>("faults/bit_mask", n);
-    const auto models = read_models(n);
-    std::vector<Fault> faults;
-    faults.reserve(n);
-    for (std::uint64_t i = 0; i < n; ++i) {
-      faults.push_back({sites[i], Target{targets[i]}, models[i], elements[i], masks[i]});
-    }
+    fill("faults/site", n, faults, &Fault::site);
+    read_into<std::uint8_t>("faults/target", n, faults, [&](std::uint64_t i, std::uint8_t target) {
+      faults[i].target = Target{target};
+    });
+    fill("faults/element", n, faults, &Fault::element);
+    fill("faults/bit_mask", n, faults, &Fault::bit_mask);
+    read_models(faults);
     if (file_.has("faults/value")) {
-      const auto values = read_column<float>("faults/value", n);
-      for (std::uint64_t i = 0; i < n; ++i) faults[i].value = to_bits(values[i]);
+      read_into<float>("faults/value", n, faults,
+                       [&](std::uint64_t i, float value) { faults[i].value = to_bits(value); });
     }
     if (file_.has("faults/active_probability")) {
-      const auto probabilities = read_column<float>("faults/active_probability", n);
-      for (std::uint64_t i = 0; i < n; ++i) faults[i].active_probability = probabilities[i];
+      fill("faults/active_probability", n, faults, &Fault::active_probability);
     }
     if (file_.has("faults/storage")) read_storages(faults);
     return faults;
@@ -519,7 +553,7 @@ class Reader {
       set.strata.push_back({number(sites[i], "strata/site"), number(bits[i], "strata/bit"),
                             populations[i], sizes[i]});
     }
-    set.stratum = read_column<std::uint32_t>("faults/stratum", set.faults.size());
+    fill("faults/stratum", set.faults.size(), set.stratum);
   }
 
   /// Of a column of sites or bits.
@@ -532,16 +566,14 @@ class Reader {
            "the file is damaged; draw the set again");
   }
 
-  void read_storages(std::vector<Fault>& faults) const {
+  void read_storages(BigVector<Fault>& faults) const {
     const std::uint64_t n = rows("storages/format", kMaxStorages);
     const auto formats = read_column<std::uint8_t>("storages/format", n);
     const auto scales = read_column<float>("storages/scale", n);
     const auto zeros = read_column<std::int32_t>("storages/zero_point", n);
     const auto integers = read_column<std::uint8_t>("storages/integer_bits", n);
     const auto fractions = read_column<std::uint8_t>("storages/fraction_bits", n);
-    const auto of_faults = read_column<std::uint32_t>("faults/storage", faults.size());
-    for (std::size_t i = 0; i < faults.size(); ++i) {
-      const std::uint32_t row = of_faults[i];
+    const auto take = [&](std::uint64_t i, std::uint32_t row) {
       if (row >= n || formats[row] >= kNumberFormats.size()) {
         refuse("fault " + std::to_string(i) + ": storage " + std::to_string(row) +
                    " does not exist or has an unknown format",
@@ -549,7 +581,8 @@ class Reader {
       }
       faults[i].storage = {NumberFormat{formats[row]}, scales[row], zeros[row], integers[row],
                            fractions[row]};
-    }
+    };
+    read_into<std::uint32_t>("faults/storage", faults.size(), faults, take);
   }
 
   const h5::File& file_;

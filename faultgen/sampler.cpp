@@ -447,9 +447,8 @@ class Sampler {
         const bool alone = sources_.size() == 1 && share.events == 1;
         auto drawn = draw_event(sources_[i], share, e, alone);
         if (!drawn) return full(group);
-        set_.faults.insert(set_.faults.end(), drawn->faults.begin(), drawn->faults.end());
-        set_.sampling_weight.insert(set_.sampling_weight.end(), drawn->faults.size(),
-                                    drawn->weight);
+        set_.faults.append(drawn->faults);
+        set_.sampling_weight.append(drawn->faults.size(), drawn->weight);
         if (set_.faults.size() > kMaxFaults) return too_many();
       }
     }

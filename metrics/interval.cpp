@@ -1,6 +1,7 @@
 #include "metrics/interval.hpp"
 
-#include <boost/math/distributions/normal.hpp>
+#include "metrics/sample_size.hpp"
+
 #include <boost/math/distributions/students_t.hpp>
 #include <boost/math/special_functions/beta.hpp>
 
@@ -10,12 +11,6 @@
 
 namespace bitquake::metrics {
 namespace {
-
-double normal_quantile(double confidence) {
-  // The complement keeps digits that 1 - alpha / 2 would lose.
-  return boost::math::quantile(
-      boost::math::complement(boost::math::normal(), (1 - confidence) / 2));
-}
 
 double student_quantile(double confidence, double degrees) {
   return boost::math::quantile(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "results/columns.hpp"
+#include "suite/base/big_vector.hpp"
 #include "suite/base/h5.hpp"
 
 #include <algorithm>
@@ -16,9 +17,10 @@
 namespace bitquake::results {
 
 /// Rows as columns /group/name. Chunk by chunk: a chunk of rows stays in the cache for all columns.
-template <class Row, std::size_t N>
+template <class Row, std::size_t N, class Rows>
 void write_rows(h5::File& file, const std::string& group, const std::array<Column<Row>, N>& columns,
-                std::span<const Row> rows) {
+                const Rows& table) {
+  const std::span<const Row> rows(table);
   std::vector<h5::ColumnWriter> writers;
   for (const Column<Row>& column : columns) {
     std::visit(
@@ -29,8 +31,10 @@ void write_rows(h5::File& file, const std::string& group, const std::array<Colum
         },
         column.member);
   }
+  PageRelief relief(table);
   for (std::uint64_t begin = 0; begin < rows.size(); begin += h5::kChunkRows) {
     const auto chunk = rows.subspan(begin, std::min(h5::kChunkRows, rows.size() - begin));
+    relief.step(chunk.size());
     for (std::size_t i = 0; i < N; ++i) {
       std::visit(
           [&]<class T>(T Row::*member) {
@@ -45,9 +49,9 @@ void write_rows(h5::File& file, const std::string& group, const std::array<Colum
 
 /// Reads what write_rows wrote. Throws Exception when a column is missing, of another type or
 /// length, or when the lengths promise more than a file of `file_size` bytes can hold.
-template <class Row, std::size_t N>
-std::vector<Row> read_rows(const h5::File& file, const std::string& group,
-                           const std::array<Column<Row>, N>& columns) {
+template <class Rows, class Row, std::size_t N>
+Rows read_rows(const h5::File& file, const std::string& group,
+               const std::array<Column<Row>, N>& columns) {
   const auto path = [&](const Column<Row>& column) {
     return group + "/" + std::string(column.name);
   };
@@ -60,13 +64,16 @@ std::vector<Row> read_rows(const h5::File& file, const std::string& group,
                          path(columns.front()) + "' has " + std::to_string(length),
                      "the file is damaged or of another format", ""});
   }
-  std::vector<Row> rows;
+  Rows rows;
   for (const Column<Row>& column : columns) {
     std::visit(
         [&]<class T>(T Row::*member) {
-          const std::vector<T> values = file.read_column<T>(path(column));
-          rows.resize(length);  // only now: a damaged length has been refused
-          for (std::uint64_t i = 0; i < length; ++i) rows[i].*member = values[i];
+          PageRelief relief(rows);
+          file.read_each<T>(path(column), [&](std::uint64_t i, T value) {
+            if (rows.size() < length) rows.resize(length);  // a damaged length has been refused
+            rows[i].*member = value;
+            relief.step();
+          });
         },
         column.member);
   }

@@ -18,8 +18,8 @@ using metrics::Outcome;
 /// Whether each group has one fault, and each trial one group.
 bool single_faults(const Trials& trials, const faultgen::FaultSet& faults) {
   return trials.campaign.run_type == "single" &&
-         std::all_of(faults.groups.begin(), faults.groups.end(),
-                     [](const faultgen::FaultGroup& group) { return group.n_faults == 1; });
+         all_of(faults.groups,
+                [](const faultgen::FaultGroup& group) { return group.n_faults == 1; });
 }
 
 std::string percent(double confidence) { return shortest(confidence * 100) + " %"; }
@@ -27,7 +27,9 @@ std::string percent(double confidence) { return shortest(confidence * 100) + " %
 Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, double confidence,
                     Outcome outcome) {
   std::vector<bool> hit(faults.faults.size());
+  PageRelief relief(trials.trials, faults.stratum);
   for (const TrialRow& row : trials.trials) {
+    relief.step();
     if (static_cast<Outcome>(row.outcome) == outcome) hit[row.first_fault] = true;
   }
   std::vector<metrics::Stratum> strata;
@@ -35,6 +37,7 @@ Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, doub
     strata.push_back({stratum.population, stratum.size, 0});
   }
   for (std::size_t i = 0; i < hit.size(); ++i) {
+    relief.step();
     if (hit[i]) ++strata[faults.stratum[i]].k;
   }
   Estimate result;
@@ -56,8 +59,10 @@ Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, doub
 
 Estimate weighted(const Trials& trials, const faultgen::FaultSet& faults, double confidence,
                   Outcome outcome, bool independent) {
-  std::vector<metrics::WeightedTrial> drawn;
+  BigVector<metrics::WeightedTrial> drawn;
+  PageRelief relief(trials.trials, faults.sampling_weight);
   for (const TrialRow& row : trials.trials) {
+    relief.step();
     drawn.push_back(
         {faults.sampling_weight[row.first_fault], static_cast<Outcome>(row.outcome) == outcome});
   }
@@ -98,9 +103,7 @@ std::vector<Estimate> estimate(const Trials& trials, const faultgen::FaultSet& f
     }
     return estimates;
   }
-  const bool uniform = std::all_of(faults.sampling_weight.begin(), faults.sampling_weight.end(),
-                                   [](double weight) { return weight == 1.0; });
-  if (uniform) return estimates;
+  if (faults.uniform()) return estimates;
   const bool independent = independent_trials(trials, faults);
   for (const Outcome outcome : {Outcome::due, Outcome::masked, Outcome::benign, Outcome::sde}) {
     estimates.push_back(weighted(trials, faults, confidence, outcome, independent));

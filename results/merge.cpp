@@ -4,17 +4,10 @@
 #include <map>
 #include <sstream>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
 namespace bitquake::results {
 namespace {
-
-/// The work units a segment file covers.
-struct Extent {
-  std::uint64_t first = 0, end = 0;
-  std::string file;
-};
 
 /// "unit 3" or "units 3 to 5", for [first, end).
 std::string units(std::uint64_t first, std::uint64_t end) {
@@ -25,34 +18,6 @@ std::string units(std::uint64_t first, std::uint64_t end) {
 Error gap(std::uint64_t first, std::uint64_t end) {
   return {Errc::results, "", units(first, end) + (end - first == 1 ? " is" : " are") + " missing",
           "run the campaign on, or add the missing shards", ""};
-}
-
-Result<std::monostate> check_coverage(std::vector<Extent> extents, std::uint64_t n_units) {
-  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
-    return std::tie(a.first, a.end, a.file) < std::tie(b.first, b.end, b.file);
-  });
-  std::uint64_t covered = 0;
-  const Extent* last = nullptr;
-  for (const Extent& extent : extents) {
-    if (extent.end > n_units) {
-      return Error{Errc::results, extent.file,
-                   "holds " + units(extent.first, extent.end) + ", the campaign has " +
-                       std::to_string(n_units),
-                   "the segment belongs to another campaign", ""};
-    }
-    if (extent.first < covered) {
-      return Error{Errc::results, extent.file,
-                   units(extent.first, std::min(covered, extent.end)) +
-                       (std::min(covered, extent.end) - extent.first == 1 ? " is" : " are") +
-                       " also in " + last->file,
-                   "give every shard once", ""};
-    }
-    if (extent.first > covered) return gap(covered, extent.first);
-    covered = extent.end;
-    last = &extent;
-  }
-  if (covered < n_units) return gap(covered, n_units);
-  return std::monostate{};
 }
 
 /// First line in which two fingerprints differ, as "a, here b".
@@ -87,115 +52,130 @@ Result<std::monostate> check_belongs(const Segment& segment, const Campaign& cam
   return std::monostate{};
 }
 
-/// Collects messages from many dictionaries; numbers are provisional until `renumber`.
-class Messages {
- public:
-  std::uint32_t number_of(const std::string& text) {
-    const auto next = static_cast<std::uint32_t>(texts_.size());
-    const auto [at, is_new] = numbers_.try_emplace(text, next);
-    if (is_new) texts_.push_back(text);
-    return at->second;
+/// Sorts rows by their keys, stably. Those of a work unit are sorted: such runs are merged, so that
+/// what is held in memory grows with their number only.
+template <class Rows, class Key>
+void sort_by(Rows& rows, Key key_of) {
+  struct Run {
+    std::uint64_t next, end;
+  };
+  std::vector<Run> runs;
+  PageRelief relief(rows);
+  for (std::uint64_t i = 0; i < rows.size(); ++i) {
+    relief.step();
+    if (i == 0 || key_of(rows[i]) < key_of(rows[i - 1])) runs.push_back({i, i});
+    runs.back().end = i + 1;
   }
-
-  /// Numbers messages by their first trial and returns them; unused ones are dropped.
-  std::vector<std::string> renumber(std::vector<TrialRow>& trials) const {
-    std::vector<std::string> ordered{""};
-    std::vector<std::uint32_t> number(texts_.size(), 0);
-    for (TrialRow& row : trials) {
-      if (row.message != kNoMessage && number[row.message] == 0) {
-        number[row.message] = static_cast<std::uint32_t>(ordered.size());
-        ordered.push_back(texts_[row.message]);
-      }
-      row.message = number[row.message];
+  if (runs.size() < 2) return;
+  const auto later = [&](const Run& a, const Run& b) {
+    return std::pair(key_of(rows[a.next]), a.next) > std::pair(key_of(rows[b.next]), b.next);
+  };
+  std::make_heap(runs.begin(), runs.end(), later);
+  Rows sorted;
+  while (!runs.empty()) {
+    relief.step();
+    std::pop_heap(runs.begin(), runs.end(), later);
+    sorted.push_back(rows[runs.back().next]);
+    if (++runs.back().next == runs.back().end) {
+      runs.pop_back();
+    } else {
+      std::push_heap(runs.begin(), runs.end(), later);
     }
-    return ordered;
   }
-
- private:
-  std::vector<std::string> texts_{""};
-  std::map<std::string, std::uint32_t> numbers_{{"", 0}};
-};
-
-void append(Trials& all, Messages& messages, Segment segment) {
-  std::vector<std::uint32_t> number;
-  for (const std::string& text : segment.messages) number.push_back(messages.number_of(text));
-  for (TrialRow& row : segment.trials) row.message = number[row.message];
-  all.trials.insert(all.trials.end(), segment.trials.begin(), segment.trials.end());
-  all.injections.insert(all.injections.end(), segment.injections.begin(), segment.injections.end());
-  all.golden.insert(all.golden.end(), segment.golden.begin(), segment.golden.end());
-}
-
-/// Sorts rows by their keys. Rows are large: what is sorted is small.
-template <class Row, class Key>
-void sort_by(std::vector<Row>& rows, Key key_of) {
-  using Place = std::pair<std::invoke_result_t<Key, const Row&>, std::uint64_t>;
-  std::vector<Place> places;
-  places.reserve(rows.size());
-  for (const Row& row : rows) places.emplace_back(key_of(row), places.size());
-  if (std::is_sorted(places.begin(), places.end())) return;
-  std::sort(places.begin(), places.end());
-  std::vector<Row> sorted;
-  sorted.reserve(rows.size());
-  for (const Place& place : places) sorted.push_back(rows[place.second]);
   rows = std::move(sorted);
 }
 
-void sort_rows(Trials& all) {
-  sort_by(all.trials, [](const TrialRow& row) { return row.trial; });
-  sort_by(all.injections, [](const InjectionRow& row) { return std::pair(row.trial, row.fault); });
-  sort_by(all.golden, [](const GoldenRow& row) { return row.sample; });
-}
-
-/// Gathers segments one by one.
-class Gathering {
- public:
-  explicit Gathering(const Campaign& campaign) { all_.campaign = campaign; }
-
-  Result<std::monostate> add(StoredSegment stored) {
-    auto& [file, segment] = stored;
-    if (auto fits = check_belongs(segment, all_.campaign, file.string()); !fits) return fits;
-    extents_.push_back({segment.first_unit, segment.first_unit + segment.n_units, file.string()});
-    append(all_, messages_, std::move(segment));
-    return std::monostate{};
-  }
-  Result<std::monostate> add(const std::filesystem::path& file) {
+Result<Gathering> gather(const std::vector<std::filesystem::path>& files,
+                         const Campaign& campaign) {
+  Gathering all(campaign);
+  for (const std::filesystem::path& file : files) {
     Result<Segment> segment = read_segment(file);
     if (!segment) return segment.error();
-    return add(StoredSegment{file, std::move(segment).value()});
-  }
-
-  Trials rows() && {
-    sort_rows(all_);
-    all_.messages = messages_.renumber(all_.trials);
-    return std::move(all_);
-  }
-  /// Rows that are proven to be whole.
-  Result<Trials> whole(std::uint64_t n_units) && {
-    if (auto covered = check_coverage(std::move(extents_), n_units); !covered) {
-      return covered.error();
-    }
-    Trials all = std::move(*this).rows();
-    if (auto checked = check_trials(all, "joined segments"); !checked) return checked.error();
-    return all;
-  }
-
- private:
-  Trials all_;
-  Messages messages_;
-  std::vector<Extent> extents_;
-};
-
-/// Takes segments, or the paths of their files.
-template <class Segments>
-Result<Gathering> gather(Segments segments, const Campaign& campaign) {
-  Gathering all(campaign);
-  for (auto& segment : segments) {
-    if (auto added = all.add(std::move(segment)); !added) return added.error();
+    if (auto added = all.add(file, std::move(*segment)); !added) return added.error();
   }
   return all;
 }
 
 }  // namespace
+
+Result<std::monostate> Gathering::check_coverage(std::vector<Extent> extents,
+                                                 std::uint64_t n_units) {
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
+    return std::tie(a.first, a.end, a.file) < std::tie(b.first, b.end, b.file);
+  });
+  std::uint64_t covered = 0;
+  const Extent* last = nullptr;
+  for (const Extent& extent : extents) {
+    if (extent.end > n_units) {
+      return Error{Errc::results, extent.file,
+                   "holds " + units(extent.first, extent.end) + ", the campaign has " +
+                       std::to_string(n_units),
+                   "the segment belongs to another campaign", ""};
+    }
+    if (extent.first < covered) {
+      return Error{Errc::results, extent.file,
+                   units(extent.first, std::min(covered, extent.end)) +
+                       (std::min(covered, extent.end) - extent.first == 1 ? " is" : " are") +
+                       " also in " + last->file,
+                   "give every shard once", ""};
+    }
+    if (extent.first > covered) return gap(covered, extent.first);
+    covered = extent.end;
+    last = &extent;
+  }
+  if (covered < n_units) return gap(covered, n_units);
+  return std::monostate{};
+}
+
+std::uint32_t Gathering::number_of(const std::string& text) {
+  const auto [at, is_new] =
+      numbers_.try_emplace(text, static_cast<std::uint32_t>(all_.messages.size()));
+  if (is_new) all_.messages.push_back(text);
+  return at->second;
+}
+
+/// Numbers messages by their first trial; unused ones are dropped.
+void Gathering::renumber() {
+  std::vector<std::string> ordered{""};
+  std::vector<std::uint32_t> number(all_.messages.size(), 0);
+  PageRelief relief(all_.trials);
+  for (TrialRow& row : all_.trials) {
+    relief.step();
+    if (row.message != kNoMessage && number[row.message] == 0) {
+      number[row.message] = static_cast<std::uint32_t>(ordered.size());
+      ordered.push_back(all_.messages[row.message]);
+    }
+    row.message = number[row.message];
+  }
+  all_.messages = std::move(ordered);
+}
+
+Result<std::monostate> Gathering::add(const std::filesystem::path& file, Segment segment) {
+  if (auto fits = check_belongs(segment, all_.campaign, file.string()); !fits) return fits;
+  extents_.push_back({segment.first_unit, segment.first_unit + segment.n_units, file.string()});
+  std::vector<std::uint32_t> number;
+  for (const std::string& text : segment.messages) number.push_back(number_of(text));
+  for (TrialRow& row : segment.trials) row.message = number[row.message];
+  all_.trials.append(segment.trials);
+  all_.injections.append(segment.injections);
+  all_.golden.insert(all_.golden.end(), segment.golden.begin(), segment.golden.end());
+  return std::monostate{};
+}
+
+Trials Gathering::rows() && {
+  sort_by(all_.trials, [](const TrialRow& row) { return row.trial; });
+  sort_by(all_.injections, [](const InjectionRow& row) { return std::pair(row.trial, row.fault); });
+  sort_by(all_.golden, [](const GoldenRow& row) { return row.sample; });
+  renumber();
+  return std::move(all_);
+}
+
+Result<Trials> Gathering::whole(std::uint64_t n_units) && {
+  if (auto covered = check_coverage(std::move(extents_), n_units); !covered) return covered.error();
+  Trials all = std::move(*this).rows();
+  if (auto checked = check_trials(all, "joined segments"); !checked) return checked.error();
+  return all;
+}
 
 Result<Trials> gather_segments(const std::vector<std::filesystem::path>& segments,
                                const Campaign& campaign) {
@@ -207,13 +187,6 @@ Result<Trials> gather_segments(const std::vector<std::filesystem::path>& segment
 Result<Trials> join_segments(const std::vector<std::filesystem::path>& segments,
                              const Campaign& campaign, std::uint64_t n_units) {
   auto all = gather(segments, campaign);
-  if (!all) return all.error();
-  return std::move(*all).whole(n_units);
-}
-
-Result<Trials> join_segments(std::vector<StoredSegment> segments, const Campaign& campaign,
-                             std::uint64_t n_units) {
-  auto all = gather(std::move(segments), campaign);
   if (!all) return all.error();
   return std::move(*all).whole(n_units);
 }

@@ -10,9 +10,13 @@ namespace {
 constexpr auto kMessages = "messages/text";
 
 /// Throws for the first row that `good` refuses.
-template <class Row, class Good>
-void check_rows(const h5::File& file, const char* table, const std::vector<Row>& rows, Good good) {
-  const auto bad = std::find_if_not(rows.begin(), rows.end(), good);
+template <class Rows, class Good>
+void check_rows(const h5::File& file, const char* table, const Rows& rows, Good good) {
+  PageRelief relief(rows);
+  const auto bad = std::find_if_not(rows.begin(), rows.end(), [&](const auto& row) {
+    relief.step();
+    return good(row);
+  });
   if (bad == rows.end()) return;
   throw Exception({Errc::results, file.path().string(),
                    "row " + std::to_string(bad - rows.begin()) + " of /" + table +
@@ -22,8 +26,8 @@ void check_rows(const h5::File& file, const char* table, const std::vector<Row>&
 
 }  // namespace
 
-void write_tables(h5::File& file, std::span<const TrialRow> trials,
-                  std::span<const InjectionRow> injections, std::span<const GoldenRow> golden,
+void write_tables(h5::File& file, const BigVector<TrialRow>& trials,
+                  const BigVector<InjectionRow>& injections, const std::vector<GoldenRow>& golden,
                   const std::vector<std::string>& messages) {
   write_rows(file, "trials", kTrialColumns, trials);
   write_rows(file, "injections", kInjectionColumns, injections);
@@ -33,9 +37,9 @@ void write_tables(h5::File& file, std::span<const TrialRow> trials,
 
 RowTables read_tables(const h5::File& file) {
   RowTables tables;
-  tables.trials = read_rows(file, "trials", kTrialColumns);
-  tables.injections = read_rows(file, "injections", kInjectionColumns);
-  tables.golden = read_rows(file, "golden", kGoldenColumns);
+  tables.trials = read_rows<BigVector<TrialRow>>(file, "trials", kTrialColumns);
+  tables.injections = read_rows<BigVector<InjectionRow>>(file, "injections", kInjectionColumns);
+  tables.golden = read_rows<std::vector<GoldenRow>>(file, "golden", kGoldenColumns);
   tables.messages = file.read_strings(kMessages);
 
   if (tables.messages.empty() || !tables.messages.front().empty()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "results/row.hpp"
+#include "suite/base/big_vector.hpp"
 #include "suite/base/h5.hpp"
 #include "suite/base/result.hpp"
 #include "suite/base/seal.hpp"
@@ -23,14 +24,14 @@ inline constexpr std::uint64_t kResultsVersion = 2;
 
 /// The row tables of a file.
 struct RowTables {
-  std::vector<TrialRow> trials;
-  std::vector<InjectionRow> injections;
+  BigVector<TrialRow> trials;
+  BigVector<InjectionRow> injections;
   std::vector<GoldenRow> golden;
   std::vector<std::string> messages;
 };
 
-void write_tables(h5::File& file, std::span<const TrialRow> trials,
-                  std::span<const InjectionRow> injections, std::span<const GoldenRow> golden,
+void write_tables(h5::File& file, const BigVector<TrialRow>& trials,
+                  const BigVector<InjectionRow>& injections, const std::vector<GoldenRow>& golden,
                   const std::vector<std::string>& messages);
 
 /// Reads the tables and checks that every code is one of its column's. Throws Exception.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "results/row.hpp"
+#include "suite/base/big_vector.hpp"
 #include "suite/base/result.hpp"
 
 #include <cstdint>
@@ -17,8 +18,8 @@ struct Segment {
   std::uint64_t n_units = 0;  ///< > 0
   std::string campaign;       ///< identity of the campaign: a hash of all that decides its rows
   std::string fingerprint;    ///< numeric fingerprint, lines of "name=value"
-  std::vector<TrialRow> trials;
-  std::vector<InjectionRow> injections;
+  BigVector<TrialRow> trials;
+  BigVector<InjectionRow> injections;
   std::vector<GoldenRow> golden;          ///< every sample of the units, skipped ones too
   std::vector<std::string> messages{""};  ///< what TrialRow::message refers to; row 0 is empty
 

@@ -41,12 +41,20 @@ metrics::TrialFacts facts_of(const TrialRow& row, const GoldenRow& golden, std::
 }
 
 /// Positions in `trials` ordered by sample, stable.
-std::vector<std::uint64_t> by_sample(const Trials& all) {
+BigVector<std::uint64_t> by_sample(const Trials& all) {
   std::vector<std::uint64_t> next(all.golden.size() + 1, 0);
-  for (const TrialRow& row : all.trials) ++next[row.sample + 1];
+  PageRelief relief(all.trials);
+  for (const TrialRow& row : all.trials) {
+    relief.step();
+    ++next[row.sample + 1];
+  }
   for (std::size_t i = 1; i < next.size(); ++i) next[i] += next[i - 1];
-  std::vector<std::uint64_t> order(all.trials.size());
-  for (std::uint64_t i = 0; i < all.trials.size(); ++i) order[next[all.trials[i].sample]++] = i;
+  BigVector<std::uint64_t> order;
+  order.resize(all.trials.size());
+  for (std::uint64_t i = 0; i < all.trials.size(); ++i) {
+    relief.step();
+    order[next[all.trials[i].sample]++] = i;
+  }
   return order;
 }
 
@@ -73,17 +81,20 @@ class Counts {
   Counts(const Trials& trials, const faultgen::FaultSet& faults)
       : trials_(trials),
         faults_(faults),
+        relief_(trials.trials, trials.injections, faults.groups, faults.faults),
         accumulated_(accumulates(trials.campaign)),
         sites_(faults.sites.size()),
         epochs_(accumulated_ ? faults.groups.back().epoch + std::size_t{1} : 0) {
     first_injection_.reserve(trials.trials.size() + 1);
     std::uint64_t next = 0;
+    PageRelief relief(trials.trials, trials.injections);
     for (const TrialRow& row : trials.trials) {
+      relief.step();
       first_injection_.push_back(next);
       while (next < trials.injections.size() && trials.injections[next].trial == row.trial) ++next;
     }
     first_injection_.push_back(next);
-    const std::vector<std::uint64_t> samples_first = by_sample(trials);
+    const BigVector<std::uint64_t> samples_first = by_sample(trials);
     for (const std::uint64_t i : samples_first) add(i, Shared::sample);
     if (clustering() == metrics::Clustering::by_sample) return;
     // Slots ascend with samples, groups with trials.
@@ -127,6 +138,7 @@ class Counts {
   using Shared = metrics::Shared;
 
   void add(std::uint64_t trial, Shared pass) {
+    relief_.step();
     const TrialRow& row = trials_.trials[trial];
     // Accumulated groups share the faults of the first epochs: only slots differ throughout.
     const metrics::TrialFacts facts = facts_of(
@@ -189,23 +201,31 @@ class Counts {
 
   const Trials& trials_;
   const faultgen::FaultSet& faults_;
+  PageRelief<BigVector<TrialRow>, BigVector<InjectionRow>, BigVector<faultgen::FaultGroup>,
+             BigVector<faultgen::Fault>>
+      relief_;
   bool accumulated_;
   metrics::AccuracyCounts accuracies_;
   metrics::OutcomeCounts outcomes_, active_;
   std::uint64_t inactive_ = 0;
   metrics::PyTorchAlfiCounts pytorchalfi_;
   Cells sites_, bits_{kMostBits}, fields_{kFields.size()}, epochs_;
-  std::vector<std::uint64_t> first_injection_;  ///< of each trial, and the end: rows of /injections
-  std::vector<std::uint32_t> sites_touched_;    ///< by the trial being counted
+  BigVector<std::uint64_t> first_injection_;  ///< of each trial, and the end: rows of /injections
+  std::vector<std::uint32_t> sites_touched_;  ///< by the trial being counted
 };
 
 void count_rows(Summary& summary, const Trials& all) {
   summary.trials = all.trials.size();
   summary.samples = all.golden.size();
   summary.injections = all.injections.size();
-  for (const TrialRow& row : all.trials) summary.failed += row.message != kNoMessage ? 1 : 0;
+  PageRelief relief(all.trials, all.injections);
+  for (const TrialRow& row : all.trials) {
+    relief.step();
+    summary.failed += row.message != kNoMessage ? 1 : 0;
+  }
   for (const GoldenRow& row : all.golden) summary.skipped += row.skipped;
   for (const InjectionRow& row : all.injections) {
+    relief.step();
     if (row.active == 0) continue;
     if (row.reached == 0) {
       ++summary.unreached;
@@ -256,9 +276,8 @@ std::string drawn_text(const faultgen::FaultSet& faults) {
     return "without replacement from " + with_commas(population) + " single faults in " +
            with_commas(faults.strata.size()) + (faults.strata.size() == 1 ? " stratum" : " strata");
   }
-  const bool uniform = std::all_of(faults.sampling_weight.begin(), faults.sampling_weight.end(),
-                                   [](double weight) { return weight == 1.0; });
-  return uniform ? "uniformly over all elements" : "not uniformly: estimates below weigh them";
+  return faults.uniform() ? "uniformly over all elements"
+                          : "not uniformly: estimates below weigh them";
 }
 
 std::string faults_text(const faultgen::FaultSet& faults, const Summary& summary) {

@@ -30,7 +30,9 @@ std::string golden_defect(const Trials& all) {
 
 std::string trial_defect(const Trials& all) {
   const auto n_points = static_cast<std::int64_t>(all.campaign.points.size());
+  PageRelief relief(all.trials);
   for (std::uint64_t i = 0; i < all.trials.size(); ++i) {
+    relief.step();
     const TrialRow& row = all.trials[i];
     const std::string name = "trial " + std::to_string(row.trial);
     if (i > 0 && row.trial <= all.trials[i - 1].trial) return name + " is there twice or misplaced";
@@ -46,7 +48,9 @@ std::string injection_defect(const Trials& all) {
   const bool single = all.campaign.run_type == "single";
   auto trial = all.trials.begin();
   std::uint64_t found = 0;  // of this trial
+  PageRelief relief(all.injections, all.trials);
   for (std::uint64_t i = 0; i < all.injections.size(); ++i) {
+    relief.step();
     const InjectionRow& row = all.injections[i];
     const auto key = [](const InjectionRow& r) { return std::tuple(r.trial, r.fault); };
     const std::string name = "injection of fault " + std::to_string(row.fault) + " in trial " +
@@ -65,7 +69,10 @@ std::string injection_defect(const Trials& all) {
     if (++found > trial->n_faults) return name + ": the trial has fewer faults";
   }
   std::uint64_t wanted = 0;
-  for (const TrialRow& row : all.trials) wanted += row.n_faults;
+  for (const TrialRow& row : all.trials) {
+    relief.step();
+    wanted += row.n_faults;
+  }
   if (wanted == all.injections.size()) return "";
   return "/injections has " + std::to_string(all.injections.size()) +
          " rows, the trials have faults for " + std::to_string(wanted);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "results/row.hpp"
+#include "suite/base/big_vector.hpp"
 #include "suite/base/result.hpp"
 
 #include <cstdint>
@@ -39,8 +40,8 @@ struct Campaign {
 /// All rows of a campaign, the content of trials.h5.
 struct Trials {
   Campaign campaign;
-  std::vector<TrialRow> trials;           ///< ascending by trial
-  std::vector<InjectionRow> injections;   ///< ascending by (trial, fault)
+  BigVector<TrialRow> trials;             ///< ascending by trial
+  BigVector<InjectionRow> injections;     ///< ascending by (trial, fault)
   std::vector<GoldenRow> golden;          ///< golden[i].sample == i: every sample of the subset
   std::vector<std::string> messages{""};  ///< in order of their first trial; row 0 is empty
 

@@ -330,7 +330,7 @@ std::vector<T> File::read_column(const std::string& name, std::uint64_t offset,
     throw Exception({code_, path_.string(), "column '" + name + "' has an unexpected number type",
                      "the file is of another format or version", ""});
   }
-  if (!plausible(file_, count, sizeof(T))) fail("reading", name);
+  if (!plausible(file_, total, sizeof(T))) fail("reading", name);
   std::vector<T> values(count);
   if (count == 0) return values;
   const Handle space(check(H5Dget_space(dataset), "reading", name), H5Sclose);

@@ -2,6 +2,7 @@
 
 #include "suite/base/result.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -85,6 +86,9 @@ class File {
   ColumnWriter create_column(const std::string& name, std::uint64_t length, const ColumnDoc& doc);
   template <class T>
   void write_column(const std::string& name, std::span<const T> values, const ColumnDoc& doc);
+  /// A column of get(row) for each of the rows: a range with subscripts.
+  template <class T, class Rows, class Get>
+  void write_column(const std::string& name, const Rows& rows, Get get, const ColumnDoc& doc);
   void write_strings(const std::string& name, const std::vector<std::string>& values,
                      const ColumnDoc& doc);
 
@@ -94,6 +98,9 @@ class File {
   template <class T>
   std::vector<T> read_column(const std::string& name, std::uint64_t offset,
                              std::uint64_t count) const;
+  /// Calls take(row, value) for all rows; only some are in memory at once.
+  template <class T, class Take>
+  void read_each(const std::string& name, Take take) const;
   std::vector<std::string> read_strings(const std::string& name) const;
 
   bool has(const std::string& name) const;
@@ -130,5 +137,27 @@ class File {
   Errc code_;
   bool writable_;
 };
+
+template <class T, class Rows, class Get>
+void File::write_column(const std::string& name, const Rows& rows, Get get, const ColumnDoc& doc) {
+  ColumnWriter column = create_column<T>(name, rows.size(), doc);
+  std::vector<T> chunk;
+  for (std::uint64_t begin = 0; begin < rows.size(); begin += kChunkRows) {
+    const std::uint64_t end = std::min<std::uint64_t>(begin + kChunkRows, rows.size());
+    chunk.clear();
+    for (std::uint64_t i = begin; i < end; ++i) chunk.push_back(get(rows[i]));
+    column.write<T>(chunk);
+  }
+}
+
+template <class T, class Take>
+void File::read_each(const std::string& name, Take take) const {
+  constexpr std::uint64_t kPiece = 64 * kChunkRows;
+  const std::uint64_t count = length(name);
+  for (std::uint64_t begin = 0; begin == 0 || begin < count; begin += kPiece) {
+    const std::vector<T> values = read_column<T>(name, begin, std::min(kPiece, count - begin));
+    for (std::uint64_t i = 0; i < values.size(); ++i) take(begin + i, values[i]);
+  }
+}
 
 }  // namespace bitquake::h5

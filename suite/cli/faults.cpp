@@ -219,10 +219,8 @@ void add_faults(CLI::App& app, Action& action) {
 
   auto* import_sub = faults->add_subcommand("import", "make a fault set of a list from elsewhere");
   import_sub
-      ->add_option(
-          "LIST", command->file,
-          "CSV as `bitquake faults export` writes it; with --alfi a matrix of PyTorchALFI, "
-          ".npy or CSV")
+      ->add_option("LIST", command->file,
+                   "CSV of `bitquake faults export`; with --alfi a matrix, .npy or CSV")
       ->required()
       ->type_name("");
   command->scenario.add_to(*import_sub);
@@ -248,7 +246,9 @@ void add_faults(CLI::App& app, Action& action) {
       ->type_name("N")
       ->check(whole_number(1));
   import_sub->footer(
-      "The scenario gives the model, the data and how faults meet samples: faults.policy,\n"
+      "LIST is a CSV file as `bitquake faults export` writes it or, with --alfi, a fault matrix\n"
+      "of PyTorchALFI. The scenario gives the model, the data and how faults meet samples: "
+      "faults.policy,\n"
       "faults.batch_size and, for --alfi, faults.per_group.\n"
       "PyTorchALFI stores a Python pickle; this makes faults.npy of it:\n"
       "  python3 -c \"import pickle,numpy,sys; numpy.save('faults.npy', "

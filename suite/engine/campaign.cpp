@@ -57,17 +57,16 @@ class CampaignRun {
     if (!directory) return directory.error();
     if (auto failed = store_fault_set()) return *failed;
     if (auto failed = describe()) return *failed;
-    auto finished =
-        directory->finished(manifest_.campaign, fingerprint_text(manifest_.fingerprint));
+    auto finished = directory->finished(shared_, inputs_.plan);
     if (!finished) return finished.error();
 
     CampaignResult result;
     begin(*finished);
-    auto segments =
-        run_units(*directory, remaining(finished->units), std::move(finished->segments));
+    const auto units = remaining(finished->units);
+    auto rows = run_units(*directory, units, std::move(*finished));
     result.interrupted = stop_.load() && progress_.trials_done < planned_trials();
     if (!result.interrupted) {
-      auto trials = join(std::move(segments));
+      auto trials = join(std::move(rows));
       if (!trials) return trials.error();
       auto summary = finish(*trials);
       if (!summary) return summary.error();
@@ -131,6 +130,7 @@ class CampaignRun {
     if (!faults) return faults.error();
     manifest_.inputs = input_hashes(inputs_, *faults);
     manifest_.campaign = campaign_identity(inputs_.scenario, manifest_.inputs);
+    shared_ = describe_rows(inputs_.scenario, *inputs_.model, manifest_.campaign);
     return std::nullopt;
   }
 
@@ -170,12 +170,10 @@ class CampaignRun {
     results::write_manifest(file("run.json"), manifest_);
   }
 
-  /// Gives all segments, those of earlier runs too.
-  std::vector<results::StoredSegment> run_units(const RunDirectory& directory,
-                                                const std::vector<std::uint64_t>& units,
-                                                std::vector<results::StoredSegment> finished) {
-    SegmentWriter writer(directory, manifest_.campaign, fingerprint_text(manifest_.fingerprint),
-                         inputs_.plan.units_per_segment(), std::move(finished));
+  /// Gives the rows of all segments, those of earlier runs too.
+  results::Gathering run_units(const RunDirectory& directory,
+                               const std::vector<std::uint64_t>& units, Finished finished) {
+    SegmentWriter writer(directory, shared_, inputs_.plan.units_per_segment(), std::move(finished));
     const Clock::time_point start = Clock::now();
     try {
       const auto store = [&](UnitRows rows) {
@@ -213,11 +211,9 @@ class CampaignRun {
   }
 
   /// All rows, in the order of trials.h5.
-  Result<results::Trials> join(std::vector<results::StoredSegment> segments) {
+  Result<results::Trials> join(results::Gathering rows) {
     const Clock::time_point start = Clock::now();
-    const results::Campaign campaign =
-        describe_rows(inputs_.scenario, *inputs_.model, manifest_.campaign);
-    auto trials = results::join_segments(std::move(segments), campaign, inputs_.plan.units());
+    auto trials = std::move(rows).whole(inputs_.plan.units());
     timings_.summary_s = seconds_since(start);
     return trials;
   }
@@ -291,6 +287,7 @@ class CampaignRun {
   const MemoryPlan memory_;
   const Clock::time_point start_ = Clock::now();
   results::Manifest manifest_;
+  results::Campaign shared_;  ///< by all rows
   Progress progress_;
   Timings timings_;
   std::uint64_t skipped_trials_ = 0;

@@ -69,22 +69,21 @@ std::vector<std::filesystem::path> RunDirectory::segments() const {
   return paths;
 }
 
-Result<Finished> RunDirectory::finished(const std::string& campaign,
-                                        const std::string& fingerprint) const {
-  Finished found;
+Result<Finished> RunDirectory::finished(const results::Campaign& campaign, const Plan& plan) const {
+  Finished found{results::Gathering(campaign), {}, {}};
   for (const auto& path : segments()) {
     auto segment = results::read_segment(path);
     if (!segment) return segment.error();
-    if (segment->campaign != campaign) {
+    if (segment->campaign != campaign.identity) {
       return Error{Errc::results, path.string(),
                    "was computed with another model, other data or other faults",
                    "restore those files, or choose another directory with -o", ""};
     }
-    if (segment->fingerprint != fingerprint) {
+    if (segment->fingerprint != campaign.fingerprint) {
       return Error{Errc::results, path.string(),
                    "was computed with other libraries or CPU instructions, whose last bits may "
                    "differ:\n" +
-                       segment->fingerprint + "here:\n" + fingerprint,
+                       segment->fingerprint + "here:\n" + campaign.fingerprint,
                    "continue on the first machine, pin ATEN_CPU_CAPABILITY, DNNL_MAX_CPU_ISA and "
                    "OPENBLAS_CORETYPE, or choose another directory with -o",
                    ""};
@@ -100,23 +99,28 @@ Result<Finished> RunDirectory::finished(const std::string& campaign,
     }
     found.trials += segment->trials.size();
     for (const auto& trial : segment->trials) ++found.outcomes[trial.outcome];
-    found.segments.push_back({path, std::move(*segment)});
+    const std::uint64_t end = segment->first_unit + segment->n_units;
+    if (end % plan.units_per_segment() != 0 && end < plan.units()) {
+      found.begun.push_back({path, std::move(*segment)});
+    } else if (auto added = found.rows.add(path, std::move(*segment)); !added) {
+      return added.error();
+    }
   }
   std::sort(found.units.begin(), found.units.end());
   return found;
 }
 
-SegmentWriter::SegmentWriter(const RunDirectory& directory, std::string campaign,
-                             std::string fingerprint, std::uint64_t units_per_segment,
-                             std::vector<results::StoredSegment> finished)
+SegmentWriter::SegmentWriter(const RunDirectory& directory, const results::Campaign& campaign,
+                             std::uint64_t units_per_segment, Finished finished)
     : directory_(directory),
-      campaign_(std::move(campaign)),
-      fingerprint_(std::move(fingerprint)),
+      campaign_(campaign.identity),
+      fingerprint_(campaign.fingerprint),
       units_per_segment_(units_per_segment),
-      finished_(std::move(finished)) {}
+      rows_(std::move(finished.rows)),
+      begun_(std::move(finished.begun)) {}
 
-void SegmentWriter::add(std::uint64_t unit, std::vector<results::TrialRow> trials,
-                        std::vector<results::InjectionRow> injections,
+void SegmentWriter::add(std::uint64_t unit, BigVector<results::TrialRow> trials,
+                        BigVector<results::InjectionRow> injections,
                         std::vector<results::GoldenRow> golden,
                         const std::vector<std::string>& messages) {
   if (!open_) start(unit);
@@ -129,16 +133,14 @@ void SegmentWriter::add(std::uint64_t unit, std::vector<results::TrialRow> trial
     row.message = static_cast<std::uint32_t>(found - dictionary.begin());
   }
   // A unit of many epochs is a segment to itself: its rows need no copy.
-  const auto append = [](auto& to, auto& from) {
-    if (to.empty()) {
-      to = std::move(from);
-    } else {
-      to.insert(to.end(), from.begin(), from.end());
-    }
-  };
-  append(segment.trials, trials);
-  append(segment.injections, injections);
-  append(segment.golden, golden);
+  if (segment.trials.empty()) {
+    segment.trials = std::move(trials);
+    segment.injections = std::move(injections);
+  } else {
+    segment.trials.append(trials);
+    segment.injections.append(injections);
+  }
+  segment.golden.insert(segment.golden.end(), golden.begin(), golden.end());
   ++segment.n_units;
   if ((unit + 1) % units_per_segment_ == 0) flush();
 }
@@ -146,7 +148,7 @@ void SegmentWriter::add(std::uint64_t unit, std::vector<results::TrialRow> trial
 void SegmentWriter::flush() {
   if (!open_) return;
   results::write_segment(open_->file, open_->segment);
-  finished_.push_back(std::move(*open_));
+  value_or_throw(rows_.add(open_->file, std::move(open_->segment)));
   open_.reset();
 }
 
@@ -155,10 +157,10 @@ void SegmentWriter::start(std::uint64_t unit) {
   open_.emplace();
   open_->file = directory_.segment_path(first_unit);
   if (unit != first_unit) {
-    const auto held = std::find_if(finished_.begin(), finished_.end(), [&](const auto& stored) {
+    const auto held = std::find_if(begun_.begin(), begun_.end(), [&](const auto& stored) {
       return stored.segment.first_unit == first_unit;
     });
-    if (held == finished_.end()) {
+    if (held == begun_.end()) {
       throw Exception({Errc::results, open_->file.string(),
                        "is missing: other segments end inside it",
                        "continue with the version of Bitquake that began, or choose another "
@@ -166,7 +168,7 @@ void SegmentWriter::start(std::uint64_t unit) {
                        ""});
     }
     *open_ = std::move(*held);
-    finished_.erase(held);
+    begun_.erase(held);
     return;
   }
   open_->segment.first_unit = first_unit;

@@ -2,6 +2,7 @@
 
 #include "results/merge.hpp"
 #include "suite/base/result.hpp"
+#include "suite/engine/plan.hpp"
 
 #include <array>
 #include <cstdint>
@@ -13,10 +14,17 @@
 
 namespace bitquake::engine {
 
+/// A segment in memory and the file that holds it.
+struct StoredSegment {
+  std::filesystem::path file;
+  results::Segment segment;
+};
+
 /// What finished segments of a run directory cover.
 struct Finished {
-  std::vector<results::StoredSegment> segments;  ///< in the order of their units
-  std::vector<std::uint64_t> units;              ///< ascending
+  results::Gathering rows;           ///< of whole segments
+  std::vector<StoredSegment> begun;  ///< segments that lack units
+  std::vector<std::uint64_t> units;  ///< ascending
   std::uint64_t trials = 0;
   std::array<std::uint64_t, 4> outcomes{};  ///< by metrics::Outcome
 };
@@ -35,7 +43,7 @@ class RunDirectory {
 
   /// Finished segments, checked: Errc::results for a damaged one, or one that belongs to another
   /// campaign, was computed under another numeric fingerprint or is not named after its first unit.
-  Result<Finished> finished(const std::string& campaign, const std::string& fingerprint) const;
+  Result<Finished> finished(const results::Campaign& campaign, const Plan& plan) const;
 
   std::filesystem::path segment_path(std::uint64_t first_unit) const;
 
@@ -55,17 +63,18 @@ class RunDirectory {
 /// left unfinished is completed, so that the files are the same in the end.
 class SegmentWriter {
  public:
-  /// @param finished  segments of an earlier run, as RunDirectory::finished() gives them
-  SegmentWriter(const RunDirectory& directory, std::string campaign, std::string fingerprint,
-                std::uint64_t units_per_segment, std::vector<results::StoredSegment> finished);
+  /// @param campaign  what all segments share
+  /// @param finished  what there is of an earlier run, of which rows and begun segments are used
+  SegmentWriter(const RunDirectory& directory, const results::Campaign& campaign,
+                std::uint64_t units_per_segment, Finished finished);
 
-  void add(std::uint64_t unit, std::vector<results::TrialRow> trials,
-           std::vector<results::InjectionRow> injections, std::vector<results::GoldenRow> golden,
+  void add(std::uint64_t unit, BigVector<results::TrialRow> trials,
+           BigVector<results::InjectionRow> injections, std::vector<results::GoldenRow> golden,
            const std::vector<std::string>& messages);
   /// Writes what has been gathered, if anything.
   void flush();
-  /// All segments there are now: what the files hold.  @pre flushed
-  std::vector<results::StoredSegment> take() { return std::move(finished_); }
+  /// The rows of all segments there are now: what the files hold.  @pre flushed
+  results::Gathering take() { return std::move(rows_); }
 
  private:
   void start(std::uint64_t unit);
@@ -73,8 +82,9 @@ class SegmentWriter {
   const RunDirectory& directory_;
   std::string campaign_, fingerprint_;
   std::uint64_t units_per_segment_;
-  std::vector<results::StoredSegment> finished_;
-  std::optional<results::StoredSegment> open_;
+  results::Gathering rows_;
+  std::vector<StoredSegment> begun_;
+  std::optional<StoredSegment> open_;
 };
 
 }  // namespace bitquake::engine

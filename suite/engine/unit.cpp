@@ -88,36 +88,43 @@ void draw_activity(const faultgen::FaultSet& set, std::uint64_t sample, TrialFau
   for (const std::uint64_t id : present.ids) present.active.push_back(acts(set, id, sample));
 }
 
-/// The faults of a unit's trials. Those of a slot lie in a row, epoch by epoch: a trial has a
-/// piece.
+/// Rows of the fault set: those listed, or where they follow each other the first of them.
+struct FaultIds {
+  std::uint64_t first = 0;
+  std::span<const std::uint64_t> listed{};
+  std::uint64_t operator[](std::size_t i) const { return listed.empty() ? first + i : listed[i]; }
+};
+
+/// The faults of a unit's trials. Where groups accumulate, those of a slot are gathered epoch by
+/// epoch: a trial has the first of them.
 class UnitFaults {
  public:
   UnitFaults(const Inputs& inputs, SampleRange samples) : inputs_(inputs) {
+    if (inputs.scenario.run_type == faultgen::RunType::single) return;
     const faultgen::Schedule& schedule = inputs.plan.schedule();
     first_slot_ = schedule.slot_of(samples.first);
     const std::uint64_t slots = schedule.slot_of(samples.last - 1) - first_slot_ + 1;
     for (std::uint64_t slot = 0; slot < slots; ++slot) slots_.push_back(gather(first_slot_ + slot));
   }
 
-  /// Whether some fault does not always act.
-  bool intermittent() const { return intermittent_; }
-
   struct OfTrial {
     std::span<const faultgen::Fault> faults;
-    std::span<const std::uint64_t> ids;  ///< rows of the fault set
+    FaultIds ids;
   };
   OfTrial of(std::uint32_t epoch, std::uint64_t sample) const {
+    if (slots_.empty()) {
+      const faultgen::FaultGroup& group = inputs_.faults.groups[inputs_.plan.group(epoch, sample)];
+      return {inputs_.faults.faults_of(group), {group.first_fault}};
+    }
     const Slot& slot = slots_[inputs_.plan.schedule().slot_of(sample) - first_slot_];
-    const bool single = inputs_.scenario.run_type == faultgen::RunType::single;
-    const std::size_t first = single ? slot.ends[epoch] : 0, last = slot.ends[epoch + 1];
-    return {std::span(slot.all.faults).subspan(first, last - first),
-            std::span(slot.all.ids).subspan(first, last - first)};
+    const std::size_t last = slot.ends[epoch];
+    return {std::span(slot.all.faults).first(last), {0, std::span(slot.all.ids).first(last)}};
   }
 
  private:
   struct Slot {
     TrialFaults all;
-    std::vector<std::size_t> ends{0};  ///< of epoch e: [ends[e], ends[e + 1])
+    std::vector<std::size_t> ends;  ///< of each epoch
   };
 
   Slot gather(std::uint64_t number) {
@@ -127,16 +134,12 @@ class UnitFaults {
       if (group < inputs_.plan.groups()) append_group(inputs_.faults, group, slot.all);
       slot.ends.push_back(slot.all.ids.size());
     }
-    for (const faultgen::Fault& fault : slot.all.faults) {
-      if (fault.active_probability < 1) intermittent_ = true;
-    }
     return slot;
   }
 
   const Inputs& inputs_;
   std::uint64_t first_slot_ = 0;
-  bool intermittent_ = false;
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_;  ///< empty: groups do not accumulate
 };
 
 /// Makes the rows of a unit's trials, behind those there are.
@@ -146,14 +149,15 @@ class RowMaker {
   RowMaker(const Inputs& inputs, const model::GoldenBlock& block, UnitRows& rows)
       : inputs_(inputs), block_(block), rows_(rows), unchanged_(rows.golden.size()) {}
 
-  /// @param ids     of the faults that are present
+  /// @param faults  number of those present
+  /// @param ids     theirs
   /// @param active  which of them act, those that `result` is of; empty: all
-  void append(std::uint32_t epoch, std::size_t sample, std::span<const std::uint64_t> ids,
+  void append(std::uint32_t epoch, std::size_t sample, std::size_t faults, FaultIds ids,
               std::span<const std::uint8_t> active, const model::TrialResult& result) {
-    rows_.trials.push_back(trial_row(epoch, sample, ids.size(), result));
+    rows_.trials.push_back(trial_row(epoch, sample, faults, result));
     const std::uint64_t trial = rows_.trials.back().trial;
     std::size_t next = 0;
-    for (std::size_t i = 0; i < ids.size(); ++i) {
+    for (std::size_t i = 0; i < faults; ++i) {
       if (!active.empty() && active[i] == 0) {
         rows_.injections.push_back({trial, ids[i], 0, 0, 0, 0});
         continue;
@@ -231,41 +235,65 @@ class RowMaker {
 /// than memory should hold at once.
 class TrialSlice {
  public:
-  struct Entry {
-    std::uint32_t epoch = 0;
-    model::Trial trial;
-    std::span<const std::uint64_t> ids;  ///< of the faults that are present
-    std::vector<std::uint8_t> active{};  ///< which of them act; empty: all
-    /// Those, when they are not all: what the trial has is kept here.
-    std::vector<faultgen::Fault> acting{};
-  };
-
   TrialSlice(const Inputs& inputs, const model::GoldenBlock& block, model::Executor& executor,
              UnitRows& rows)
-      : block_(block), executor_(executor), rows_(rows), maker_(inputs, block, rows) {}
+      : inputs_(inputs),
+        block_(block),
+        executor_(executor),
+        rows_(rows),
+        maker_(inputs, block, rows) {}
 
-  void add(Entry entry) {
-    entries_.push_back(std::move(entry));
-    if (!entries_.back().active.empty()) entries_.back().trial.faults = entries_.back().acting;
+  /// @param sample  of the unit
+  /// @param faults  that are present: what they refer to must outlive the slice
+  void add(std::uint32_t epoch, std::size_t sample, const UnitFaults::OfTrial& faults) {
+    Entry& entry = entries_.emplace_back();
+    entry.epoch = epoch;
+    entry.sample = sample;
+    entry.present = faults;
+    entry.acting = faults.faults;
+    const bool permanent = std::all_of(faults.faults.begin(), faults.faults.end(),
+                                       [](const auto& f) { return f.active_probability >= 1; });
+    if (!permanent) draw_activity(entry);
     if (entries_.size() == kMost) run();
   }
   void run() {
     std::vector<model::Trial> trials;
     trials.reserve(entries_.size());
-    for (const Entry& entry : entries_) trials.push_back(entry.trial);
+    for (const Entry& entry : entries_) trials.push_back({entry.sample, entry.acting});
     const Stopwatch time;
     const std::vector<model::TrialResult> results = executor_.trials(block_, trials);
     rows_.faulty_s += time.seconds();
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       const Entry& entry = entries_[i];
-      maker_.append(entry.epoch, entry.trial.golden_row, entry.ids, entry.active, results[i]);
+      maker_.append(entry.epoch, entry.sample, entry.present.faults.size(), entry.present.ids,
+                    entry.active, results[i]);
     }
     entries_.clear();
+    inputs_.faults.drop_pages();
   }
 
  private:
+  struct Entry {
+    std::uint32_t epoch = 0;
+    std::size_t sample = 0;
+    UnitFaults::OfTrial present;
+    std::span<const faultgen::Fault> acting;
+    std::vector<std::uint8_t> active;     ///< which of those present act; empty: all
+    std::vector<faultgen::Fault> chosen;  ///< then these
+  };
+
+  void draw_activity(Entry& entry) const {
+    const std::uint64_t position = rows_.golden[entry.sample].sample;
+    for (std::size_t i = 0; i < entry.present.faults.size(); ++i) {
+      entry.active.push_back(acts(inputs_.faults, entry.present.ids[i], position));
+      if (entry.active.back() != 0) entry.chosen.push_back(entry.present.faults[i]);
+    }
+    entry.acting = entry.chosen;
+  }
+
   static constexpr std::size_t kMost = 16384;
 
+  const Inputs& inputs_;
   const model::GoldenBlock& block_;
   model::Executor& executor_;
   UnitRows& rows_;
@@ -340,17 +368,7 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor&
     for (std::size_t i = 0; i < input.samples.size(); ++i) {
       const std::uint64_t sample = range.first + i;
       if (rows.golden[i].skipped != 0 || !inputs.plan.has_trial(epoch, sample)) continue;
-      const UnitFaults::OfTrial present = faults.of(epoch, sample);
-      TrialSlice::Entry entry{epoch, {i, present.faults}, present.ids};
-      if (faults.intermittent()) {
-        TrialFaults all{{present.faults.begin(), present.faults.end()},
-                        {present.ids.begin(), present.ids.end()},
-                        {}};
-        draw_activity(inputs.faults, sample, all);
-        entry.acting = all.acting();
-        entry.active = std::move(all.active);
-      }
-      slice.add(std::move(entry));
+      slice.add(epoch, i, faults.of(epoch, sample));
     }
   }
   slice.run();
@@ -399,11 +417,7 @@ UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
     const TrialFaults& present =
         faults.emplace_back(faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type,
                                             trial.epoch, input.positions[trial.sample]));
-    slice.add({trial.epoch,
-               {trial.sample, present.faults},
-               present.ids,
-               present.active,
-               present.acting()});
+    slice.add(trial.epoch, trial.sample, {present.faults, {0, present.ids}});
   }
   slice.run();
   return rows;
@@ -421,7 +435,8 @@ TracedTrial trace_trial(const Inputs& inputs, const UnitInput& input, std::uint3
   const std::vector<faultgen::Fault> acting = traced.faults.acting();
   traced.trace = executor.trace(*block, {0, acting});
   RowMaker(inputs, *block, traced.rows)
-      .append(epoch, 0, traced.faults.ids, traced.faults.active, traced.trace.result);
+      .append(epoch, 0, traced.faults.ids.size(), {0, traced.faults.ids}, traced.faults.active,
+              traced.trace.result);
   return traced;
 }
 

@@ -23,8 +23,8 @@ struct UnitInput {
 /// The rows of a work unit. TrialRow::message refers to `messages` here; row 0 is empty.
 struct UnitRows {
   std::uint64_t unit = 0;
-  std::vector<results::TrialRow> trials;
-  std::vector<results::InjectionRow> injections;
+  BigVector<results::TrialRow> trials;
+  BigVector<results::InjectionRow> injections;
   std::vector<results::GoldenRow> golden;
   std::vector<std::string> messages{""};
   double golden_s = 0, faulty_s = 0;  ///< time spent

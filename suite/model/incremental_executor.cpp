@@ -201,10 +201,8 @@ class Wave {
         for (const std::uint32_t step : steps) events[step].filters = true;
         continue;
       }
-      // Random networks found trials of faulty inputs whose last bits differ: until it is known
-      // which kernel has to be tried out for them, they are whole runs.
-      if (fault.target == Target::network_input || fault.target == Target::site_input) return false;
       if (!plan_.can_start(index)) return false;
+      if (fault.target == Target::network_input) continue;
       const auto step = plan_.step_of_site(fault.site);
       if (!step) return false;
       (fault.target == Target::neuron ? events[*step].neurons : events[*step].inputs) = true;
@@ -1244,6 +1242,7 @@ std::vector<TrialResult> IncrementalExecutor::trials(const GoldenBlock& block,
   if (!plan_->obstacle().empty()) return reference_->trials(block, trials);
   const c10::InferenceMode inference;
   use_one_inner_thread();
+  for (const Trial& trial : trials) require_hittable(plan_->model(), trial.faults);
   const auto& known = dynamic_cast<const Block&>(block);
   std::vector<TrialResult> results(trials.size());
   auto left = Wave(*plan_, parts_, known, trials, results, work_).run();

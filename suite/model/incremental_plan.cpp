@@ -53,20 +53,6 @@ std::vector<std::int64_t> two(const c10::IValue& value, std::int64_t standard) {
   return list;
 }
 
-/// Test values in [-2, 2), quickly: a hash of the position.
-void fill_test_values(const at::Tensor& tensor, std::uint32_t salt) {
-  float* out = tensor.data_ptr<float>();
-  for (std::int64_t i = 0; i < tensor.numel(); ++i) {
-    std::uint32_t h = static_cast<std::uint32_t>(i) * 0x9E3779B9U + salt;
-    h ^= h >> 15;
-    h *= 0x85EBCA6BU;
-    h ^= h >> 13;
-    h *= 0xC2B2AE35U;
-    h ^= h >> 16;
-    out[i] = static_cast<float>(h >> 8) * 0x1p-22F - 2.0F;
-  }
-}
-
 /// Odd rows become extreme: they must not reach their neighbours.
 void make_odd_rows_extreme(const at::Tensor& batch) {
   static constexpr std::array kExtremes{1e38F, std::numeric_limits<float>::infinity(),
@@ -440,6 +426,7 @@ bool IncrementalPlan::try_window(std::uint32_t number, std::int64_t size, bool p
   const RowShape in = *registers_[step.operands[0]].shape;
   const RowShape out = *registers_[instruction.outputs[0]].shape;
   const std::int64_t rows = model_->rows;
+  constexpr std::int64_t kEnough = 8192, kMostPlaces = 1024;
   if (!step.convolution) {
     // The elements that a vector leaves over (kLargestStride) differ in the last bit of few values
     // only: too few to be found by trying.
@@ -454,15 +441,21 @@ bool IncrementalPlan::try_window(std::uint32_t number, std::int64_t size, bool p
     fill_test_values(input, number * 64 + round);
     if (round == 1) make_odd_rows_extreme(input);
     const at::Tensor whole = run_on(instruction, input);
-    // Corners, edges and inside: each row another place.
-    for (std::int64_t shift = 0; shift < (rows < 9 ? 9 : 1); shift += rows) {
+    // Corners, edges and inside, each row another place; then anywhere, because a narrow layer has
+    // few values in a window, and at an edge they may come from padding alone.
+    Draws draws(0, Stream::check_input, (std::uint64_t{2} << 40) + number * 8 + round);
+    std::int64_t places = 0;
+    for (std::int64_t compared = 0; places < 9 || (compared < kEnough && places < kMostPlaces);
+         places += rows, compared += rows * out.c * wy * wx) {
       std::vector<at::Tensor> windows, wanted;
       for (std::int64_t row = 0; row < rows; ++row) {
-        const std::int64_t place_number = row + shift;
-        const std::array<std::int64_t, 3> ys{0, out.h - wy, (out.h - wy) / 2},
-            xs{0, out.w - wx, (out.w - wx) / 2};
-        const std::int64_t y = ys[static_cast<std::size_t>(place_number % 3)];
-        const std::int64_t x = xs[static_cast<std::size_t>(place_number / 3 % 3)];
+        const std::int64_t place = places + row;
+        const auto pick = [&](std::int64_t last, std::int64_t third) {
+          if (place >= 18)
+            return static_cast<std::int64_t>(draws.below(static_cast<std::uint64_t>(last + 1)));
+          return std::array<std::int64_t, 3>{0, last, last / 2}[static_cast<std::size_t>(third)];
+        };
+        const std::int64_t y = pick(out.h - wy, place % 3), x = pick(out.w - wx, place / 3 % 3);
         const Range ry = sy.reads({y, y + wy}), rx = sx.reads({x, x + wx});
         const Range iy = intersect(ry, {0, in.h}), ix = intersect(rx, {0, in.w});
         at::Tensor window = at::zeros({1, in.c, ry.size(), rx.size()});

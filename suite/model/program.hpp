@@ -139,6 +139,10 @@ at::Tensor one_row(const at::Tensor& batch, std::int64_t rows, std::int64_t row)
 /// Equal shape, type and bits; the memory layout does not count.
 bool same_bits(const at::Tensor& a, const at::Tensor& b);
 
+/// A copy in the same memory layout, which kernels choose by; contiguous where elements share
+/// memory.
+at::Tensor copy_of(const at::Tensor& tensor);
+
 /// What an operator's exception says, without addresses.
 std::string error_text(const std::exception& error);
 

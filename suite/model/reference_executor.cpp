@@ -6,6 +6,7 @@
 #include "suite/model/trace.hpp"
 
 #include <c10/core/InferenceMode.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -69,27 +70,6 @@ float* element_at(const at::Tensor& tensor, std::uint64_t position) {
     rest /= tensor.size(d);
   }
   return tensor.data_ptr<float>() + offset;
-}
-
-/// Whether every element has memory of its own, unlike in expanded tensors and sliding views.
-bool elements_apart(const at::Tensor& tensor) {
-  std::vector<std::pair<std::int64_t, std::int64_t>> dimensions;  // stride, size
-  for (std::int64_t d = 0; d < tensor.dim(); ++d) {
-    if (tensor.size(d) > 1) dimensions.emplace_back(tensor.stride(d), tensor.size(d));
-  }
-  std::sort(dimensions.begin(), dimensions.end());
-  std::int64_t reach = 0;
-  for (const auto& [stride, size] : dimensions) {
-    if (stride <= reach) return false;
-    reach += stride * (size - 1);
-  }
-  return true;
-}
-
-/// A copy to put faults in, in the same memory layout, which kernels choose by.
-at::Tensor copy_of(const at::Tensor& tensor) {
-  if (!elements_apart(tensor)) return tensor.clone(at::MemoryFormat::Contiguous);
-  return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options()).copy_(tensor);
 }
 
 at::Tensor gather(const PreparedModel& model, std::span<const float> inputs,
@@ -500,6 +480,22 @@ std::vector<float> largest_magnitudes(const PreparedModel& model, Target target,
   return largest;
 }
 
+void require_hittable(const PreparedModel& model, std::span<const Fault> faults) {
+  for (const Fault& fault : faults) {
+    const bool known = model.spots.count({fault.site, fault.target}) > 0;
+    const std::uint64_t elements =
+        known ? faultgen::site_elements(model.sites[fault.site], fault.target) : 0;
+    if (fault.element < elements) continue;
+    const std::string site = fault.site < model.sites.size()
+                                 ? faultgen::site_name(model.sites[fault.site])
+                                 : fmt::format("site {}", fault.site);
+    throw Exception({Errc::internal, "fault at " + site,
+                     fmt::format("element {} of its {} does not exist, there are {}", fault.element,
+                                 name_of(faultgen::kTargets, fault.target), elements),
+                     "check fault sets with faultgen::check_fits before running them", ""});
+  }
+}
+
 ReferenceExecutor::ReferenceExecutor(std::shared_ptr<const PreparedModel> model,
                                      WeightTrials weight_trials)
     : model_(std::move(model)), weight_trials_(weight_trials) {}
@@ -530,6 +526,7 @@ std::vector<TrialResult> ReferenceExecutor::trials(const GoldenBlock& block,
                                                    std::span<const Trial> trials) {
   const c10::InferenceMode inference;
   use_one_inner_thread();
+  for (const Trial& trial : trials) require_hittable(*model_, trial.faults);
   const auto& golden = dynamic_cast<const Block&>(block);
   std::vector<TrialResult> results(trials.size());
   const auto run = [&](Batch& batch) {
@@ -557,6 +554,7 @@ std::vector<TrialResult> ReferenceExecutor::trials(const GoldenBlock& block,
 Trace ReferenceExecutor::trace(const GoldenBlock& block, const Trial& trial) {
   const c10::InferenceMode inference;
   use_one_inner_thread();
+  require_hittable(*model_, trial.faults);
   const auto& known = dynamic_cast<const Block&>(block);
   NonfiniteMasks masks;
   Traced<GoldenRun> golden(*model_, std::span(&masks, 1));

@@ -46,10 +46,15 @@ struct PreparedModel {
   std::unordered_map<std::uint32_t, std::uint32_t> point_of;  ///< register -> module output point
   std::uint32_t output_point = 0;
 
+  /// @pre  require_hittable() has found nothing
   const Spot& spot(const faultgen::Fault& fault) const {
     return spots.at({fault.site, fault.target});
   }
 };
+
+/// Throws Exception (internal) where a fault has nothing to hit: no such site, no tensor of its
+/// target there, or no such element. A set that faultgen::check_fits accepts has no such fault.
+void require_hittable(const PreparedModel& model, std::span<const faultgen::Fault> faults);
 
 /// Which trials with faults in parameters share an inference.
 enum class WeightTrials : std::uint8_t {

@@ -11,6 +11,7 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace bitquake::model {
@@ -171,15 +172,17 @@ class Examiner {
       if (data && !rows_everywhere) return Verdict::impossible;
       batched.push_back(data);
     }
-    std::vector<at::Tensor> original;
-    for (const std::size_t i : used_outputs(step)) {
-      original.push_back(registers[step.outputs[i]].toTensor());
-      if (!has_rows(original.back(), rows_)) return Verdict::impossible;
+    const std::vector<std::size_t> used = used_outputs(step);
+    if (used.empty()) return Verdict::independent;
+    for (const std::size_t i : used) {
+      if (!has_rows(registers[step.outputs[i]].toTensor(), rows_)) return Verdict::impossible;
     }
-    if (original.empty()) return Verdict::independent;
+    const Registers values = with_test_values(step, registers, batched);
+    const std::vector<at::Tensor> original =
+        rerun(step, values, batched, [](const at::Tensor& tensor) { return tensor; });
     const bool independent =
         std::all_of(disturbances_.begin(), disturbances_.end(), [&](const Disturbance& how) {
-          const auto disturbed = rerun(step, registers, batched, [&](const at::Tensor& tensor) {
+          const auto disturbed = rerun(step, values, batched, [&](const at::Tensor& tensor) {
             return disturb(tensor, rows_, how);
           });
           for (std::size_t i = 0; i < original.size(); ++i) {
@@ -187,15 +190,34 @@ class Examiner {
           }
           return true;
         });
-    if (independent && equal_rows_stay_equal(step, registers, batched, original)) {
+    if (independent && equal_rows_stay_equal(step, values, batched, original)) {
       return Verdict::independent;
     }
-    return row_by_row_works(step, registers, batched, original) ? Verdict::row_by_row
-                                                                : Verdict::impossible;
+    return row_by_row_works(step, values, batched, original) ? Verdict::row_by_row
+                                                             : Verdict::impossible;
   }
 
   static bool from_data(const Instruction& step, std::size_t input) {
     return step.data_inputs[input];
+  }
+
+  /// Activations of the run may hide everything: behind a dead ReLU all of them are zero.
+  static Registers with_test_values(const Instruction& step, const Registers& registers,
+                                    const std::vector<bool>& batched) {
+    Registers values = registers;
+    std::uint32_t salt = 0;
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      if (!batched[i]) continue;
+      values[step.inputs[i]] =
+          map_tensors(registers[step.inputs[i]], [&](const at::Tensor& tensor) {
+            // Integers may be indices.
+            if (!tensor.is_floating_point()) return tensor;
+            const at::Tensor test = at::empty(tensor.sizes(), at::kFloat);
+            fill_test_values(test, ++salt);
+            return copy_of(tensor).copy_(test);
+          });
+    }
+    return values;
   }
 
   std::vector<at::Tensor> rerun(const Instruction& step, const Registers& registers,
@@ -216,9 +238,10 @@ class Examiner {
   /// sums few values show it.
   static bool is_small_product(const Instruction& step, const at::Tensor& output) {
     constexpr std::int64_t kSmall = 16384;
-    const std::string name = step.node->kind().toQualString();
-    return output.numel() <= kSmall && (name == "aten::linear" || name == "aten::addmm" ||
-                                        name == "aten::matmul" || name == "aten::mm");
+    static const std::set<std::string> kProducts{"aten::linear", "aten::addmm", "aten::matmul",
+                                                 "aten::mm",     "aten::bmm",   "aten::baddbmm",
+                                                 "aten::lstm",   "aten::gru"};
+    return output.numel() <= kSmall && kProducts.count(step.node->kind().toQualString()) > 0;
   }
 
   /// Few values of few elements show that what a vector leaves is computed by another function
@@ -333,6 +356,19 @@ at::Tensor check_input(const std::vector<std::int64_t>& input_shape, std::int64_
     }
   }
   return input;
+}
+
+void fill_test_values(const at::Tensor& tensor, std::uint32_t salt) {
+  float* out = tensor.data_ptr<float>();
+  for (std::int64_t i = 0; i < tensor.numel(); ++i) {
+    std::uint32_t h = static_cast<std::uint32_t>(i) * 0x9E3779B9U + salt;
+    h ^= h >> 15;
+    h *= 0x85EBCA6BU;
+    h ^= h >> 13;
+    h *= 0xC2B2AE35U;
+    h ^= h >> 16;
+    out[i] = static_cast<float>(h >> 8) * 0x1p-22F - 2.0F;
+  }
 }
 
 Result<Batching> choose_batching(Program& program, const std::vector<std::int64_t>& input_shape,

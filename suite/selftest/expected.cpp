@@ -244,7 +244,7 @@ void append(Expected& expected, std::uint32_t epoch, std::uint64_t sample,
   expected.trials.trials.push_back(row);
   expected.output_known.push_back(choice.run.output && !has_nan(*choice.run.output));
   set.groups.push_back({epoch, sample, row.first_fault, row.n_faults});
-  set.faults.insert(set.faults.end(), choice.faults.begin(), choice.faults.end());
+  set.faults.append(choice.faults);
 }
 
 }  // namespace

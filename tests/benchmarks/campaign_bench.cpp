@@ -7,6 +7,7 @@
 #include "suite/model/fingerprint.hpp"
 #include "suite/scenario/yaml_reader.hpp"
 #include "tests/base/temp_directory.hpp"
+#include "tests/benchmarks/peak_memory.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -17,9 +18,9 @@ namespace {
 
 using namespace bitquake;
 
-Result<engine::Inputs> quickstart(const std::string& target) {
+Result<engine::Inputs> quickstart(const std::string& target, const std::string& epochs = "1") {
   auto scenario = scenario::read_scenario(BITQUAKE_SOURCE_DIR "/suite/scenarios/quickstart.yaml",
-                                          {{"faults.target", target}});
+                                          {{"faults.target", target}, {"faults.epochs", epochs}});
   if (!scenario) return scenario.error().front();
   return engine::prepare(*scenario, engine::torch_loader());
 }
@@ -61,6 +62,34 @@ BENCHMARK_CAPTURE(campaign, weights, std::string("weights"))
     ->Unit(benchmark::kMillisecond)
     ->MeasureProcessCPUTime()
     ->UseRealTime();
+
+void campaign_memory(benchmark::State& state) {
+  model::use_one_inner_thread();
+  const test::TempDirectory directory;
+  const std::atomic<bool> stop{false};
+  const test::PeakMemory memory(state);
+  std::int64_t trials = 0;
+  for (auto _ : state) {
+    const auto inputs = quickstart("neurons", std::to_string(state.range(0)));
+    if (!inputs) return state.SkipWithError(to_string(inputs.error()).c_str());
+    trials = static_cast<std::int64_t>(inputs->plan.trials());
+    engine::Observer silent;
+    const auto result =
+        engine::run_campaign(*inputs, {.directory = directory / "run", .threads = 2}, stop, silent);
+    if (!result) return state.SkipWithError(to_string(result.error()).c_str());
+  }
+  state.SetItemsProcessed(state.iterations() * trials);
+  state.SetLabel("trials: faults drawn, then all that a campaign does");
+}
+BENCHMARK(campaign_memory)
+    ->ArgName("epochs")
+    ->Arg(1)
+    ->Arg(10)
+    ->Arg(100)
+    ->Arg(500)
+    ->Unit(benchmark::kSecond)
+    ->UseRealTime()
+    ->Iterations(1);
 
 void golden(benchmark::State& state) {
   model::use_one_inner_thread();

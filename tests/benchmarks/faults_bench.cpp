@@ -2,6 +2,7 @@
 #include "faultgen/sampler.hpp"
 #include "suite/base/rng.hpp"
 #include "tests/base/temp_directory.hpp"
+#include "tests/benchmarks/peak_memory.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -23,13 +24,13 @@ std::vector<Site> lenet_sites() {
 
 constexpr std::uint64_t kFaults = 100'000;
 
-FaultSet draw(Draw how) {
+FaultSet draw(Draw how, std::uint64_t faults = kFaults) {
   FaultEntry entry;
   entry.bits.resize(kFp32Bits);
   std::iota(entry.bits.begin(), entry.bits.end(), 0U);
   entry.draw = how;
   return value_or_throw(
-      draw_faults(lenet_sites(), {.entries = {entry}, .samples = kFaults, .seed = 1}));
+      draw_faults(lenet_sites(), {.entries = {entry}, .samples = faults, .seed = 1}));
 }
 
 void apply_flip(benchmark::State& state) {
@@ -66,6 +67,16 @@ void write_set(benchmark::State& state) {
   state.SetLabel("faults: compressed, written, synced to disk, renamed");
 }
 BENCHMARK(write_set)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void draw_and_write_large_set(benchmark::State& state) {
+  constexpr std::uint64_t kMany = 5'000'000;
+  const test::TempDirectory directory;
+  const test::PeakMemory memory(state);
+  for (auto _ : state) write_fault_set(draw(Draw::elements, kMany), directory / "faults.h5");
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kMany));
+  state.SetLabel("faults: drawn, compressed, written, synced to disk, renamed");
+}
+BENCHMARK(draw_and_write_large_set)->Unit(benchmark::kSecond)->UseRealTime()->Iterations(1);
 
 void read_set(benchmark::State& state) {
   const test::TempDirectory directory;

@@ -303,6 +303,28 @@ TEST_CASE("an intermittent fault acts on the samples that its seed says", "[engi
   REQUIRE(result.audit.differing.empty());
 }
 
+TEST_CASE("intermittent faults give what a plain computation gives, accumulated ones too",
+          "[engine][campaign]") {
+  using faultgen::Policy;
+  ToyCampaign campaign(40, {{3, kNanOutputPixel}});
+  auto& faults = campaign.scenario.faults;
+  faults.policy = GENERATE(Policy::per_image, Policy::per_batch, Policy::per_epoch);
+  if (faults.policy == Policy::per_batch) faults.batch_size = 7;
+  faults.epochs = 6;
+  faults.per_group = 3;
+  faults.active_probability = 0.5;
+  faults.target = GENERATE(faultgen::Target::neuron, faultgen::Target::weight);
+  campaign.scenario.run_type = GENERATE(faultgen::RunType::single, faultgen::RunType::accumulate);
+  const engine::Inputs inputs = campaign.inputs();
+  run(inputs, campaign / "out");
+  const auto acts = [&](std::uint64_t fault, std::uint64_t sample) {
+    return engine::acts(inputs.faults, fault, sample);
+  };
+  REQUIRE(first_difference(trials_of(campaign / "out"),
+                           expected_trials(campaign, inputs, {}, acts)) == "");
+  REQUIRE(first_difference(trials_of(campaign / "out"), expected_trials(campaign, inputs)) != "");
+}
+
 TEST_CASE("without replacement no fault comes twice, and all come when all are asked for",
           "[engine][campaign]") {
   ToyCampaign campaign(4);

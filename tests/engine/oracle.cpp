@@ -218,9 +218,9 @@ void fail(results::TrialRow& row, const Inference& golden, const std::string& me
   if (found == messages.end()) messages.push_back(message);
 }
 
-template <class Row, std::size_t N>
+template <class Row, std::size_t N, class Rows>
 std::string compare(const std::string& table, const std::array<results::Column<Row>, N>& columns,
-                    const std::vector<Row>& a, const std::vector<Row>& b) {
+                    const Rows& a, const Rows& b) {
   if (a.size() != b.size()) {
     return table + ": " + std::to_string(a.size()) + " and " + std::to_string(b.size()) + " rows";
   }
@@ -246,7 +246,7 @@ std::string compare(const std::string& table, const std::array<results::Column<R
 }  // namespace
 
 results::Trials expected_trials(const ToyCampaign& campaign, const engine::Inputs& inputs,
-                                const FailureOf& failure_of) {
+                                const FailureOf& failure_of, const Acts& acts) {
   results::Trials all;
   const std::uint64_t samples = inputs.data->size();
   std::vector<Inference> golden;
@@ -265,7 +265,18 @@ results::Trials expected_trials(const ToyCampaign& campaign, const engine::Input
       row.group = present.group;
       row.first_fault = inputs.faults.groups[present.group].first_fault;
       row.n_faults = static_cast<std::uint32_t>(present.faults.size());
-      Inference run = infer(campaign.images.data() + 16 * sample, present.faults);
+      std::vector<Fault> acting;
+      std::vector<std::size_t> places;
+      for (std::size_t i = 0; i < present.ids.size(); ++i) {
+        if (acts && !acts(present.ids[i], sample)) continue;
+        acting.push_back(present.faults[i]);
+        places.push_back(i);
+      }
+      Inference run = infer(campaign.images.data() + 16 * sample, acting);
+      std::vector<results::InjectionRow> injections(present.ids.size());
+      for (auto& injection : injections) injection.active = 0;
+      for (std::size_t i = 0; i < places.size(); ++i) injections[places[i]] = run.injections[i];
+      run.injections = std::move(injections);
       const auto failure = failure_of ? failure_of(present.faults) : std::nullopt;
       if (failure) {
         fail(row, golden[sample], *failure, all.messages);

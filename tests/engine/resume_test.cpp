@@ -361,7 +361,8 @@ TEST_CASE("a segment whose beginning is nowhere is not completed", "[engine][res
   const TempDirectory scratch;
   const auto directory =
       value_or_throw(engine::RunDirectory::claim(scratch / "out", "version: 1\n"));
-  engine::SegmentWriter writer(directory, "campaign", "numerics", 4, {});
+  results::Campaign campaign;
+  engine::SegmentWriter writer(directory, campaign, 4, {results::Gathering(campaign), {}, {}});
   try {
     writer.add(5, {}, {}, {}, {""});
     FAIL("units 4 to 7 began with 5");

@@ -188,7 +188,7 @@ TEST_CASE("a changed row is found though the file is sealed again", "[engine][ve
     change_rows(campaign, [&](results::Trials& rows) {
       const std::uint64_t trial = rows.trials[at].trial;
       rows.trials.erase(rows.trials.begin() + at);
-      std::erase_if(rows.injections, [&](const auto& row) { return row.trial == trial; });
+      erase_if(rows.injections, [&](const auto& row) { return row.trial == trial; });
     });
     REQUIRE(holds(detail(verify(campaign), "plan"), "is missing"));
     expected = {"plan", "tables"};
@@ -274,11 +274,11 @@ TEST_CASE("rows that an unfinished run has lost are missed", "[engine][verify]")
   const std::uint64_t sample = segment.trials[5].sample, trial = segment.trials[5].trial;
   std::string text;
   SECTION("a trial") {
-    std::erase_if(segment.trials, [&](const auto& row) { return row.trial == trial; });
+    erase_if(segment.trials, [&](const auto& row) { return row.trial == trial; });
     text = "trial " + std::to_string(trial) + " is missing";
   }
   SECTION("a sample with its trials") {
-    std::erase_if(segment.trials, [&](const auto& row) { return row.sample == sample; });
+    erase_if(segment.trials, [&](const auto& row) { return row.sample == sample; });
     std::erase_if(segment.golden, [&](const auto& row) { return row.sample == sample; });
     text = " golden rows for ";
   }

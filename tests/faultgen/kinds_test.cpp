@@ -4,6 +4,7 @@
 #include "tests/base/temp_directory.hpp"
 
 #include <catch2/catch.hpp>
+#include <rapidcheck.h>
 
 #include <algorithm>
 #include <bit>
@@ -381,6 +382,71 @@ TEST_CASE("strata hold what they say, each fault once", "[faultgen][kinds]") {
   REQUIRE(some.groups.size() == some.faults.size());
   strata[0].size = strata[0].population + 1;
   REQUIRE_FALSE(draw_faults(sites(), {{wanted}, {}, 1, 10, 1, strata}));
+}
+
+TEST_CASE("a smaller sample without replacement is the beginning of a larger one",
+          "[faultgen][kinds][property]") {
+  REQUIRE(rc::check([](std::uint32_t seed, std::uint16_t one, std::uint16_t other) {
+    FaultEntry wanted = entry(*rc::gen::element(Target::weight, Target::neuron, Target::bias));
+    wanted.bits = {3, 30};
+    const auto by = *rc::gen::element(StrataBy::network, StrataBy::site, StrataBy::site_bit);
+    auto strata = value_or_throw(strata_of(sites(), wanted, by));
+    const auto draw = [&](std::uint64_t size) {
+      for (Stratum& stratum : strata) stratum.size = size % (stratum.population + 1);
+      std::vector<std::vector<Fault>> faults(strata.size());
+      if (std::all_of(strata.begin(), strata.end(), [](auto& s) { return s.size == 0; })) {
+        return faults;
+      }
+      const FaultSet set = value_or_throw(
+          draw_faults(sites(), {{wanted}, {Policy::per_epoch, 1}, 1, 10, seed, strata}));
+      for (std::size_t i = 0; i < set.faults.size(); ++i) {
+        faults[set.stratum[i]].push_back(set.faults[i]);
+      }
+      return faults;
+    };
+    const auto a = draw(one), b = draw(other);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      const auto shorter = std::min(a[i].size(), b[i].size());
+      RC_ASSERT(std::equal(a[i].begin(), a[i].begin() + static_cast<std::ptrdiff_t>(shorter),
+                           b[i].begin()));
+      for (std::size_t j = 0; j < a[i].size(); ++j) {
+        for (std::size_t k = 0; k < j; ++k) RC_ASSERT(a[i][j] != a[i][k]);
+      }
+    }
+  }));
+}
+
+TEST_CASE("a fault is the same whatever the number of faults asked for",
+          "[faultgen][kinds][property]") {
+  REQUIRE(rc::check([](std::uint32_t seed) {
+    const auto choice = [](std::uint32_t n) { return *rc::gen::inRange<std::uint32_t>(0, n); };
+    std::vector<FaultEntry> entries;
+    for (std::uint32_t i = 0; i <= choice(2); ++i) {
+      FaultEntry wanted = entry(kTargets[choice(kTargets.size())].value);
+      wanted.model = kBuiltInFaultModels[choice(kBuiltInFaultModels.size())].value;
+      if (fault_model_info(wanted.model).bits == nullptr) wanted.bits.clear();
+      wanted.low = -1, wanted.high = 1, wanted.sigma = 0.5;
+      wanted.draw = choice(2) == 0 ? Draw::elements : Draw::sites;
+      wanted.pattern = kPatterns[choice(kPatterns.size())].value;
+      wanted.pattern_length = wanted.pattern_stride = 1 + choice(3);
+      if (!wanted.bits.empty()) {
+        wanted.bits_per_fault = 1 + choice(3);
+        wanted.arrangement = kArrangements[choice(2)].value;
+      }
+      wanted.amount = choice(2) == 0 ? Amount::fixed : Amount::fault_rate;
+      wanted.rate = 0.02;
+      entries.push_back(wanted);
+    }
+    const auto draw = [&](std::uint32_t epochs) {
+      return draw_faults(sites(), {entries, {}, epochs, 5, seed});
+    };
+    const auto few = draw(1), many = draw(4);
+    if (!few || !many) RC_DISCARD("a group cannot be filled with distinct faults");
+    RC_ASSERT(few->groups.size() == 5U);
+    RC_ASSERT(std::equal(few->groups.begin(), few->groups.end(), many->groups.begin()));
+    RC_ASSERT(few->faults.size() <= many->faults.size());
+    RC_ASSERT(std::equal(few->faults.begin(), few->faults.end(), many->faults.begin()));
+  }));
 }
 
 TEST_CASE("what cannot be listed has no strata", "[faultgen][kinds]") {

@@ -435,6 +435,38 @@ TEST_CASE("what is decoded is encoded as it was", "[faultgen][number_format][pro
   }
 }
 
+TEST_CASE("in every format a flip undoes itself, and what is stuck or set stays",
+          "[faultgen][number_format][property]") {
+  for (const Storage& storage : storages()) {
+    CAPTURE(name_of(kNumberFormats, storage.format), storage_bits(storage));
+    const std::uint64_t all = (std::uint64_t{1} << storage_bits(storage)) - 1;
+    for (const FaultModelInfo& info : kBuiltInFaultModels) {
+      CAPTURE(info.name);
+      REQUIRE(rc::check([&](std::uint32_t pattern, std::uint32_t mask, std::uint32_t value) {
+        const std::uint64_t code = pattern & all;
+        Fault fault{0, Target::neuron, info.value, 0, info.bits != nullptr ? mask & all : 0};
+        fault.value = value;
+        fault.storage = storage;
+        const std::uint64_t once = apply(fault, code), twice = apply(fault, once);
+        RC_ASSERT((once & ~all) == 0U);
+        switch (info.value) {
+          case FaultModel::bit_flip:
+            RC_ASSERT(twice == code);
+            break;
+          case FaultModel::sign_flip:
+            // The least integer has no opposite.
+            RC_ASSERT(!is_float(storage) || twice == code);
+            break;
+          case FaultModel::gaussian:
+            break;  // adds up
+          default:
+            RC_ASSERT(twice == once);
+        }
+      }));
+    }
+  }
+}
+
 TEST_CASE("larger values are not stored as smaller ones", "[faultgen][number_format][property]") {
   for (const Storage& storage : storages()) {
     if (storage.format == NumberFormat::fp8_e4m3) continue;  // its large values are NaN

@@ -1,3 +1,4 @@
+#include "faultgen/fault_model.hpp"
 #include "suite/model/execution.hpp"
 #include "suite/model/row_kernel.hpp"
 #include "tests/model/loaded.hpp"
@@ -129,6 +130,18 @@ TEST_CASE("work is counted as one counts it by hand", "[model]") {
     REQUIRE(work.full == kWhole);
     REQUIRE(work.unavoidable == kSecond / 3 + kLast);
   }
+  SECTION("what the second one reads reaches nine positions of it") {
+    const auto work =
+        work_of({{kSecondSite, Target::site_input, FaultModel::set_value, 9, 0, 0x41000000}});
+    REQUIRE(work.full == kWhole);
+    REQUIRE(work.unavoidable == 3 * 9 * 2 * 9 + kLast);
+  }
+  SECTION("a pixel reaches nine positions of the first, and twenty-five of the second") {
+    const auto work =
+        work_of({{0, Target::network_input, FaultModel::set_value, 27, 0, 0x7149f2ca}});
+    REQUIRE(work.full == kWhole);  // 1e30 changes some of both channels everywhere
+    REQUIRE(work.unavoidable == 2 * 9 * 9 + 3 * 25 * 2 * 9 + kLast);
+  }
   SECTION("an output of the ReLU does the same") {
     const auto work = work_of({{2, Target::neuron, FaultModel::set_value, 9, 0, 0x41000000}});
     REQUIRE(work.unavoidable == 3 * 9 * 2 * 9 + kLast);
@@ -136,6 +149,70 @@ TEST_CASE("work is counted as one counts it by hand", "[model]") {
   SECTION("a fault that changes nothing costs nothing") {
     const auto work = work_of({{kSecondSite, Target::weight, FaultModel::stuck_at_0, 0, 0}});
     REQUIRE(work.unavoidable == 0);
+  }
+}
+
+TEST_CASE("windows of a narrow layer are tried on values enough", "[model]") {
+  // Kernels for 1x1 windows without padding may round otherwise than that of the whole map, in a
+  // third of the values; with some weights the few values in the middle of the map hide it.
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    NetBuilder net("Net", seed);
+    net.conv("only", 3, 3, 1, 1, 1);
+    const auto model = value_or_throw(
+        save_and_load(net.finish("  return torch.flatten(self.only.forward(x), 1)\n"), {3, 8, 14}));
+    std::vector<Fault> faults;
+    for (std::uint64_t element = 0; element < 3 * 8 * 14; element += 5) {
+      faults.push_back(
+          {0, Target::network_input, FaultModel::bit_flip, element, 1U << (20 + element % 4)});
+    }
+    CAPTURE(seed);
+    require_like_reference(*model, 3 * 8 * 14, faults);
+  }
+}
+
+TEST_CASE("a fault that has nothing to hit is refused by every executor", "[model][error]") {
+  const auto model = small_net();
+  const auto execution = GENERATE(model::Execution::reference, model::Execution::batched,
+                                  model::Execution::incremental);
+  const auto executor = model->make_executor({execution, {}});
+  const auto block = executor->golden(images(1));
+  const auto refused = [&](const Fault& fault) -> std::string {
+    const model::Trial trial{0, {&fault, 1}};
+    std::string trials, trace;
+    try {
+      executor->trials(*block, {&trial, 1});
+    } catch (const Exception& error) {
+      trials = to_string(error.error());
+    }
+    try {
+      executor->trace(*block, trial);
+    } catch (const Exception& error) {
+      trace = to_string(error.error());
+    }
+    REQUIRE(trials == trace);
+    return trials.substr(0, trials.find('\n'));
+  };
+  const auto fault = [](std::uint32_t site, Target target, std::uint64_t element) {
+    return Fault{site, target, FaultModel::bit_flip, element, 1};
+  };
+  REQUIRE(refused(fault(2, Target::weight, 0)) ==
+          "fault at (activation 0): error: element 0 of its weights does not exist, there are 0");
+  REQUIRE(refused(fault(kFirstSite, Target::running_var, 3)) ==
+          "fault at first: error: element 3 of its running_vars does not exist, there are 0");
+  REQUIRE(refused(fault(kFirstSite, Target::network_input, 0)) ==
+          "fault at first: error: element 0 of its network_input does not exist, there are 0");
+  REQUIRE(refused(fault(0, Target::neuron, 0)) ==
+          "fault at input: error: element 0 of its neurons does not exist, there are 0");
+  REQUIRE(refused(fault(kFirstSite, Target::neuron, 128)) ==
+          "fault at first: error: element 128 of its neurons does not exist, there are 128");
+  REQUIRE(refused(fault(5, Target::neuron, 0)) ==
+          "fault at site 5: error: element 0 of its neurons does not exist, there are 0");
+  // Whatever the space of a checked fault set has can be hit.
+  for (const auto& [target, name, doc] : faultgen::kTargets) {
+    for (const std::uint32_t site : sites_with(*model, target)) {
+      const std::uint64_t elements = faultgen::site_elements(model->sites()[site], target);
+      REQUIRE(refused(fault(site, target, elements - 1)).empty());
+    }
   }
 }
 

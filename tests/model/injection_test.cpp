@@ -617,6 +617,107 @@ TEST_CASE("batched execution puts a faulty weight in place once for all samples 
   REQUIRE(inferences(model::Execution::batched) == 3 + 1);  // 10 and 4 samples, 4 at a time
 }
 
+TEST_CASE("faults that differ in anything share no faulty weight", "[model][batched]") {
+  const c10::InferenceMode inference;
+  test::NetBuilder b;
+  b.linear("only", 4, 3);
+  const auto model = value_or_throw(test::save_and_load(
+      b.finish("  return self.only.forward(torch.flatten(x, 1))\n"), {1, 2, 2}, 16));
+  using faultgen::NumberFormat;
+  const auto fault = [](const std::function<void(Fault&)>& change) {
+    Fault made{1, Target::weight, FaultModel::gaussian, 5, 0, faultgen::to_bits(0.75F)};
+    made.storage = {NumberFormat::int8, 0.03125F, 1};
+    change(made);
+    return std::vector<Fault>{made};
+  };
+  // The first as it is; each of the others with one thing changed.
+  const std::vector<std::vector<Fault>> groups{
+      fault([](Fault&) {}),
+      fault([](Fault& f) { f.target = Target::bias, f.element = 2; }),
+      fault([](Fault& f) { f.element = 6; }),
+      fault([](Fault& f) { f.model = FaultModel::set_value; }),
+      fault([](Fault& f) { f.model = FaultModel::bit_flip, f.bit_mask = 2; }),
+      fault([](Fault& f) { f.model = FaultModel::bit_flip, f.bit_mask = 4; }),
+      fault([](Fault& f) { f.value = faultgen::to_bits(2.25F); }),
+      fault([](Fault& f) { f.storage.scale = 0.0625F; }),
+      fault([](Fault& f) { f.storage.zero_point = 2, f.value = faultgen::to_bits(1e9F); }),
+      fault([](Fault& f) { f.storage.zero_point = 3, f.value = faultgen::to_bits(1e9F); }),
+      fault([](Fault& f) { f.storage = {.format = NumberFormat::fp16}; }),
+      fault([](Fault& f) { f.storage = {.format = NumberFormat::bf16}; }),
+      fault([](Fault& f) {
+        f.storage = {NumberFormat::fixed, 1, 0, 2, 1};
+      }),
+      fault([](Fault& f) {
+        f.storage = {NumberFormat::fixed, 1, 0, 2, 3};
+      }),
+      fault([](Fault& f) {
+        f.storage = {NumberFormat::fixed, 1, 0, 1, 3}, f.value = faultgen::to_bits(3.5F);
+      }),
+      fault([](Fault& f) {
+        f.storage = {NumberFormat::fixed, 1, 0, 2, 3}, f.value = faultgen::to_bits(3.5F);
+      })};
+  std::vector<model::Trial> trials;
+  for (const auto& group : groups) trials.push_back({0, group});
+  const at::Tensor input = model::check_input({1, 2, 2}, 1);
+  const auto run = [&](const model::ExecutionOptions& options, bool together) {
+    const auto executor = model->make_executor(options);
+    const auto block = executor->golden(test::values_of(input));
+    if (together) return executor->trials(*block, trials);
+    std::vector<model::TrialResult> results;
+    for (const model::Trial& trial : trials) {
+      results.push_back(executor->trials(*block, {&trial, 1}).front());
+    }
+    return results;
+  };
+  const auto alone = run({model::Execution::reference, {}}, false);
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      CAPTURE(i, j);
+      REQUIRE((alone[i].injections != alone[j].injections || alone[i].output != alone[j].output));
+    }
+  }
+  for (const auto execution : {model::Execution::batched, model::Execution::incremental}) {
+    const auto together = run({execution, {}}, true);
+    for (std::size_t i = 0; i < alone.size(); ++i) {
+      CAPTURE(static_cast<int>(execution), i);
+      REQUIRE((together[i].injections == alone[i].injections));
+      REQUIRE(same_bits(together[i].output, alone[i].output));
+    }
+  }
+}
+
+TEST_CASE("faulty biases alone, and known changes beside a faulty filter, are kept apart",
+          "[model][incremental]") {
+  const c10::InferenceMode inference;
+  // More output channels than a block of filters, so that filters of several trials run together.
+  test::NetBuilder b;
+  b.conv("only", 2, 40, 3, 1, 1);
+  const auto model = value_or_throw(test::save_and_load(
+      b.finish("  return torch.flatten(self.only.forward(x), 1)\n"), {2, 4, 4}, 16));
+  std::vector<std::vector<Fault>> groups;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    // The same channel with other biases, and two channels at once.
+    groups.push_back({{1, Target::bias, FaultModel::set_value, 7, 0,
+                       faultgen::to_bits(0.5F + static_cast<float>(i))}});
+    groups.push_back({{1, Target::bias, FaultModel::set_value, i, 0, faultgen::to_bits(2.0F)},
+                      {1, Target::weight, FaultModel::sign_flip, (39 - i) * 18 + 3}});
+  }
+  std::vector<model::Trial> trials;
+  for (std::size_t i = 0; i < groups.size(); ++i) trials.push_back({i % 3, groups[i]});
+  const at::Tensor input = model::check_input({2, 4, 4}, 3);
+  const auto run = [&](model::Execution execution) {
+    const auto executor = model->make_executor({execution, {}});
+    return executor->trials(*executor->golden(test::values_of(input)), trials);
+  };
+  const auto expected = run(model::Execution::reference);
+  const auto got = run(model::Execution::incremental);
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    CAPTURE(i);
+    REQUIRE((got[i].injections == expected[i].injections));
+    REQUIRE(same_bits(got[i].output, expected[i].output));
+  }
+}
+
 TEST_CASE("a faulty weight does not hide that an earlier neuron turned non-finite", "[model]") {
   const c10::InferenceMode inference;
   test::NetBuilder b;

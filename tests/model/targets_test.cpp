@@ -8,9 +8,11 @@
 
 #include <c10/core/InferenceMode.h>
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <map>
@@ -20,6 +22,7 @@ namespace {
 using namespace bitquake;
 using faultgen::Fault;
 using faultgen::FaultModel;
+using faultgen::NumberFormat;
 using faultgen::SiteKind;
 using faultgen::Target;
 using model::Execution;
@@ -240,6 +243,300 @@ TEST_CASE("a fault of any target gives what it gives on plain tensors, bit by bi
   REQUIRE(same_bits(again->row(0).output, block->row(0).output));
 }
 
+namespace {
+
+/// What a fault does to a value, by the definitions alone: codes are looked up, not computed.
+class PlainStorage {
+ public:
+  explicit PlainStorage(const faultgen::Storage& storage) : storage_(storage) {
+    const std::uint64_t codes = bits() == 32 ? 0 : std::uint64_t{1} << bits();
+    for (std::uint64_t code = 0; code < codes; ++code) {
+      const double value = meaning(code);
+      const bool negative_zero = value == 0 && code != 0 && !is_integer();
+      if (std::isfinite(value) && !negative_zero) nearest_.emplace(value, code);
+    }
+  }
+
+  unsigned bits() const {
+    switch (storage_.format) {
+      case NumberFormat::fp32:
+        return 32;
+      case NumberFormat::fp16:
+      case NumberFormat::bf16:
+        return 16;
+      case NumberFormat::fixed:
+        return 1U + storage_.integer_bits + storage_.fraction_bits;
+      default:
+        return 8;
+    }
+  }
+
+  double meaning(std::uint64_t code) const {
+    const auto signed_code = [&] {
+      const auto value = static_cast<std::int64_t>(code);
+      return code >> (bits() - 1) == 0 ? value : value - (std::int64_t{1} << bits());
+    };
+    switch (storage_.format) {
+      case NumberFormat::fp32:
+        return faultgen::from_bits(static_cast<std::uint32_t>(code));
+      case NumberFormat::int8:
+        return static_cast<float>(signed_code() - storage_.zero_point) * storage_.scale;
+      case NumberFormat::fixed:
+        return std::ldexp(static_cast<double>(signed_code()), -storage_.fraction_bits);
+      default:
+        return floating(code);
+    }
+  }
+
+  std::uint64_t code_of(float value) const {
+    if (storage_.format == NumberFormat::fp32) return faultgen::to_bits(value);
+    if (is_integer()) {
+      if (std::isnan(value)) value = 0;
+      if (value <= nearest_.begin()->first) return nearest_.begin()->second;
+      if (value >= nearest_.rbegin()->first) return nearest_.rbegin()->second;
+      return between(value);
+    }
+    const std::uint64_t sign = std::signbit(value) ? std::uint64_t{1} << (bits() - 1) : 0;
+    const auto [exponent, mantissa] = widths();
+    const std::uint64_t infinity = ((std::uint64_t{1} << exponent) - 1) << mantissa;
+    const bool has_infinity = storage_.format != NumberFormat::fp8_e4m3;
+    if (std::isnan(value)) {
+      return sign | infinity | (has_infinity ? std::uint64_t{1} << (mantissa - 1) : 7);
+    }
+    const auto largest = nearest_.rbegin();
+    const double step = largest->first - std::prev(nearest_.end(), 2)->first;
+    const double magnitude = std::abs(value), limit = largest->first + step / 2;
+    const bool beyond = largest->second % 2 == 0 ? magnitude > limit : magnitude >= limit;
+    if (beyond) return sign | infinity | (has_infinity ? 0 : 7);
+    return sign | (magnitude >= largest->first ? largest->second : between(magnitude));
+  }
+
+  float value_of(std::uint64_t code) const {
+    return storage_.format == NumberFormat::fp32
+               ? faultgen::from_bits(static_cast<std::uint32_t>(code))
+               : static_cast<float>(meaning(code));
+  }
+
+ private:
+  bool is_integer() const {
+    return storage_.format == NumberFormat::int8 || storage_.format == NumberFormat::fixed;
+  }
+  /// Of exponent and mantissa.
+  std::pair<int, int> widths() const {
+    switch (storage_.format) {
+      case NumberFormat::fp16:
+        return {5, 10};
+      case NumberFormat::bf16:
+        return {8, 7};
+      case NumberFormat::fp8_e4m3:
+        return {4, 3};
+      default:
+        return {5, 2};
+    }
+  }
+  double floating(std::uint64_t code) const {
+    const auto [exponent_bits, mantissa_bits] = widths();
+    const auto field = static_cast<int>(code >> mantissa_bits) & ((1 << exponent_bits) - 1);
+    const auto mantissa = static_cast<int>(code) & ((1 << mantissa_bits) - 1);
+    const double sign = code >> (bits() - 1) == 0 ? 1 : -1;
+    const int bias = (1 << (exponent_bits - 1)) - 1;
+    const bool top = field == (1 << exponent_bits) - 1;
+    if (top && storage_.format == NumberFormat::fp8_e4m3) {
+      if (mantissa == 7) return std::copysign(std::nan(""), sign);
+    } else if (top) {
+      return std::copysign(mantissa == 0 ? HUGE_VAL : std::nan(""), sign);
+    }
+    const int hidden = field == 0 ? 0 : 1 << mantissa_bits;
+    return sign * std::ldexp(hidden + mantissa, std::max(field, 1) - bias - mantissa_bits);
+  }
+  /// The nearest code, of two equally near ones the even one.
+  std::uint64_t between(double value) const {
+    const auto above = nearest_.lower_bound(value);
+    if (above->first == value) return above->second;
+    const auto below = std::prev(above);
+    const double up = above->first - value, down = value - below->first;
+    if (up != down) return up < down ? above->second : below->second;
+    return above->second % 2 == 0 ? above->second : below->second;
+  }
+
+  faultgen::Storage storage_;
+  std::map<double, std::uint64_t> nearest_;  ///< codes of finite values, one zero
+};
+
+/// The same storage for every test of its format.
+faultgen::Storage storage_of(NumberFormat format) {
+  faultgen::Storage storage;
+  storage.format = format;
+  if (format == NumberFormat::int8) {
+    storage.scale = 0.03125F;  // a power of two: x / scale is exact
+    storage.zero_point = -3;
+  }
+  if (format == NumberFormat::fixed) storage.integer_bits = 2, storage.fraction_bits = 7;
+  return storage;
+}
+
+std::uint64_t plain_apply(const Fault& fault, const PlainStorage& storage, std::uint64_t before) {
+  const std::string_view model = faultgen::fault_model_info(fault.model).name;
+  const float value = storage.value_of(before), given = faultgen::from_bits(fault.value);
+  if (model == "bit_flip" || model == "stuck_at_0" || model == "stuck_at_1") {
+    std::uint64_t after = 0;
+    for (unsigned bit = 0; bit < storage.bits(); ++bit) {
+      const bool found = (before >> bit) % 2 == 1, hit = (fault.bit_mask >> bit) % 2 == 1;
+      const bool left = !hit ? found : model == "bit_flip" ? !found : model == "stuck_at_1";
+      if (left) after += std::uint64_t{1} << bit;
+    }
+    return after;
+  }
+  if (model == "set_value" || model == "random_value") return storage.code_of(given);
+  if (model == "zero") return storage.code_of(0.0F);
+  if (model == "sign_flip") return storage.code_of(-value);
+  if (model == "gaussian") return storage.code_of(value + given);
+  if (model == "nan") return storage.code_of(std::numeric_limits<float>::quiet_NaN());
+  if (model == "inf") return storage.code_of(std::copysign(HUGE_VALF, value));
+  FAIL("say here what the fault model " << model << " does");
+  return 0;
+}
+
+/// Runs groups as trials of one sample in every executor, and compares them with plain tensors on
+/// which the faults are done one after the other.
+void require_as_on_plain_tensors(const std::deque<std::vector<Fault>>& groups) {
+  const c10::InferenceMode inference;
+  model::use_one_inner_thread();
+  const torch::jit::Module net = all_kinds();
+  const auto model = value_or_throw(test::save_and_load(net, {1, 5, 5}, 1));
+  const at::Tensor input = model::check_input({1, 5, 5}, 1);
+  std::map<NumberFormat, PlainStorage> storages;
+  for (const auto& [format, name, doc] : faultgen::kNumberFormats) {
+    storages.emplace(format, storage_of(format));
+  }
+  std::vector<model::Trial> trials;
+  std::vector<std::vector<float>> outputs;
+  std::vector<std::vector<model::Injection>> injections;
+  for (const std::vector<Fault>& group : groups) {
+    trials.push_back({0, group});
+    std::vector<model::Injection>& done = injections.emplace_back(group.size());
+    const at::Tensor expected =
+        plain(net, input.clone(), [&](const std::string& path, Target target, at::Tensor& tensor) {
+          for (std::size_t i = 0; i < group.size(); ++i) {
+            const Fault& fault = group[i];
+            if (target != fault.target || path != model->sites()[fault.site].path) continue;
+            const PlainStorage& storage = storages.at(fault.storage.format);
+            at::Tensor value = element_of(tensor, fault.element);
+            const std::uint64_t before = storage.code_of(*value.data_ptr<float>());
+            const std::uint64_t after = plain_apply(fault, storage, before);
+            if (after != before) *value.data_ptr<float>() = storage.value_of(after);
+            done[i] = {true, before, after};
+          }
+        });
+    const auto values = test::values_of(expected);
+    outputs.emplace_back(values.begin(), values.end());
+  }
+  for (const Execution execution : kExecutions) {
+    const auto executor = model->make_executor({execution, {}});
+    const auto block = executor->golden(test::values_of(input));
+    const auto results = executor->trials(*block, trials);
+    std::size_t compared = 0;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      std::string what;
+      for (std::size_t k = 0; k < groups[i].size(); ++k) {
+        const Fault& fault = groups[i][k];
+        const auto& [got, want] = std::pair(results[i].injections.at(k), injections[i][k]);
+        what += fmt::format("{} of {} {} {} {}: {} {:x} {:x}, expected {} {:x} {:x}\n",
+                            name_of(faultgen::kTargets, fault.target),
+                            faultgen::site_name(model->sites()[fault.site]), fault.element,
+                            name_of(faultgen::kNumberFormats, fault.storage.format),
+                            faultgen::fault_model_info(fault.model).name, got.reached,
+                            got.original_bits, got.corrupted_bits, want.reached, want.original_bits,
+                            want.corrupted_bits);
+      }
+      INFO(what);
+      CAPTURE(static_cast<int>(execution));
+      REQUIRE(results[i].failure == "");
+      // The sign and payload of a NaN that was computed, here of network input, are nobody's.
+      bool met_nan = false;
+      for (std::size_t k = 0; k < groups[i].size(); ++k) {
+        const PlainStorage& storage = storages.at(groups[i][k].storage.format);
+        met_nan |= std::isnan(storage.value_of(injections[i][k].original_bits));
+      }
+      if (met_nan && groups[i].size() > 1) continue;
+      ++compared;
+      REQUIRE((results[i].injections == injections[i]));
+      REQUIRE(results[i].output.size() == outputs[i].size());
+      for (std::size_t k = 0; k < outputs[i].size(); ++k) {
+        const float got = results[i].output[k], want = outputs[i][k];
+        REQUIRE((same_bits({&got, 1}, {&want, 1}) || (std::isnan(got) && std::isnan(want))));
+      }
+    }
+    REQUIRE(compared > groups.size() * 3 / 4);
+  }
+}
+
+/// A fault of a model, with a mask or value where it needs one.
+Fault fault_of(const faultgen::FaultModelInfo& info, NumberFormat format, std::uint32_t site,
+               Target target, std::uint64_t element) {
+  Fault fault{site, target, info.value, element};
+  fault.storage = storage_of(format);
+  if (info.bits != nullptr) {
+    fault.bit_mask = 0b101ULL << (faultgen::storage_bits(fault.storage) - 4);
+  } else if (info.source != faultgen::ValueSource::none) {
+    fault.value = faultgen::to_bits(-0.7109375F);
+  }
+  return fault;
+}
+
+}  // namespace
+
+TEST_CASE("every fault model in every format at every target does what its definition says",
+          "[model][targets][matrix]") {
+  const auto model = value_or_throw(test::save_and_load(all_kinds(), {1, 5, 5}, 1));
+  std::deque<std::vector<Fault>> groups;
+  for (const auto& [target, name, doc] : faultgen::kTargets) {
+    const auto sites = test::sites_with(*model, target);
+    REQUIRE_FALSE(sites.empty());
+    std::uint64_t number = 0;
+    for (const faultgen::FaultModelInfo& info : faultgen::kBuiltInFaultModels) {
+      for (const auto& [format, format_name, format_doc] : faultgen::kNumberFormats) {
+        for (int i = 0; i < 2; ++i, ++number) {  // one site after the other
+          const std::uint32_t site = sites[number % sites.size()];
+          const std::uint64_t elements = faultgen::site_elements(model->sites()[site], target);
+          groups.push_back({fault_of(info, format, site, target, number * 7 % elements)});
+        }
+      }
+    }
+  }
+  require_as_on_plain_tensors(groups);
+}
+
+TEST_CASE("the faults of a group act one after the other, in every target",
+          "[model][targets][matrix]") {
+  // The last of four hits the element of the first, in another format, and finds what that left;
+  // another one is its neighbour; one more is somewhere else.
+  const auto model = value_or_throw(test::save_and_load(all_kinds(), {1, 5, 5}, 1));
+  const auto& models = faultgen::kBuiltInFaultModels;
+  const auto& formats = faultgen::kNumberFormats;
+  std::deque<std::vector<Fault>> groups;
+  std::uint64_t number = 0;
+  for (const auto& [target, name, doc] : faultgen::kTargets) {
+    for (const std::uint32_t site : test::sites_with(*model, target)) {
+      for (int i = 0; i < 4; ++i, ++number) {
+        const auto fault = [&](std::uint32_t at, Target what, std::uint64_t element,
+                               std::uint64_t choice) {
+          const std::uint64_t elements = faultgen::site_elements(model->sites()[at], what);
+          return fault_of(models[choice % models.size()],
+                          formats[choice / 2 % formats.size()].value, at, what, element % elements);
+        };
+        const Target other = faultgen::kTargets[number % faultgen::kTargets.size()].value;
+        const auto others = test::sites_with(*model, other);
+        groups.push_back({fault(site, target, number * 5, number),
+                          fault(others[number % others.size()], other, number, number + 1),
+                          fault(site, target, number * 5 + 1, number + 3),
+                          fault(site, target, number * 5, number * 3 + 5)});
+      }
+    }
+  }
+  require_as_on_plain_tensors(groups);
+}
+
 TEST_CASE("what one site reads wrongly, other readers read right", "[model][targets]") {
   const c10::InferenceMode inference;
   test::NetBuilder b;
@@ -329,6 +626,71 @@ TEST_CASE("fused attention and transformer layers are sites", "[model][targets]"
   const auto output = executor->trials(*block, trials)[0].output;
   for (std::int64_t i = 0; i < 2; ++i) {
     REQUIRE(output[static_cast<std::size_t>(i)] == Approx(expected[0][i].item<float>()));
+  }
+}
+
+TEST_CASE("a fused transformer encoder layer is a site at its output", "[model][targets]") {
+  const c10::InferenceMode inference;
+  constexpr std::int64_t kWidth = 4;
+  test::NetBuilder b;
+  const test::NetBuilder::Parameters parameters{
+      {"in_weight", {3 * kWidth, kWidth}}, {"in_bias", {3 * kWidth}},
+      {"out_weight", {kWidth, kWidth}},    {"out_bias", {kWidth}},
+      {"norm1_weight", {kWidth}},          {"norm1_bias", {kWidth}},
+      {"norm2_weight", {kWidth}},          {"norm2_bias", {kWidth}},
+      {"up_weight", {6, kWidth}},          {"up_bias", {6}},
+      {"down_weight", {kWidth, 6}},        {"down_bias", {kWidth}}};
+  b.add("encoder",
+        b.layer("Encoder",
+                "  return torch._transformer_encoder_layer_fwd(x, 4, 2, self.in_weight, "
+                "self.in_bias, self.out_weight, self.out_bias, False, False, 1e-5, "
+                "self.norm1_weight, self.norm1_bias, self.norm2_weight, self.norm2_bias, "
+                "self.up_weight, self.up_bias, self.down_weight, self.down_bias)\n",
+                parameters));
+  b.linear("head", 3 * kWidth, 2);
+  const auto net = b.finish(
+      "  y = self.encoder.forward(torch.flatten(x, 1, 2))\n"
+      "  return self.head.forward(torch.flatten(y, 1))\n");
+  const auto model = value_or_throw(test::save_and_load(net, {3, 1, kWidth}, 4));
+  test::require_sites(
+      *model, {{"input", 0, SiteKind::input, {}, {3, 1, kWidth}},
+               {"encoder", 0, SiteKind::transformer_layer, {}, {3, kWidth}, {}, {}, {3, kWidth}},
+               {"head", 0, SiteKind::linear, {2, 12}, {2}, {2}, {}, {12}}});
+  const auto executor = model->make_executor({GENERATE(from_range(kExecutions)), {}});
+  const at::Tensor input = model::check_input({3, 1, kWidth}, 4);
+  const auto block = executor->golden(test::values_of(input));
+  const Fault fault{1, Target::neuron, FaultModel::set_value, 7, 0, faultgen::to_bits(0.625F)};
+  const std::vector<model::Trial> trials{{2, {&fault, 1}}};
+  // By hand: attention of two heads, a residual connection and a norm, twice.
+  const auto encoder = net.attr("encoder").toModule();
+  const auto value = [&](const char* name) { return encoder.attr(name).toTensor(); };
+  const at::Tensor x = input.flatten(1, 2);
+  std::vector<at::Tensor> heads;
+  for (const at::Tensor& part : at::linear(x, value("in_weight"), value("in_bias")).chunk(3, -1)) {
+    heads.push_back(part.view({4, 3, 2, 2}).transpose(1, 2));
+  }
+  const at::Tensor scores =
+      at::softmax(at::matmul(heads[0], heads[1].transpose(2, 3)) / std::sqrt(2.0), -1);
+  const at::Tensor joined = at::matmul(scores, heads[2]).transpose(1, 2).reshape({4, 3, kWidth});
+  at::Tensor y = at::layer_norm(x + at::linear(joined, value("out_weight"), value("out_bias")),
+                                {kWidth}, value("norm1_weight"), value("norm1_bias"));
+  const at::Tensor inner = at::relu(at::linear(y, value("up_weight"), value("up_bias")));
+  y = at::layer_norm(y + at::linear(inner, value("down_weight"), value("down_bias")), {kWidth},
+                     value("norm2_weight"), value("norm2_bias"));
+  at::Tensor flat = y.flatten(1).clone();
+  const float found = flat[2][7].item<float>();
+  flat[2][7] = 0.625F;
+  const auto head = net.attr("head").toModule();
+  const at::Tensor expected =
+      at::linear(flat, head.attr("weight").toTensor(), head.attr("bias").toTensor());
+  const auto result = executor->trials(*block, trials)[0];
+  REQUIRE(result.injections[0].reached);
+  REQUIRE(faultgen::from_bits(static_cast<std::uint32_t>(result.injections[0].original_bits)) ==
+          Approx(found).epsilon(1e-4));
+  REQUIRE(result.injections[0].corrupted_bits == faultgen::to_bits(0.625F));
+  for (std::int64_t i = 0; i < 2; ++i) {
+    REQUIRE(result.output[static_cast<std::size_t>(i)] ==
+            Approx(expected[2][i].item<float>()).epsilon(1e-4));
   }
 }
 

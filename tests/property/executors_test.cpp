@@ -6,6 +6,7 @@
 ///
 /// A failure shows the TorchScript of the smallest network that fails.
 
+#include "faultgen/fault_model.hpp"
 #include "suite/model/fingerprint.hpp"
 #include "tests/model/loaded.hpp"
 #include "tests/property/compare.hpp"
@@ -22,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -69,7 +71,50 @@ struct Seen {
   std::size_t trials = 0, differing = 0, masked = 0, unchanged = 0, nonfinite = 0, met_nan = 0;
   std::size_t refused = 0;  ///< networks
   std::size_t batches = 0;  ///< networks with more than one sample per inference
+  /// Faults by target, model, format and kind of site, and by target at a kind.
+  std::map<std::string, std::size_t> faults;
+  std::set<std::string> possible;  ///< targets at kinds that some network has
 };
+
+std::string at_kind(const faultgen::Site& site, faultgen::Target target) {
+  return fmt::format("{} of {}", name_of(faultgen::kTargets, target),
+                     faultgen::to_string(site.kind));
+}
+
+void count_faults(Seen& seen, std::span<const faultgen::Site> sites,
+                  std::span<const model::Trial> trials) {
+  for (const faultgen::Site& site : sites) {
+    for (const auto& target : faultgen::kTargets) {
+      if (faultgen::site_elements(site, target.value) == 0) continue;
+      seen.possible.insert(at_kind(site, target.value));
+    }
+  }
+  for (const model::Trial& trial : trials) {
+    for (const faultgen::Fault& fault : trial.faults) {
+      const faultgen::Site& site = sites[fault.site];
+      ++seen.faults[std::string(name_of(faultgen::kTargets, fault.target))];
+      ++seen.faults[std::string(faultgen::fault_model_info(fault.model).name)];
+      ++seen.faults[std::string(name_of(faultgen::kNumberFormats, fault.storage.format))];
+      ++seen.faults[std::string(faultgen::to_string(site.kind))];
+      ++seen.faults[at_kind(site, fault.target)];
+    }
+  }
+}
+
+/// Each target, model, format, kind of site, and target at a kind that has it, was hit often.
+void require_all_hit(const Seen& seen) {
+  const auto require = [&](std::string_view what, std::size_t least) {
+    const auto found = seen.faults.find(std::string(what));
+    const std::size_t hits = found == seen.faults.end() ? 0 : found->second;
+    INFO(what << " was hit " << hits << " times");
+    REQUIRE(hits >= least);
+  };
+  for (const auto& target : faultgen::kTargets) require(target.name, 1000);
+  for (const auto& info : faultgen::kBuiltInFaultModels) require(info.name, 1000);
+  for (const auto& format : faultgen::kNumberFormats) require(format.name, 1000);
+  for (const auto& kind : faultgen::kSiteKinds) require(kind.name, 100);
+  for (const std::string& pair : seen.possible) require(pair, 20);
+}
 
 void count(Seen& seen, const model::Trial& trial, const model::GoldenBlock& block,
            const model::TrialResult& result) {
@@ -165,6 +210,7 @@ std::string check(std::uint64_t seed, const test::RandomNet& net, Seen& seen) {
       samples, static_cast<std::size_t>(faultgen::element_count(net.input_shape)), draws);
   const test::RandomTrials made = test::random_trials(model.sites(), samples, draws);
   const std::size_t split = draws.below(made.trials.size() + 1);
+  count_faults(seen, model.sites(), made.trials);
 
   const auto reference = model.make_executor({Execution::reference, {}});
   const auto golden = reference->golden(values);
@@ -215,6 +261,7 @@ TEST_CASE("every executor gives the results of the reference on random networks"
                   "met a NaN; {} networks with batches",
                   seen.trials, seen.differing, seen.masked, seen.unchanged, seen.nonfinite,
                   seen.met_nan, seen.batches));
+  require_all_hit(seen);
   REQUIRE(seen.differing > seen.trials / 3);
   REQUIRE(seen.masked > seen.trials / 25);
   REQUIRE(seen.unchanged > seen.trials / 50);
@@ -258,7 +305,11 @@ TEST_CASE("every executor gives the results of the reference on random networks"
                            "torch.gru",
                            "torch.embedding",
                            "torch.conv1d",
+                           "torch.conv3d",
+                           "torch.conv_transpose1d",
                            "torch.conv_transpose2d",
+                           "torch.conv_transpose3d",
+                           "torch._transformer_encoder_layer_fwd",
                            "torch.prelu",
                            ".view(",
                            "BatchNorm2d"}) {

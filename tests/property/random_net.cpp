@@ -56,6 +56,8 @@ class Generator {
     if (chance(15)) x = emit("x.contiguous(memory_format=2)", x);  // channels last
     if (chance(70)) x = conv(x);
     for (std::int64_t blocks = between(1, 4); blocks > 0; --blocks) x = block(x);
+    // Kinds of sites that are rare in blocks; recurrent layers take long on large maps.
+    if (x.h * x.w <= 100 && chance(40)) x = seldom(x, one_of<std::int64_t>({5, 11, 12, 13, 14}));
     const std::string output = head(x);
     const std::string body = body_ + "  return " + output + "\n";
     RandomNet net{builder_.finish(body),
@@ -302,14 +304,15 @@ class Generator {
     return y;
   }
 
-  Value seldom(const Value& x) {
-    switch (between(0, 14)) {
+  Value seldom(const Value& x) { return seldom(x, between(0, 14)); }
+  Value seldom(const Value& x, std::int64_t which) {
+    switch (which) {
       case 10:
         return call_tokens("LayerNorm", x,
                            "torch.layer_norm(@, [CHANNELS], self.weight, self.bias)",
                            {{"weight", {x.c}}, {"bias", {x.c}}});
       case 11:
-        return attention(x);
+        return chance(25) ? transformer_layer(x) : attention(x);
       case 12:
         return recurrent(x);
       case 13: {
@@ -321,8 +324,10 @@ class Generator {
       }
       case 14: {
         const std::string lines = assign(fmt::format("torch.flatten({}, 2)", x.name));
-        const std::string y = call("Conv1d", "torch.conv1d(@, self.weight, self.bias, [1], [1])",
-                                   lines, {{"weight", {x.c, x.c, 3}}, {"bias", {x.c}}});
+        const std::string kind = chance(50) ? "conv1d" : "conv_transpose1d";
+        const std::string y =
+            call("Conv1d", fmt::format("torch.{}(@, self.weight, self.bias, [1], [1])", kind),
+                 lines, {{"weight", {x.c, x.c, 3}}, {"bias", {x.c}}});
         return emit(fmt::format("torch.reshape({}, [-1, {}, {}, {}])", y, x.c, x.h, x.w), x);
       }
       case 0:
@@ -344,6 +349,15 @@ class Generator {
                     x);
       }
       case 5:
+        if (chance(50)) {  // channels as depth
+          const std::string kind = chance(50) ? "conv3d" : "conv_transpose3d";
+          return {call("Conv3d",
+                       fmt::format("torch.squeeze(torch.{}(torch.unsqueeze(@, 1), self.weight, "
+                                   "self.bias, [1, 1, 1], [1, 1, 1]), 1)",
+                                   kind),
+                       x.name, {{"weight", {1, 1, 3, 3, 3}}, {"bias", {1}}}),
+                  x.c, x.h, x.w};
+        }
         return {call("ConvTranspose2d", "torch.conv_transpose2d(@, self.weight)", x.name,
                      {{"weight", {x.c, x.c, 2, 2}}}),
                 x.c, x.h + 1, x.w + 1};
@@ -391,6 +405,27 @@ class Generator {
         assign(fmt::format("torch.{}({}, torch.transpose({}, 1, 2)) * 0.5", product, query, key));
     const std::string weights = assign(fmt::format("torch.softmax({}, -1)", scores));
     return from_tokens(assign(fmt::format("torch.{}({}, {})", product, weights, value)), x);
+  }
+
+  Value transformer_layer(const Value& x) {
+    return call_tokens(
+        "Encoder", x,
+        "torch._transformer_encoder_layer_fwd(@, CHANNELS, 1, self.in_weight, self.in_bias, "
+        "self.out_weight, self.out_bias, False, False, 1e-5, self.norm1_weight, self.norm1_bias, "
+        "self.norm2_weight, self.norm2_bias, self.up_weight, self.up_bias, self.down_weight, "
+        "self.down_bias)",
+        {{"in_weight", {3 * x.c, x.c}},
+         {"in_bias", {3 * x.c}},
+         {"out_weight", {x.c, x.c}},
+         {"out_bias", {x.c}},
+         {"norm1_weight", {x.c}},
+         {"norm1_bias", {x.c}},
+         {"norm2_weight", {x.c}},
+         {"norm2_bias", {x.c}},
+         {"up_weight", {5, x.c}},
+         {"up_bias", {5}},
+         {"down_weight", {x.c, 5}},
+         {"down_bias", {x.c}}});
   }
 
   Value recurrent(const Value& x) {

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <limits>
+#include <optional>
+#include <set>
 #include <utility>
 
 namespace bitquake::test {
@@ -86,12 +89,24 @@ void choose_model(Fault& fault, Draws& draws) {
   }
 }
 
+faultgen::SiteKind one_kind(std::span<const Site> sites, Target target, Draws& draws) {
+  std::set<faultgen::SiteKind> kinds;
+  for (const Site& site : sites) {
+    if (faultgen::site_elements(site, target) > 0) kinds.insert(site.kind);
+  }
+  return *std::next(kinds.begin(), static_cast<std::ptrdiff_t>(draws.below(kinds.size())));
+}
+
 Fault random_fault(std::span<const Site> sites, Target target, Draws& draws) {
   Fault fault;
   fault.target = target;
+  // Any site, or first a kind, so that rare kinds are hit too.
+  std::optional<faultgen::SiteKind> kind;
+  if (chance(draws, 40)) kind = one_kind(sites, target, draws);
   do {
     fault.site = static_cast<std::uint32_t>(draws.below(sites.size()));
-  } while (faultgen::site_elements(sites[fault.site], target) == 0);
+  } while (faultgen::site_elements(sites[fault.site], target) == 0 ||
+           (kind && sites[fault.site].kind != *kind));
   fault.element = element_of(faultgen::tensor_shape(sites[fault.site], target), draws);
   choose_model(fault, draws);
   return fault;

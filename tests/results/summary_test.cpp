@@ -187,8 +187,8 @@ TEST_CASE("trials of one sample are taken together wherever they stand", "[resul
     group.epoch = 1, group.first_fault += 11;
     faults.groups.push_back(group);
   }
-  faults.faults.insert(faults.faults.end(), once.faults.begin(), once.faults.end());
-  faults.sampling_weight.resize(faults.faults.size(), 1.0);
+  faults.faults.append(once.faults);
+  faults.sampling_weight.assign(faults.faults.size(), 1.0);
   const auto summary = summarise(all, faults, IntervalMethod::wilson, 0.95);
   REQUIRE(summary);
   const Rate& golden = summary->overall[0];

@@ -1,0 +1,204 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <ranges>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace bitquake {
+
+/// Bytes that can be grown: on the heap while they are few, else in a file without a name (in
+/// TMPDIR, or /var/tmp), mapped into memory, whose pages the system can write out and drop.
+class BigBuffer {
+ public:
+  BigBuffer() = default;
+  BigBuffer(BigBuffer&& other) noexcept { swap(other); }
+  BigBuffer& operator=(BigBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~BigBuffer();
+
+  std::byte* data() const { return data_; }
+  std::uint64_t capacity() const { return capacity_; }
+  /// Makes room for at least `bytes`; what is there stays. Throws Exception (results) when the disk
+  /// is full, std::bad_alloc when the heap is.
+  void grow(std::uint64_t bytes);
+  /// Gives memory back to the system; what is in it is read from the file when it is used again.
+  /// Nothing on the heap. Thread-safe, beside readers too.
+  void drop_pages() const;
+  bool in_file() const { return file_ >= 0; }
+
+ private:
+  void swap(BigBuffer& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(file_, other.file_);
+  }
+
+  std::byte* data_ = nullptr;
+  std::uint64_t capacity_ = 0;
+  int file_ = -1;
+};
+
+/// To be told of each row of a pass over tables: gives the pages of big vectors among them back now
+/// and then, so that the pass takes bounded memory.
+template <class... Tables>
+class PageRelief {
+ public:
+  explicit PageRelief(const Tables&... tables) : tables_(&tables...) {}
+  void step(std::uint64_t rows = 1) {
+    constexpr std::uint64_t kRows = std::uint64_t{1} << 15U;
+    rows_ += rows;
+    if (rows_ < kRows) return;
+    rows_ = 0;
+    std::apply([](const auto*... tables) { (relieve(*tables), ...); }, tables_);
+  }
+
+ private:
+  template <class Table>
+  static void relieve(const Table& table) {
+    if constexpr (requires { table.drop_pages(); }) table.drop_pages();
+  }
+
+  std::tuple<const Tables*...> tables_;
+  std::uint64_t rows_ = 0;
+};
+
+/// Whether a condition holds for all rows of a table.
+template <class Table, class Condition>
+bool all_of(const Table& table, Condition holds) {
+  PageRelief relief(table);
+  return std::all_of(table.begin(), table.end(), [&](const auto& row) {
+    relief.step();
+    return holds(row);
+  });
+}
+
+/// A std::vector of plain values for tables that may be larger than memory (BigBuffer). References
+/// are good until it grows. Passes over it call drop_pages now and then (PageRelief).
+template <class T>
+class BigVector {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  using value_type = T;
+
+  BigVector() = default;
+  BigVector(std::initializer_list<T> values) { append(values); }
+  BigVector(const std::vector<T>& values) { append(values); }  // NOLINT(*-explicit-*)
+  BigVector(const BigVector& other) { append(other); }
+  BigVector(BigVector&& other) noexcept
+      : buffer_(std::move(other.buffer_)),
+        size_(std::exchange(other.size_, 0)),
+        undropped_(std::exchange(other.undropped_, 0)) {}
+  BigVector& operator=(BigVector other) noexcept {
+    buffer_ = std::move(other.buffer_);
+    size_ = other.size_;
+    undropped_ = other.undropped_;
+    return *this;
+  }
+  ~BigVector() = default;
+
+  std::uint64_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  T* data() { return reinterpret_cast<T*>(buffer_.data()); }
+  const T* data() const { return reinterpret_cast<const T*>(buffer_.data()); }
+  T* begin() { return data(); }
+  T* end() { return data() + size_; }
+  const T* begin() const { return data(); }
+  const T* end() const { return data() + size_; }
+  T& operator[](std::uint64_t i) { return data()[i]; }
+  const T& operator[](std::uint64_t i) const { return data()[i]; }
+  T& front() { return *data(); }
+  const T& front() const { return *data(); }
+  T& back() { return data()[size_ - 1]; }
+  const T& back() const { return data()[size_ - 1]; }
+
+  void push_back(const T& value) {
+    const T copy = value;  // it may be one of ours
+    make_room(1);
+    data()[size_++] = copy;
+  }
+  template <std::ranges::contiguous_range Values>
+  void append(const Values& values) {
+    const std::uint64_t count = std::ranges::size(values);
+    if (count == 0) return;
+    make_room(count);
+    std::memcpy(static_cast<void*>(end()), std::ranges::data(values), count * sizeof(T));
+    size_ += count;
+  }
+  void append(std::uint64_t count, const T& value) {
+    const T copy = value;
+    for (std::uint64_t i = 0; i < count; ++i) push_back(copy);
+  }
+  void assign(std::uint64_t count, const T& value) {
+    clear();
+    append(count, value);
+  }
+  void resize(std::uint64_t size) {
+    if (size > size_) {
+      append(size - size_, T{});
+    } else {
+      size_ = size;
+    }
+  }
+  void pop_back() { --size_; }
+  /// As std::vector's. O(size).
+  T* insert(const T* before, const T& value) { return insert(before, {value}); }
+  T* insert(const T* before, std::initializer_list<T> values) {
+    const auto at = before - begin();
+    append(values);
+    std::rotate(begin() + at, end() - values.size(), end());
+    return begin() + at;
+  }
+  T* erase(const T* first, const T* last) {
+    T* to = begin() + (first - begin());
+    std::move(begin() + (last - begin()), end(), to);
+    size_ -= static_cast<std::uint64_t>(last - first);
+    return to;
+  }
+  T* erase(const T* row) { return erase(row, row + 1); }
+  void clear() { size_ = 0; }
+  void reserve(std::uint64_t size) { buffer_.grow(size * sizeof(T)); }
+
+  void drop_pages() const { buffer_.drop_pages(); }
+  bool in_file() const { return buffer_.in_file(); }
+
+  template <class Condition>
+  friend void erase_if(BigVector& rows, Condition unwanted) {
+    rows.erase(std::remove_if(rows.begin(), rows.end(), unwanted), rows.end());
+  }
+  friend bool operator==(const BigVector& a, const BigVector& b) {
+    if (a.size() != b.size()) return false;
+    PageRelief relief(a, b);
+    for (std::uint64_t i = 0; i < a.size(); ++i) {
+      if (!(a[i] == b[i])) return false;
+      relief.step();
+    }
+    return true;
+  }
+
+ private:
+  void make_room(std::uint64_t count) {
+    const std::uint64_t wanted = (size_ + count) * sizeof(T);
+    if (wanted > buffer_.capacity()) buffer_.grow(std::max(wanted, 2 * buffer_.capacity()));
+    constexpr std::uint64_t kMostUndropped = std::uint64_t{8} << 20U;
+    undropped_ += count * sizeof(T);
+    if (undropped_ < kMostUndropped) return;
+    undropped_ = 0;
+    drop_pages();
+  }
+
+  BigBuffer buffer_;
+  std::uint64_t size_ = 0;
+  std::uint64_t undropped_ = 0;  ///< bytes written since pages were dropped
+};
+
+}  // namespace bitquake
