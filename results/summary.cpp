@@ -204,7 +204,7 @@ void count_rows(Summary& summary, const Trials& all) {
   summary.samples = all.golden.size();
   summary.injections = all.injections.size();
   for (const TrialRow& row : all.trials) summary.failed += row.message != kNoMessage ? 1 : 0;
-  for (const GoldenRow& row : all.golden) summary.skipped += row.skipped;
+  for (const GoldenRow& row : all.golden) summary.skipped += row.skipped != 0 ? 1 : 0;
   for (const InjectionRow& row : all.injections) {
     if (row.active == 0) continue;
     if (row.reached == 0) {

@@ -60,6 +60,10 @@ class CampaignRun {
     auto finished =
         directory->finished(manifest_.campaign, fingerprint_text(manifest_.fingerprint));
     if (!finished) return finished.error();
+    for (const auto& stored : finished->segments) {
+      auto same = check_content(*inputs_.data, stored.segment.golden);
+      if (!same) return same.error();
+    }
 
     CampaignResult result;
     begin(*finished);
@@ -207,6 +211,7 @@ class CampaignRun {
     timings_.faulty_s += rows.faulty_s;
     progress_.trials_done += rows.trials.size();
     for (const auto& trial : rows.trials) ++progress_.outcomes[trial.outcome];
+    for (const std::string& text : rows.notices) observer_.notice(text);
     for (const auto& golden : rows.golden) {
       if (golden.skipped != 0) skipped_trials_ += inputs_.plan.trials_of(golden.sample);
     }
@@ -216,7 +221,7 @@ class CampaignRun {
   Result<results::Trials> join(std::vector<results::StoredSegment> segments) {
     const Clock::time_point start = Clock::now();
     const results::Campaign campaign =
-        describe_rows(inputs_.scenario, *inputs_.model, manifest_.campaign);
+        describe_rows(inputs_.scenario, *inputs_.model, *inputs_.data, manifest_.campaign);
     auto trials = results::join_segments(std::move(segments), campaign, inputs_.plan.units());
     timings_.summary_s = seconds_since(start);
     return trials;
