@@ -1,11 +1,12 @@
 #include "datasets/geometry.hpp"
 
+#include "datasets/antialias.hpp"
+
 #include <fmt/format.h>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
 
 #include <algorithm>
-#include <cfenv>
 #include <cmath>
 
 namespace bitquake::datasets {
@@ -18,20 +19,29 @@ Error refuse(const Sample& sample, std::string what, std::string hint) {
           std::move(hint), ""};
 }
 
-int opencv_of(Interpolation interpolation) {
+cv::Mat resized(const cv::Mat& image, cv::Size size, Interpolation interpolation) {
+  const auto opencv = [&](int how) {
+    cv::Mat result;
+    cv::resize(image, result, size, 0, 0, how);
+    return result;
+  };
   switch (interpolation) {
     case Interpolation::nearest:
-      return cv::INTER_NEAREST_EXACT;
+      return opencv(cv::INTER_NEAREST_EXACT);
     case Interpolation::bilinear:
-      return cv::INTER_LINEAR_EXACT;
+      return opencv(cv::INTER_LINEAR_EXACT);
     case Interpolation::bicubic:
-      return cv::INTER_CUBIC;
+      return opencv(cv::INTER_CUBIC);
     case Interpolation::lanczos:
-      return cv::INTER_LANCZOS4;
+      return opencv(cv::INTER_LANCZOS4);
     case Interpolation::area:
-      return cv::INTER_AREA;
+      return opencv(cv::INTER_AREA);
+    case Interpolation::bilinear_antialias:
+      return resize_antialiased(image, size, Filter::triangle);
+    case Interpolation::bicubic_antialias:
+      return resize_antialiased(image, size, Filter::cubic);
   }
-  return cv::INTER_LINEAR_EXACT;
+  return image;
 }
 
 /// OpenCV's number of a conversion; none when there is nothing to convert.
@@ -82,11 +92,8 @@ Extent resized_extent(const Extent& from, const Geometry& how) {
 void resize_to(Sample& sample, const Extent& to, Interpolation interpolation) {
   const Extent from = extent_of(sample.image);
   if (from == to) return;
-  cv::Mat resized;
-  cv::resize(sample.image, resized,
-             cv::Size(static_cast<int>(to.width), static_cast<int>(to.height)), 0, 0,
-             opencv_of(interpolation));
-  sample.image = resized;
+  const cv::Size size(static_cast<int>(to.width), static_cast<int>(to.height));
+  sample.image = resized(sample.image, size, interpolation);
   const double x = static_cast<double>(to.width) / static_cast<double>(from.width);
   const double y = static_cast<double>(to.height) / static_cast<double>(from.height);
   for (Object& object : sample.objects) {

@@ -14,7 +14,15 @@ namespace bitquake::datasets {
 
 enum class Colour : std::uint8_t { grey, rgb };
 enum class Resize : std::uint8_t { short_side, exact, letterbox };
-enum class Interpolation : std::uint8_t { nearest, bilinear, bicubic, lanczos, area };
+enum class Interpolation : std::uint8_t {
+  nearest,
+  bilinear,
+  bicubic,
+  lanczos,
+  area,
+  bilinear_antialias,
+  bicubic_antialias
+};
 
 inline constexpr std::array kColours{
     Named<Colour>{Colour::grey, "grey",
@@ -30,8 +38,7 @@ inline constexpr std::array kResizes{
         Resize::letterbox, "letterbox",
         "as large as fits into resize_to: [height, width], centred, the rest is pad_value"},
 };
-/// What OpenCV's resize does under these names. Bilinear and nearest are its bit-exact forms; none
-/// but area smooths before it shrinks.
+/// Without "antialias" what OpenCV's resize does; bilinear and nearest are its bit-exact forms.
 inline constexpr std::array kInterpolations{
     Named<Interpolation>{Interpolation::nearest, "nearest", "the nearest pixel"},
     Named<Interpolation>{Interpolation::bilinear, "bilinear",
@@ -42,6 +49,10 @@ inline constexpr std::array kInterpolations{
                          "of 8 x 8 pixels, without smoothing before"},
     Named<Interpolation>{Interpolation::area, "area",
                          "mean of the pixels that a new one covers; for shrinking"},
+    Named<Interpolation>{Interpolation::bilinear_antialias, "bilinear_antialias",
+                         "as Pillow and torchvision: smooths as far as it shrinks"},
+    Named<Interpolation>{Interpolation::bicubic_antialias, "bicubic_antialias",
+                         "as Pillow and torchvision (a = -0.5): smooths as far as it shrinks"},
 };
 
 /// Height and width in pixels.
