@@ -82,8 +82,8 @@ TEST_CASE("EXIF orientation is applied", "[datasets][decode]") {
   const std::string png = encoded(".png", numbered());
   for (const Case& item : cases) {
     using namespace std::string_literals;
-    const std::string exif = "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"s + item.orientation +
-                             "\0\0\0\0\0\0\0"s;
+    const std::string exif =
+        "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"s + item.orientation + "\0\0\0\0\0\0\0"s;
     const auto decoded = decode(png.substr(0, 33) + png_chunk("eXIf", exif) + png.substr(33));
     REQUIRE(decoded);
     INFO(item.text);

@@ -47,7 +47,7 @@ std::string record(const std::string& labels, int shade) {
 TEST_CASE("CIFAR-10 files follow each other", "[datasets][cifar]") {
   const TempDirectory directory;
   std::string second = record("\x09", 100);
-  second[1 + 1] = '\x07';  // red of the pixel in row 0, column 1
+  second[1 + 1] = '\x07';          // red of the pixel in row 0, column 1
   second[1 + 1024 + 32] = '\x08';  // green of the pixel in row 1, column 0
   write_bytes(directory / "a.bin", record("\x03", 10) + record("\x04", 20));
   write_bytes(directory / "b.bin", second);
@@ -98,7 +98,8 @@ TEST_CASE("CIFAR files that are none are refused", "[datasets][cifar][error]") {
   REQUIRE(has(of(good.substr(1)), "has 3072 bytes"));
   REQUIRE(of(good + record("\x0A", 1)) == "record 1 has label 10, expected 0 to 9");
   REQUIRE(has(of(good, CifarLabels::cifar100_fine), "expected a multiple of 3074"));
-  REQUIRE(has(of(record("\x14\x01", 1), CifarLabels::cifar100_coarse), "label 20, expected 0 to 19"));
+  REQUIRE(
+      has(of(record("\x14\x01", 1), CifarLabels::cifar100_coarse), "label 20, expected 0 to 19"));
   REQUIRE(has(what(open_cifar("c", {directory / "no"}, CifarLabels::cifar10, std::nullopt)),
               "cannot be read"));
   write_bytes(directory / "a", good);
@@ -109,8 +110,8 @@ TEST_CASE("CIFAR files that are none are refused", "[datasets][cifar][error]") {
 
 TEST_CASE("the CIFAR-10 test set has 1000 images of each class", "[datasets][cifar][published]") {
   if (missing("cifar10/test_batch.bin")) return;
-  const auto data = value_or_throw(open_cifar("c", {kShared / "cifar10/test_batch.bin"},
-                                              CifarLabels::cifar10, std::nullopt));
+  const auto data = value_or_throw(
+      open_cifar("c", {kShared / "cifar10/test_batch.bin"}, CifarLabels::cifar10, std::nullopt));
   std::vector<int> count(10);
   for (std::uint64_t i = 0; i < data->size(); ++i) {
     ++count[static_cast<std::size_t>(*data->entry(i).label)];
@@ -130,8 +131,8 @@ TEST_CASE("a severity is a fifth of a NumPy file", "[datasets][npy]") {
   write_bytes(directory / "fog.npy", npy("|u1", "(10, 2, 3, 3)", pixels));
   write_bytes(directory / "labels.npy", npy("<i8", "(10,)", labels));
   const auto open = [&](std::optional<unsigned> severity) {
-    return value_or_throw(open_npy("n", directory / "fog.npy", directory / "labels.npy", severity,
-                                   std::nullopt));
+    return value_or_throw(
+        open_npy("n", directory / "fog.npy", directory / "labels.npy", severity, std::nullopt));
   };
   REQUIRE(open(std::nullopt)->size() == 10);
   const auto third = open(3);
@@ -216,7 +217,8 @@ TEST_CASE("a list names images and labels", "[datasets][image_folder]") {
   REQUIRE(what(open("a.png -1\n")) == "label '-1' is no number of a class");
   REQUIRE(what(open(" 3\n")) == "there is no path");
   REQUIRE(what(open("a.png 1\nb.png 1\na.png 2\n")) == "'a.png' is in line 1 too");
-  REQUIRE(open("a.png 1\nb.png 1\na.png 2\n").error().where == (directory / "list").string() + ":3");
+  REQUIRE(open("a.png 1\nb.png 1\na.png 2\n").error().where ==
+          (directory / "list").string() + ":3");
   REQUIRE(has(what(open(std::string("a\0.png 1\n", 9))), "which is no text"));
 }
 
@@ -245,7 +247,8 @@ TEST_CASE("unreadable images are named", "[datasets][image_folder][error]") {
 
 namespace {
 
-const std::string kCocoImages = R"("images": [{"id": 7, "file_name": "b.png", "height": 10, "width": 20},
+const std::string kCocoImages =
+    R"("images": [{"id": 7, "file_name": "b.png", "height": 10, "width": 20},
   {"id": 3, "file_name": "a.png", "height": 8, "width": 8}])";
 const std::string kCocoCategories =
     R"("categories": [{"id": 90, "name": "cat"}, {"id": 1, "name": "dog"}])";
@@ -271,15 +274,16 @@ TEST_CASE("COCO images have their boxes", "[datasets][coco]") {
   const Coco coco;
   write_bytes(coco.directory / "b.png", encoded(".png", plain(10, 20)));
   const auto data = value_or_throw(coco.with(
-      kCocoBox + R"(, {"id": 0, "image_id": 7, "category_id": 1, "bbox": [0, 0, 20.4, 10], "iscrowd": 1})"));
+      kCocoBox +
+      R"(, {"id": 0, "image_id": 7, "category_id": 1, "bbox": [0, 0, 20.4, 10], "iscrowd": 1})"));
   REQUIRE(data->size() == 2);
   REQUIRE(data->categories() == std::vector<Category>{{1, "dog"}, {90, "cat"}});
   const Sample sample = *data->get(0);
   REQUIRE(sample.id == 7);
   REQUIRE(sample.index == 0);
   REQUIRE_FALSE(sample.label);
-  REQUIRE(sample.objects == std::vector<Object>{{{1.5, 2, 4.5, 6}, 90, false, 5},
-                                                {{0, 0, 20.4, 10}, 1, true, 0}});
+  REQUIRE(sample.objects ==
+          std::vector<Object>{{{1.5, 2, 4.5, 6}, 90, false, 5}, {{0, 0, 20.4, 10}, 1, true, 0}});
   REQUIRE(data->entry(1).id == 3);
 }
 
@@ -302,7 +306,8 @@ TEST_CASE("COCO files that contradict themselves are refused", "[datasets][coco]
           "belongs to image 8, which is not in \"images\"");
   REQUIRE(box("90", "2") == "has category 2, which is not in \"categories\"");
   REQUIRE(box("[1.5, 2, 3, 4]", "[1, 2, 3]") == "has no \"bbox\" of four numbers");
-  REQUIRE(box("[1.5, 2, 3, 4]", "[1, 2, -3, 4]") == "box [1, 2] to [-2, 6] has a negative width or height");
+  REQUIRE(box("[1.5, 2, 3, 4]", "[1, 2, -3, 4]") ==
+          "box [1, 2] to [-2, 6] has a negative width or height");
   REQUIRE(box("[1.5, 2, 3, 4]", "[1, 2, 21, 4]") ==
           "box [1, 2] to [22, 6] reaches more than a pixel out of its image of 20 x 10");
   REQUIRE(box("\"iscrowd\": 0", "\"iscrowd\": 2") == "\"iscrowd\" is neither 0 nor 1");
@@ -312,9 +317,10 @@ TEST_CASE("COCO files that contradict themselves are refused", "[datasets][coco]
   const std::string image = R"({"id": 1, "file_name": "x", "height": 1, "width": 1})";
   REQUIRE(what(coco.open("{\"images\": [" + image + "," + image + "]," + kCocoCategories +
                          ", \"annotations\": []}")) == "has the id 1 of an earlier image");
-  REQUIRE(has(what(coco.open(R"({"images": [{"id": 1, "file_name": "x", "height": 0, "width": 1}],)" +
-                             kCocoCategories + ", \"annotations\": []}")),
-              "expected 1 to 65536"));
+  REQUIRE(
+      has(what(coco.open(R"({"images": [{"id": 1, "file_name": "x", "height": 0, "width": 1}],)" +
+                         kCocoCategories + ", \"annotations\": []}")),
+          "expected 1 to 65536"));
   REQUIRE(has(what(coco.open("{" + kCocoImages + R"(, "categories": [{"id": 1, "name": "a"},
               {"id": 1, "name": "b"}], "annotations": []})")),
               "has the id 1 of an earlier category"));
@@ -393,8 +399,9 @@ TEST_CASE("VOC boxes count pixels from 1 and include the last", "[datasets][voc]
   REQUIRE(what(open_voc("v", {voc.directory.path(), {}, voc.directory / "names"})) ==
           "has an object 'cat', which is not in " + (voc.directory / "names").string());
   write_bytes(voc.directory / "list", "1  1\n\n");
-  REQUIRE(value_or_throw(open_voc("v", {voc.directory.path(), voc.directory / "list", {}}))->size() ==
-          1);
+  REQUIRE(
+      value_or_throw(open_voc("v", {voc.directory.path(), voc.directory / "list", {}}))->size() ==
+      1);
   write_bytes(voc.directory / "list", "1\n1\n");
   REQUIRE(what(open_voc("v", {voc.directory.path(), voc.directory / "list", {}})) ==
           "'1' is there twice");
@@ -468,7 +475,8 @@ TEST_CASE("what is written as HDF5 is read again", "[datasets][hdf5]") {
   write_hdf5(directory / "b.h5", data);
   const bool same_bytes = read_bytes(directory / "a.h5") == read_bytes(directory / "b.h5");
   REQUIRE(same_bytes);
-  const auto set = value_or_throw(open_hdf5("mine", directory / "a.h5", std::nullopt, std::nullopt));
+  const auto set =
+      value_or_throw(open_hdf5("mine", directory / "a.h5", std::nullopt, std::nullopt));
   REQUIRE(set->size() == 3);
   REQUIRE(set->files() == data.files);
   REQUIRE(set->categories() == data.categories);

@@ -33,8 +33,8 @@ inline std::string big_endian(std::uint32_t value, unsigned bytes) {
 /// A PNG chunk. Source: W3C, PNG specification, section 5.3.
 inline std::string png_chunk(const std::string& type, const std::string& data) {
   const std::string checked = type + data;
-  const auto sum = crc32(0, reinterpret_cast<const Bytef*>(checked.data()),
-                         static_cast<uInt>(checked.size()));
+  const auto sum =
+      crc32(0, reinterpret_cast<const Bytef*>(checked.data()), static_cast<uInt>(checked.size()));
   return big_endian(static_cast<std::uint32_t>(data.size()), 4) + checked +
          big_endian(static_cast<std::uint32_t>(sum), 4);
 }
@@ -50,8 +50,8 @@ inline std::string png_claiming(std::uint32_t width, std::uint32_t height) {
 /// A JPEG with an Exif segment that says only the orientation. Source: CIPA DC-008, section 4.5.
 inline std::string with_orientation(const std::string& jpeg, char orientation) {
   using namespace std::string_literals;
-  const std::string tiff = "MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"s + orientation +
-                           "\0\0\0\0\0\0"s;
+  const std::string tiff =
+      "MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"s + orientation + "\0\0\0\0\0\0"s;
   const std::string body = "Exif\0\0"s + tiff;
   return jpeg.substr(0, 2) + "\xFF\xE1"s +
          big_endian(static_cast<std::uint32_t>(body.size() + 2), 2) + body + jpeg.substr(2);
@@ -59,7 +59,8 @@ inline std::string with_orientation(const std::string& jpeg, char orientation) {
 
 /// A .npy file of version 1.0.
 inline std::string npy(const std::string& type, const std::string& shape, const std::string& data) {
-  std::string header = "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }";
+  std::string header =
+      "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }";
   header += std::string(63 - (header.size() + 10) % 64, ' ') + "\n";
   return std::string("\x93NUMPY\x01\0", 8) + static_cast<char>(header.size() % 256) +
          static_cast<char>(header.size() / 256) + header + data;
