@@ -1,7 +1,9 @@
-#include "results/segment.hpp"
+#include "results/row_difference.hpp"
 #include "tests/support/toy_campaign.hpp"
 
 #include <catch2/catch.hpp>
+
+#include <algorithm>
 
 using namespace bitquake;
 using namespace bitquake::test;
@@ -36,6 +38,14 @@ struct ImageFiles {
   }
 };
 
+/// NaN equals NaN.
+bool same_trials(const results::Trials& a, const results::Trials& b) {
+  return std::equal(a.trials.begin(), a.trials.end(), b.trials.begin(), b.trials.end(),
+                    [](const results::TrialRow& x, const results::TrialRow& y) {
+                      return results::differences(x, y).empty();
+                    });
+}
+
 }  // namespace
 
 TEST_CASE("image files give the trials that the same pixels give", "[engine][image_files]") {
@@ -45,7 +55,7 @@ TEST_CASE("image files give the trials that the same pixels give", "[engine][ima
   run(files.campaign.inputs(), files.campaign / "files");
   const auto idx = value_or_throw(results::read_trials(files.campaign / "idx/trials.h5"));
   const auto own = value_or_throw(results::read_trials(files.campaign / "files/trials.h5"));
-  REQUIRE(own.trials == idx.trials);
+  REQUIRE(same_trials(own, idx));
   REQUIRE(own.campaign.files.size() == 12);
   REQUIRE(own.campaign.files[3] == "c1/103.pgm");
   REQUIRE(own.golden[3].file == 3);
@@ -69,15 +79,14 @@ TEST_CASE("an unreadable image ends the campaign or is skipped, as the scenario 
   const auto result = value_or_throw(engine::run_campaign(
       inputs, {.directory = files.campaign / "skip", .threads = 2}, observer.stop, observer));
   REQUIRE(result.summary.skipped == 1);
-  REQUIRE(observer.notices.size() == 1);
-  REQUIRE(observer.notices[0] ==
-          "sample 5 is skipped: " + files.file(5).string() + ": is truncated");
+  const std::string notice = "sample 5 is skipped: " + files.file(5).string() + ": is truncated";
+  REQUIRE(std::count(observer.notices.begin(), observer.notices.end(), notice) == 1);
   REQUIRE(read_bytes(files.campaign / "skip/skipped.csv") ==
           "sample,sample_index,id,file,reason\n5,5,5,c2/105.pgm,image cannot be read\n");
   auto whole = value_or_throw(results::read_trials(files.campaign / "whole/trials.h5"));
   const auto part = value_or_throw(results::read_trials(files.campaign / "skip/trials.h5"));
   std::erase_if(whole.trials, [](const results::TrialRow& row) { return row.sample == 5; });
-  REQUIRE(part.trials == whole.trials);  // the others are as they were
+  REQUIRE(same_trials(part, whole));  // the others are as they were
 }
 
 TEST_CASE("a file that changed before the campaign continues is named", "[engine][image_files]") {
