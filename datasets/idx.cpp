@@ -1,5 +1,4 @@
-#include "datasets/dataset.hpp"
-#include "suite/base/sha256.hpp"
+#include "datasets/held_images.hpp"
 
 #include <zlib.h>
 
@@ -174,51 +173,6 @@ Result<IdxArray> read_idx(const std::filesystem::path& path, std::size_t rank,
   return array;
 }
 
-class IdxDataset final : public Dataset {
- public:
-  IdxDataset(std::string name, std::string file, IdxArray images, std::optional<Bytes> labels,
-             std::vector<std::pair<std::string, std::string>> checksums)
-      : name_(std::move(name)),
-        file_(std::move(file)),
-        images_(std::move(images)),
-        labels_(std::move(labels)),
-        checksums_(std::move(checksums)) {}
-
-  std::uint64_t size() const override { return images_.dims[0]; }
-
-  Result<Sample> get(std::uint64_t i) const override {
-    Sample sample;
-    sample.dataset = name_;
-    sample.file = file_;
-    sample.index = i;
-    sample.height = static_cast<std::int64_t>(images_.dims[1]);
-    sample.width = static_cast<std::int64_t>(images_.dims[2]);
-    if (labels_) sample.label = (*labels_)[i];
-    const std::uint64_t pixels = images_.dims[1] * images_.dims[2];
-    // A copy of its own: the caller may change the image, the data set never does.
-    sample.image.create(size_of_image(), CV_8UC1);
-    std::memcpy(sample.image.data, images_.values.data() + i * pixels, pixels);
-    return sample;
-  }
-
-  std::optional<cv::Size> fixed_size() const override { return size_of_image(); }
-
-  const std::vector<std::pair<std::string, std::string>>& checksums() const override {
-    return checksums_;
-  }
-
- private:
-  cv::Size size_of_image() const {
-    return {static_cast<int>(images_.dims[2]), static_cast<int>(images_.dims[1])};
-  }
-
-  std::string name_;
-  std::string file_;
-  IdxArray images_;
-  std::optional<Bytes> labels_;
-  std::vector<std::pair<std::string, std::string>> checksums_;
-};
-
 }  // namespace
 
 Result<std::optional<std::vector<std::uint64_t>>> idx_sizes(const std::filesystem::path& path) {
@@ -234,9 +188,8 @@ Result<std::optional<std::vector<std::uint64_t>>> idx_sizes(const std::filesyste
   return std::optional(sizes_of(header));
 }
 
-Result<std::shared_ptr<const Dataset>> open_idx(
-    const std::string& name, const std::filesystem::path& images,
-    const std::optional<std::filesystem::path>& labels) {
+OpenedDataset open_idx(const std::string& name, const std::filesystem::path& images,
+                       const std::optional<std::filesystem::path>& labels) {
   auto pixels = read_idx(images, 3, "images");
   if (!pixels) return pixels.error();
 
@@ -256,14 +209,20 @@ Result<std::shared_ptr<const Dataset>> open_idx(
     files.push_back(*labels);
   }
 
-  std::vector<std::pair<std::string, std::string>> checksums;
+  HeldImages held;
   for (const auto& file : files) {
-    auto checksum = sha256_file(file, Errc::data);
+    auto checksum = checksum_of(file);
     if (!checksum) return checksum.error();
-    checksums.emplace_back(file.string(), std::move(checksum).value());
+    held.checksums.push_back(std::move(*checksum));
   }
-  return std::shared_ptr<const Dataset>(std::make_shared<IdxDataset>(
-      name, images.string(), std::move(pixels).value(), std::move(classes), std::move(checksums)));
+  held.name = name;
+  held.files = {{images.string(), pixels->dims[0]}};
+  held.height = static_cast<int>(pixels->dims[1]);
+  held.width = static_cast<int>(pixels->dims[2]);
+  held.record_bytes = held.image_bytes();
+  held.bytes = std::move(pixels->values);
+  if (classes) held.labels.assign(classes->begin(), classes->end());
+  return hold(std::move(held));
 }
 
 }  // namespace bitquake::datasets

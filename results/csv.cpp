@@ -39,6 +39,12 @@ std::optional<std::string> word(std::string_view column, const TrialRow& row, co
   return all.campaign.points[static_cast<std::size_t>(row.first_nonfinite)].path;
 }
 
+/// As above for a golden column.
+std::optional<std::string> word(std::string_view column, const GoldenRow& row, const Trials& all) {
+  if (column != "file") return std::nullopt;
+  return all.campaign.files[row.file];
+}
+
 void append_trial(std::string& line, const TrialRow& row, const Trials& all) {
   for (const auto& column : kTrialColumns) {
     if (const auto text = word(column.name, row, all)) {
@@ -154,7 +160,12 @@ void write_trials_csv(const Trials& trials, const faultgen::FaultSet& faults, st
     line.clear();
     append_trial(line, row, trials);
     for (const auto& column : kGoldenColumns) {
-      append_column(line, column, trials.golden_of(row));
+      const GoldenRow& golden = trials.golden_of(row);
+      if (const auto text = word(column.name, golden, trials)) {
+        line += csv_record({*text});
+      } else {
+        append_column(line, column, golden);
+      }
       line += ',';
     }
     append_faults(line, row, trials, faults);
@@ -163,10 +174,14 @@ void write_trials_csv(const Trials& trials, const faultgen::FaultSet& faults, st
 }
 
 void write_skipped_csv(const Trials& trials, std::ostream& out) {
-  out << "sample,sample_index,reason\n";
+  out << "sample,sample_index,id,file,reason\n";
   for (const GoldenRow& row : trials.golden) {
-    if (row.skipped == 0) continue;
-    out << row.sample << ',' << row.sample_index << ",golden output is not finite\n";
+    const auto reason = static_cast<SkipReason>(row.skipped);
+    if (reason == SkipReason::none) continue;
+    const bool unreadable = reason == SkipReason::unreadable;
+    out << row.sample << ',' << row.sample_index << ',' << row.id << ','
+        << csv_record({trials.campaign.files[row.file]}) << ','
+        << (unreadable ? "image cannot be read" : "golden output is not finite") << '\n';
   }
 }
 

@@ -23,6 +23,9 @@ class Gathering {
   /// @return Errc::results for a segment of another campaign or of another numeric fingerprint
   Result<std::monostate> add(const std::filesystem::path& file, Segment segment);
 
+  /// Golden rows so far, in the order of the segments.
+  const std::vector<GoldenRow>& golden() const { return all_.golden; }
+
   /// The rows, sorted and with one dictionary of messages, without proof that they are whole.
   Trials rows() &&;
   /// Rows that cover the work units [0, n_units) exactly once. Errc::results for a gap, an overlap

@@ -41,16 +41,26 @@ struct InjectionRow {
   bool operator==(const InjectionRow&) const = default;
 };
 
+/// Why a sample has no trials.
+enum class SkipReason : std::uint8_t {
+  none = 0,
+  golden_not_finite = 1,
+  unreadable = 2,  ///< then only sample, sample_index, file and id say something
+};
+
 /// The golden run of one sample.
 struct GoldenRow {
   std::uint64_t sample = 0;        ///< position in the subset
   std::uint64_t sample_index = 0;  ///< position in the data set
+  std::uint32_t file = 0;          ///< row of /files: where it was read from
+  std::uint64_t id = 0;            ///< COCO's image id; else sample_index
   std::int64_t height = 0, width = 0;
+  std::uint64_t content_hash = 0;  ///< of the bytes it was read from
   std::int64_t label = kNoLabel;
   std::int32_t top1 = -1;
   std::uint32_t label_rank = 0;  ///< rank of the label among the golden scores, 0 = best
   double top1_probability = 0;
-  std::uint8_t skipped = 0;  ///< 1 when the golden output is non-finite: the sample has no trials
+  std::uint8_t skipped = 0;  ///< SkipReason: the sample has no trials; 0: it has
   std::uint64_t output_hash = 0;
   bool operator==(const GoldenRow&) const = default;
 };

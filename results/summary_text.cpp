@@ -161,7 +161,7 @@ std::vector<Breakdown> with_trials(const std::vector<Breakdown>& breakdown) {
 std::string counts_text(const Summary& summary) {
   return with_commas(summary.trials) + " trials (" + with_commas(summary.failed) + " failed) on " +
          with_commas(summary.samples - summary.skipped) + " of " + with_commas(summary.samples) +
-         " samples (" + with_commas(summary.skipped) + " skipped: golden output not finite)\n" +
+         " samples (" + with_commas(summary.skipped) + " skipped: see skipped.csv)\n" +
          with_commas(summary.injections) +
          " injections: " + with_commas(summary.injections - summary.unchanged - summary.unreached) +
          " changed bits, " + with_commas(summary.unchanged) + " found them so already, " +

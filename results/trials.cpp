@@ -21,6 +21,9 @@ struct ByTrial {
 /// What is wrong with the golden rows; empty when nothing is.
 std::string golden_defect(const Trials& all) {
   for (std::uint64_t i = 0; i < all.golden.size(); ++i) {
+    if (all.golden[i].file >= all.campaign.files.size()) {
+      return "golden row " + std::to_string(i) + " refers to a file that is not there";
+    }
     if (all.golden[i].sample == i) continue;
     return "/golden has sample " + std::to_string(all.golden[i].sample) + " in row " +
            std::to_string(i) + ": a sample is missing or there twice";
@@ -98,6 +101,7 @@ Trials read(const h5::File& file) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     all.campaign.sites.push_back({names[i], site_kinds[i]});
   }
+  all.campaign.files = file.read_strings("files/name");
   RowTables tables = read_tables(file);
   all.trials = std::move(tables.trials);
   all.injections = std::move(tables.injections);
@@ -147,6 +151,7 @@ void write_trials(const std::filesystem::path& path, const Trials& trials) {
     file.write_strings("sites/name", pluck(campaign.sites, &SiteName::name),
                        {"1", "module path of a site, #1 behind it for the second call"});
     file.write_strings("sites/kind", pluck(campaign.sites, &SiteName::kind), {"1", "operation"});
+    file.write_strings("files/name", campaign.files, {"1", "file that samples were read from"});
     file.close();
     seal_file(temporary);
   });

@@ -33,6 +33,7 @@ struct Campaign {
   std::uint64_t classes = 0;
   std::vector<Point> points;
   std::vector<SiteName> sites;
+  std::vector<std::string> files;   ///< what GoldenRow::file refers to, relative to the data set
   std::string run_type = "single";  ///< name in faultgen::kRunTypes
   bool operator==(const Campaign&) const = default;
 };
@@ -57,7 +58,7 @@ struct Trials {
 Result<std::monostate> check_trials(const Trials& trials, const std::string& where);
 
 /// Writes trials.h5: the columns of results/columns.hpp under /trials, /injections and /golden,
-/// /messages/text, /points/{path, kind}, /sites/{name, kind}, the attributes content,
+/// /messages/text, /points/{path, kind}, /sites/{name, kind}, /files/name, the attributes content,
 /// format_version, campaign, fingerprint, classes, run_type; sealed (suite/base/seal.hpp). Bytes
 /// depend on the values alone. The file appears whole or not at all. Throws Exception (results).
 void write_trials(const std::filesystem::path& path, const Trials& trials);

@@ -192,16 +192,22 @@ Result<File> File::open(const std::filesystem::path& path, Errc code) {
 }
 
 Handle File::create_dataset(const std::string& name, hid_t type, std::uint64_t length) const {
-  const hsize_t dims[1] = {length};
-  const Handle space(check(H5Screate_simple(1, dims, nullptr), "making a data space for", name),
-                     H5Sclose);
+  const hsize_t sizes[1] = {length}, chunk[1] = {chunk_rows(length)};
+  return create_dataset(name, type, sizes, chunk);
+}
+
+Handle File::create_dataset(const std::string& name, hid_t type, std::span<const hsize_t> sizes,
+                            std::span<const hsize_t> chunk) const {
+  const auto rank = static_cast<int>(sizes.size());
+  const Handle space(
+      check(H5Screate_simple(rank, sizes.data(), nullptr), "making a data space for", name),
+      H5Sclose);
   const Handle links(check(H5Pcreate(H5P_LINK_CREATE), "making", name), H5Pclose);
   const Handle properties(check(H5Pcreate(H5P_DATASET_CREATE), "making", name), H5Pclose);
   check(H5Pset_create_intermediate_group(links, 1), "making", name);
   check(H5Pset_obj_track_times(properties, false), "making", name);
-  if (length > 0) {
-    const hsize_t chunk[1] = {chunk_rows(length)};
-    check(H5Pset_chunk(properties, 1, chunk), "making", name);
+  if (std::find(sizes.begin(), sizes.end(), 0) == sizes.end()) {
+    check(H5Pset_chunk(properties, rank, chunk.data()), "making", name);
     check(H5Pset_shuffle(properties), "making", name);
     check(H5Pset_deflate(properties, kDeflateLevel), "making", name);
   }
@@ -366,6 +372,58 @@ std::vector<std::string> File::read_strings(const std::string& name) const {
   return values;
 }
 
+template <class T>
+void File::write_array(const std::string& name, const std::vector<std::uint64_t>& sizes,
+                       std::span<const T> values, const ColumnDoc& doc) {
+  const std::vector<hsize_t> all(sizes.begin(), sizes.end());
+  std::vector<hsize_t> chunk = all;
+  chunk.at(0) = 1;
+  const Handle dataset = create_dataset(name, native_type<T>(), all, chunk);
+  annotate(dataset, doc);
+  if (values.empty()) return;
+  check(H5Dwrite(dataset, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
+        "writing", name);
+}
+
+template <class T>
+std::vector<T> File::read_array(const std::string& name) const {
+  std::uint64_t count = 1;
+  bool fits = true;
+  for (const std::uint64_t size : sizes(name)) {
+    fits = fits && !__builtin_mul_overflow(count, size, &count);
+  }
+  if (!holds<T>(name)) {
+    throw Exception({code_, path_.string(), "'" + name + "' has an unexpected number type",
+                     "the file is of another format or version", ""});
+  }
+  if (!fits || !plausible(file_, count, sizeof(T))) fail("reading", name);
+  std::vector<T> values(count);
+  if (count == 0) return values;
+  const Handle dataset = open_dataset(name);
+  check(H5Dread(dataset, native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()), "reading",
+        name);
+  return values;
+}
+
+std::vector<std::uint64_t> File::sizes(const std::string& name) const {
+  const Handle dataset = open_dataset(name);
+  const Handle space(check(H5Dget_space(dataset), "reading", name), H5Sclose);
+  const int rank = H5Sget_simple_extent_ndims(space);
+  if (rank < 0) fail("reading", name);
+  std::vector<hsize_t> sizes(static_cast<std::size_t>(rank));
+  if (rank > 0 && H5Sget_simple_extent_dims(space, sizes.data(), nullptr) < 0) {
+    fail("reading", name);
+  }
+  return {sizes.begin(), sizes.end()};
+}
+
+template <class T>
+bool File::holds(const std::string& name) const {
+  const Handle dataset = open_dataset(name);
+  const Handle stored(check(H5Dget_type(dataset), "reading", name), H5Tclose);
+  return H5Tequal(stored, native_type<T>()) > 0;
+}
+
 void File::set_attribute(const std::string& name, const std::string& value) {
   // Attributes over 64 KiB would need dense storage; a scenario text is far smaller. Variable
   // length keeps h5py showing a plain str.
@@ -467,6 +525,10 @@ void File::close() {
   template ColumnWriter File::create_column<T>(const std::string&, std::uint64_t,                \
                                                const ColumnDoc&);                                \
   template void File::write_column<T>(const std::string&, std::span<const T>, const ColumnDoc&); \
+  template void File::write_array<T>(const std::string&, const std::vector<std::uint64_t>&,      \
+                                     std::span<const T>, const ColumnDoc&);                      \
+  template std::vector<T> File::read_array<T>(const std::string&) const;                         \
+  template bool File::holds<T>(const std::string&) const;                                        \
   template std::vector<T> File::read_column<T>(const std::string&) const;                        \
   template std::vector<T> File::read_column<T>(const std::string&, std::uint64_t, std::uint64_t) \
       const;

@@ -103,6 +103,18 @@ class File {
   void read_each(const std::string& name, Take take) const;
   std::vector<std::string> read_strings(const std::string& name) const;
 
+  /// An array of any rank, the last index fastest; one entry of the first index is a chunk.
+  template <class T>
+  void write_array(const std::string& name, const std::vector<std::uint64_t>& sizes,
+                   std::span<const T> values, const ColumnDoc& doc);
+  template <class T>
+  std::vector<T> read_array(const std::string& name) const;
+  /// Sizes of an array's dimensions; empty for a scalar.
+  std::vector<std::uint64_t> sizes(const std::string& name) const;
+  /// Whether the numbers of an array are T, in the order of bytes that it is written in here.
+  template <class T>
+  bool holds(const std::string& name) const;
+
   bool has(const std::string& name) const;
   std::uint64_t length(const std::string& name) const;
 
@@ -128,6 +140,8 @@ class File {
 
   hid_t check(hid_t id, const char* action, const std::string& name) const;
   [[noreturn]] void fail(const char* action, const std::string& name) const;
+  Handle create_dataset(const std::string& name, hid_t type, std::span<const hsize_t> sizes,
+                        std::span<const hsize_t> chunk) const;
   Handle create_dataset(const std::string& name, hid_t type, std::uint64_t length) const;
   void annotate(hid_t dataset, const ColumnDoc& doc) const;
   Handle open_dataset(const std::string& name) const;

@@ -85,6 +85,15 @@ std::string population_text(const engine::Inputs& inputs) {
   return text;
 }
 
+/// How many names of classes there are, and the first and last of them.
+std::string names_text(const datasets::Dataset& data) {
+  const auto& categories = data.categories();
+  if (categories.empty()) return "";
+  return fmt::format(", {} ({}{})", counted(categories.size(), "class name"),
+                     printable(categories.front().name),
+                     categories.size() == 1 ? "" : " to " + printable(categories.back().name));
+}
+
 ExitCode check(const CheckCommand& command) {
   const auto scenario = command.scenario.read();
   if (!scenario) return scenario.error();
@@ -95,14 +104,17 @@ ExitCode check(const CheckCommand& command) {
   const engine::MemoryPlan memory = engine::plan_memory(*inputs, *threads);
   const auto too_large = memory.error(std::filesystem::absolute(command.scenario.file).string());
   if (too_large) return report(*too_large);
+  Notes notes;
   // Damage anywhere in the data would end the campaign: throws what run would report.
   for (std::uint64_t unit = 0; unit < inputs->plan.units(); ++unit) {
-    engine::decode_unit(*inputs, unit);
+    for (const std::string& reason : engine::decode_unit(*inputs, unit).unreadable) {
+      if (!reason.empty()) notes.notice("a sample is skipped: " + reason);
+    }
   }
   std::cout << fmt::format("model       {}: {} classes, {}\n", scenario->model.file,
                            inputs->model->classes(), counted(inputs->model->sites().size(), "site"))
-            << fmt::format("data        {}: {}\n", scenario->data.name,
-                           counted(inputs->plan.samples(), "sample"))
+            << fmt::format("data        {}: {}{}\n", scenario->data.name,
+                           counted(inputs->plan.samples(), "sample"), names_text(*inputs->data))
             << population_text(*inputs)
             << fmt::format("fault set   {} in {}\n", counted(inputs->faults.faults.size(), "fault"),
                            counted(inputs->faults.groups.size(), "group"))
@@ -112,7 +124,6 @@ ExitCode check(const CheckCommand& command) {
             << fmt::format("estimate    {} on {}\n",
                            duration_text(estimated_seconds(*inputs, *threads)),
                            counted(*threads, "thread"));
-  Notes notes;
   for (const std::string& notice : inputs->model->notices()) notes.notice(notice);
   if (const auto notice = memory.notice()) notes.notice(*notice);
   const auto expected = engine::check_expectation(*inputs, *threads, false, notes);

@@ -87,7 +87,32 @@ std::optional<Error> set_files(Draft& draft, const InitCommand& command) {
   };
   if (auto failed = set_path("model.file", command.model)) return failed;
   if (auto failed = set_path("data.images", data->images)) return failed;
+  for (std::string& file : s.data.more_images) file = written_path(file, s.directory);
+  for (auto* file : {&s.data.annotations, &s.data.classes}) {
+    if (*file) *file = written_path(**file, s.directory);
+  }
   return data->labels ? set_path("data.labels", *data->labels) : std::nullopt;
+}
+
+/// Makes images fit an input shape that was given, and says so.
+void shape_images(Draft& draft, const datasets::Sample& first) {
+  auto& s = draft.scenario;
+  const auto& input = s.model.input;
+  if (input.size() != 3) return;
+  if (first.image.channels() != input[0] && (input[0] == 1 || input[0] == 3)) {
+    s.shaping.colour = input[0] == 1 ? datasets::Colour::grey : datasets::Colour::rgb;
+    draft.remarks.push_back({"preprocess.colour", "chosen by init: must be as in training"});
+  }
+  using scenario::DataFormat;
+  const DataFormat format = s.data.format;
+  const bool image_files =
+      format == DataFormat::image_folder || format == DataFormat::coco || format == DataFormat::voc;
+  if (!image_files && first.image.rows == input[1] && first.image.cols == input[2]) return;
+  s.shaping.resize = datasets::Resize::exact;
+  s.shaping.resize_to = {static_cast<std::uint64_t>(input[1]),
+                         static_cast<std::uint64_t>(input[2])};
+  s.shaping.interpolation = datasets::Interpolation::bilinear;
+  draft.remarks.push_back({"preprocess.resize", "chosen by init: must be as in training"});
 }
 
 /// Input shape and number of samples.
@@ -98,12 +123,13 @@ std::optional<Error> set_sizes(Draft& draft, const InitCommand& command) {
   const auto first = (*data)->get(0);
   if (!first) return first.error();
   if (command.input.empty()) {
-    s.model.input = {first->image.channels(), first->height, first->width};
+    s.model.input = {first->image.channels(), first->image.rows, first->image.cols};
     draft.remarks.push_back({"model.input", "that of the images"});
   } else {
     const auto shape = parse_shape(command.input);
     if (!shape) return shape.error();
     s.model.input = *shape;
+    shape_images(draft, *first);
   }
   s.data.samples = std::min((*data)->size(), kFirstSamples);
   draft.remarks.push_back(
@@ -213,6 +239,10 @@ std::string summary(const Draft& draft, const engine::Inputs& inputs,
     text += fmt::format("no trials    {}: the golden output is not finite\n",
                         counted(probe.nonfinite, "sample"));
   }
+  if (probe.unreadable > 0) {
+    text += fmt::format("no trials    {}: the image cannot be read\n",
+                        counted(probe.unreadable, "sample"));
+  }
   return text;
 }
 
@@ -286,8 +316,9 @@ void add_init(CLI::App& app, Action& action) {
         ->type_name("NUMBERS");
   };
   sub->add_option("MODEL", command->model, "TorchScript file")->required()->type_name("");
-  sub->add_option("--data", command->data,
-                  "a directory, or a file of images and perhaps one of labels (idx files)")
+  sub->add_option(
+         "--data", command->data,
+         "a directory (class folders, COCO, VOC, or files), or files: idx, CIFAR, .npy, .h5")
       ->required()
       ->type_name("DIR|FILE...");
   option("--labels", command->labels, "FILE|none", "labels, or none (default: those found)");

@@ -59,6 +59,12 @@ class CampaignRun {
     if (auto failed = describe()) return *failed;
     auto finished = directory->finished(shared_, inputs_.plan);
     if (!finished) return finished.error();
+    auto same = check_content(*inputs_.data, finished->rows.golden());
+    if (!same) return same.error();
+    for (const StoredSegment& stored : finished->begun) {
+      same = check_content(*inputs_.data, stored.segment.golden);
+      if (!same) return same.error();
+    }
 
     CampaignResult result;
     begin(*finished);
@@ -130,7 +136,7 @@ class CampaignRun {
     if (!faults) return faults.error();
     manifest_.inputs = input_hashes(inputs_, *faults);
     manifest_.campaign = campaign_identity(inputs_.scenario, manifest_.inputs);
-    shared_ = describe_rows(inputs_.scenario, *inputs_.model, manifest_.campaign);
+    shared_ = describe_rows(inputs_.scenario, *inputs_.model, *inputs_.data, manifest_.campaign);
     return std::nullopt;
   }
 
@@ -205,6 +211,7 @@ class CampaignRun {
     timings_.faulty_s += rows.faulty_s;
     progress_.trials_done += rows.trials.size();
     for (const auto& trial : rows.trials) ++progress_.outcomes[trial.outcome];
+    for (const std::string& text : rows.notices) observer_.notice(text);
     for (const auto& golden : rows.golden) {
       if (golden.skipped != 0) skipped_trials_ += inputs_.plan.trials_of(golden.sample);
     }

@@ -1,6 +1,8 @@
 #include "suite/engine/find_data.hpp"
 
 #include "datasets/dataset.hpp"
+#include "datasets/decode.hpp"
+#include "datasets/hdf5.hpp"
 #include "suite/base/text.hpp"
 
 #include <fmt/format.h>
@@ -8,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -173,12 +176,192 @@ Result<std::optional<Data>> find_idx(const Search& search) {
   return std::optional(data);
 }
 
-/// One entry for each format: finds its data set, or nothing when no file is of the format.
+// --- the other formats ---
+
+std::string name_after(const fs::path& directory) {
+  std::string name = fs::absolute(directory).lexically_normal().filename().string();
+  if (name.empty()) {
+    name = fs::absolute(directory).lexically_normal().parent_path().filename().string();
+  }
+  return name.empty() ? "data" : name;
+}
+
+bool is_test_name(const fs::path& path) {
+  const std::string name = lower_name(path);
+  return name.find("test") != std::string::npos || name.find("t10k") != std::string::npos;
+}
+
+/// Files of whole records whose labels are below `classes`; `label_at` in a record.
+bool is_cifar(const fs::path& path, std::uint64_t record, unsigned label_at, unsigned classes) {
+  std::error_code failed;
+  const std::uint64_t size = fs::file_size(path, failed);
+  if (failed || size == 0 || size % record != 0) return false;
+  std::ifstream file(path, std::ios::binary);
+  for (std::uint64_t at = label_at; at < size; at += record) {
+    file.seekg(static_cast<std::streamoff>(at));
+    if (const int label = file.get(); label < 0 || label >= static_cast<int>(classes)) return false;
+  }
+  return true;
+}
+
+/// A file with that name in the directory of `beside`, if it is there.
+std::optional<std::string> class_names(const fs::path& beside, const char* name) {
+  std::error_code failed;
+  const fs::path path = beside.parent_path() / name;
+  return fs::is_regular_file(path, failed) ? std::optional(path.string()) : std::nullopt;
+}
+
+std::optional<Data> find_cifar(const Search& search, std::uint64_t record, unsigned label_at,
+                               unsigned classes, const char* names) {
+  std::vector<fs::path> files;
+  for (const fs::path& path : search.files) {
+    const bool wanted = !search.in_directory || path.extension() == ".bin";
+    if (wanted && is_cifar(path, record, label_at, classes)) files.push_back(path);
+  }
+  if (search.in_directory && std::any_of(files.begin(), files.end(), is_test_name)) {
+    std::erase_if(files, [](const fs::path& path) { return !is_test_name(path); });
+  }
+  if (files.empty() || (!search.in_directory && files.size() < search.files.size())) {
+    return std::nullopt;
+  }
+  Data data;
+  data.name = name_after(fs::absolute(files.front()).parent_path());
+  data.images = files.front().string();
+  for (std::size_t i = 1; i < files.size(); ++i) data.more_images.push_back(files[i].string());
+  data.classes = class_names(files.front(), names);
+  return data;
+}
+
+Result<std::optional<Data>> find_cifar10(const Search& search) {
+  return find_cifar(search, datasets::kCifar10Record, 0, 10, "batches.meta.txt");
+}
+
+Result<std::optional<Data>> find_cifar100(const Search& search) {
+  auto data = find_cifar(search, datasets::kCifar100Record, 1, 100, "fine_label_names.txt");
+  if (data) data->label_set = scenario::LabelSet::fine;
+  return data;
+}
+
+Result<std::optional<Data>> find_npy(const Search& search) {
+  std::vector<std::string> images, others;
+  for (const fs::path& path : search.files) {
+    if (path.extension() != ".npy") continue;
+    const auto sizes = datasets::npy_sizes(path);
+    const bool pixels = sizes && *sizes && (**sizes).size() >= 3;
+    (pixels ? images : others).push_back(path.string());
+  }
+  if (images.empty()) return std::optional<Data>();
+  if (images.size() > 1 || others.size() > 1) {
+    std::vector<std::string> names;
+    for (const auto* list : {&images, &others}) {
+      for (const fs::path path : *list) names.push_back(path.filename().string());
+    }
+    return data_error(
+        search.where,
+        fmt::format("expected one .npy file of images, found {}", fmt::join(names, "; ")),
+        "name the files: --data IMAGES LABELS");
+  }
+  Data data;
+  data.name = name_after(fs::absolute(images[0]).parent_path());
+  data.images = images[0];
+  if (search.with_labels && !others.empty()) data.labels = others[0];
+  return std::optional(data);
+}
+
+bool has_image(const fs::path& folder) {
+  constexpr std::size_t kBegin = 16;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(folder, failed)) {
+    std::error_code unreadable;
+    if (!entry.is_regular_file(unreadable)) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    std::array<std::uint8_t, kBegin> bytes{};
+    file.read(reinterpret_cast<char*>(bytes.data()), kBegin);
+    if (datasets::looks_like_image(bytes)) return true;
+  }
+  return false;
+}
+
+Result<std::optional<Data>> find_voc(const Search& search) {
+  std::error_code failed;
+  const bool voc = search.in_directory && fs::is_directory(search.where / "Annotations", failed) &&
+                   fs::is_directory(search.where / "JPEGImages", failed);
+  if (!voc) return std::optional<Data>();
+  Data data;
+  data.name = name_after(search.where);
+  data.images = search.where.string();
+  return std::optional(data);
+}
+
+Result<std::optional<Data>> find_coco(const Search& search) {
+  if (!search.in_directory) return std::optional<Data>();
+  std::error_code failed;
+  const fs::path inner = search.where / "images";
+  const fs::path images = fs::is_directory(inner, failed) ? inner : search.where;
+  std::vector<fs::path> lists;
+  for (const fs::path& path : search.files) {
+    if (path.extension() == ".json") lists.push_back(path);
+  }
+  if (lists.empty() || !has_image(images)) return std::optional<Data>();
+  if (lists.size() > 1) {
+    std::vector<std::string> names;
+    for (const fs::path& path : lists) names.push_back(path.filename().string());
+    return data_error(
+        search.where,
+        fmt::format("expected one JSON file of annotations, found {}", fmt::join(names, "; ")),
+        "write data.annotations into a scenario of your own");
+  }
+  Data data;
+  data.name = name_after(search.where);
+  data.images = images.string();
+  data.annotations = lists[0].string();
+  return std::optional(data);
+}
+
+Result<std::optional<Data>> find_image_folder(const Search& search) {
+  if (!search.in_directory) return std::optional<Data>();
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(search.where, failed)) {
+    std::error_code unreadable;
+    if (!entry.is_directory(unreadable) || !has_image(entry.path())) continue;
+    Data data;
+    data.name = name_after(search.where);
+    data.images = search.where.string();
+    return std::optional(data);
+  }
+  return std::optional<Data>();
+}
+
+/// Those of Bitquake itself: of others nobody can guess the names inside.
+Result<std::optional<Data>> find_hdf5(const Search& search) {
+  std::vector<fs::path> files;
+  for (const fs::path& path : search.files) {
+    if (path.extension() == ".h5" && datasets::is_bitquake_hdf5(path)) files.push_back(path);
+  }
+  if (files.empty()) return std::optional<Data>();
+  if (files.size() > 1) {
+    return data_error(search.where, "expected one HDF5 data set, found several", "name the file");
+  }
+  Data data;
+  data.name = name_after(files[0].stem());
+  data.images = files[0].string();
+  return std::optional(data);
+}
+
+/// One entry for each format, in the order of trying: finds its data set, or nothing when no file
+/// is of the format.
 struct Finder {
   scenario::DataFormat format;
   Result<std::optional<Data>> (*find)(const Search&);
 };
-constexpr std::array kFinders{Finder{scenario::DataFormat::idx, find_idx}};
+constexpr std::array kFinders{Finder{scenario::DataFormat::idx, find_idx},
+                              Finder{scenario::DataFormat::cifar10, find_cifar10},
+                              Finder{scenario::DataFormat::cifar100, find_cifar100},
+                              Finder{scenario::DataFormat::npy, find_npy},
+                              Finder{scenario::DataFormat::voc, find_voc},
+                              Finder{scenario::DataFormat::coco, find_coco},
+                              Finder{scenario::DataFormat::image_folder, find_image_folder},
+                              Finder{scenario::DataFormat::hdf5, find_hdf5}};
 static_assert(kFinders.size() == scenario::kDataFormats.size());
 
 }  // namespace
@@ -194,12 +377,12 @@ Result<Data> find_data(const std::vector<fs::path>& given, bool with_labels) {
       (*found)->format = finder.format;
       return std::move(**found);
     }
-    formats.push_back(
-        fmt::format("images of format {}", name_of(scenario::kDataFormats, finder.format)));
+    formats.emplace_back(name_of(scenario::kDataFormats, finder.format));
   }
-  return data_error(search->where,
-                    fmt::format("expected {}, found none", fmt::join(formats, " or ")),
-                    "bitquake list keys explains data.format");
+  return data_error(
+      search->where,
+      fmt::format("expected images of format {}, found none", fmt::join(formats, ", ")),
+      "bitquake list keys explains data.format");
 }
 
 }  // namespace bitquake::engine

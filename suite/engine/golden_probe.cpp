@@ -17,6 +17,10 @@ GoldenProbe probe_unit(const UnitInput& input, model::Executor& executor) {
   for (std::size_t i = 0; i < input.samples.size(); ++i) {
     const model::GoldenRow& row = block->row(i);
     ++probe.samples;
+    if (!input.unreadable[i].empty()) {
+      ++probe.unreadable;
+      continue;
+    }
     if (!row.output_finite) {
       ++probe.nonfinite;
       continue;
@@ -41,6 +45,7 @@ GoldenProbe probe_golden(const Inputs& inputs, unsigned threads, const std::atom
     const std::lock_guard lock(mutex);
     all.samples += unit.samples;
     all.nonfinite += unit.nonfinite;
+    all.unreadable += unit.unreadable;
     all.labelled += unit.labelled;
     all.right += unit.right;
     all.all_distributions = all.all_distributions && unit.all_distributions;

@@ -12,6 +12,7 @@ namespace bitquake::engine {
 struct GoldenProbe {
   std::uint64_t samples = 0;      ///< of the plan
   std::uint64_t nonfinite = 0;    ///< of these: the output holds NaN or Inf, so no trial follows
+  std::uint64_t unreadable = 0;   ///< of these: the image cannot be read, so no trial follows
   std::uint64_t labelled = 0;     ///< finite ones with a label
   std::uint64_t right = 0;        ///< of these: top-1 is the label, as golden_top1 counts it
   bool all_distributions = true;  ///< every finite output passes is_distribution

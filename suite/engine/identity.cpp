@@ -33,9 +33,11 @@ std::string fingerprint_text(const std::map<std::string, std::string>& fingerpri
 }
 
 results::Campaign describe_rows(const scenario::Scenario& scenario, const model::Model& model,
-                                const std::string& identity) {
-  results::Campaign campaign{
-      identity, fingerprint_text(model.fingerprint()), model.classes(), {}, {}};
+                                const datasets::Dataset& data, const std::string& identity) {
+  results::Campaign campaign;
+  campaign.identity = identity;
+  campaign.fingerprint = fingerprint_text(model.fingerprint());
+  campaign.classes = model.classes();
   campaign.run_type = name_of(faultgen::kRunTypes, scenario.run_type);
   for (const auto& point : model.points()) {
     campaign.points.push_back({point.path, std::string(name_of(model::kPointKinds, point.kind))});
@@ -44,7 +46,24 @@ results::Campaign describe_rows(const scenario::Scenario& scenario, const model:
     campaign.sites.push_back(
         {faultgen::site_name(site), std::string(faultgen::to_string(site.kind))});
   }
+  campaign.files = data.files();
   return campaign;
+}
+
+Result<std::monostate> check_content(const datasets::Dataset& data,
+                                     std::span<const results::GoldenRow> golden) {
+  for (const results::GoldenRow& row : golden) {
+    const bool unreadable =
+        static_cast<results::SkipReason>(row.skipped) == results::SkipReason::unreadable;
+    if (unreadable || row.sample >= data.size()) continue;
+    const auto hash = data.content_hash(row.sample);
+    if (!hash) return hash.error();
+    if (*hash == row.content_hash) continue;
+    return Error{Errc::data, data.files()[data.entry(row.sample).file_number],
+                 fmt::format("has changed since sample {} was read from it", row.sample),
+                 "restore the file, or begin anew in another directory", ""};
+  }
+  return std::monostate{};
 }
 
 }  // namespace bitquake::engine

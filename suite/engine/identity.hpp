@@ -5,6 +5,7 @@
 #include "suite/engine/prepare.hpp"
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,11 @@ std::string fingerprint_text(const std::map<std::string, std::string>& fingerpri
 
 /// What all rows of a campaign share when they are computed here: the head of its trials.h5.
 results::Campaign describe_rows(const scenario::Scenario& scenario, const model::Model& model,
-                                const std::string& identity);
+                                const datasets::Dataset& data, const std::string& identity);
+
+/// Nothing when the samples of finished rows are still what they were read from; otherwise
+/// Errc::data, naming the first file that has changed or gone. Reads those files once.
+Result<std::monostate> check_content(const datasets::Dataset& data,
+                                     std::span<const results::GoldenRow> golden);
 
 }  // namespace bitquake::engine

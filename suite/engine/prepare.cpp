@@ -1,5 +1,6 @@
 #include "suite/engine/prepare.hpp"
 
+#include "datasets/geometry.hpp"
 #include "datasets/preprocess.hpp"
 #include "faultgen/sampler.hpp"
 #include "suite/base/build_info.hpp"
@@ -14,28 +15,96 @@
 
 namespace bitquake::engine {
 
+namespace {
+
+using Data = scenario::Scenario::Data;
+
+datasets::OpenedDataset open_whole(const scenario::Scenario& scenario) {
+  using scenario::DataFormat;
+  const Data& data = scenario.data;
+  const auto path = [&](const std::optional<std::string>& written) {
+    return written ? std::optional(scenario.resolve(*written)) : std::nullopt;
+  };
+  const std::filesystem::path images = scenario.resolve(data.images);
+  const auto classes = path(data.classes);
+  const datasets::ImageFolder folder{images, path(data.list), classes,
+                                     data.max_pixels.value_or(datasets::kMaxPixels)};
+  std::vector<std::filesystem::path> files{images};
+  for (const std::string& file : data.more_images) files.push_back(scenario.resolve(file));
+  switch (data.format) {
+    case DataFormat::idx:
+      return datasets::open_idx(data.name, images, path(data.labels));
+    case DataFormat::cifar10:
+      return datasets::open_cifar(data.name, files, datasets::CifarLabels::cifar10, classes);
+    case DataFormat::cifar100: {
+      const bool fine = data.label_set == scenario::LabelSet::fine;
+      return datasets::open_cifar(
+          data.name, files,
+          fine ? datasets::CifarLabels::cifar100_fine : datasets::CifarLabels::cifar100_coarse,
+          classes);
+    }
+    case DataFormat::npy:
+      return datasets::open_npy(data.name, images, path(data.labels), data.severity, classes);
+    case DataFormat::image_folder:
+      return datasets::open_image_folder(data.name, folder);
+    case DataFormat::coco:
+      return datasets::open_coco(data.name, scenario.resolve(data.annotations.value_or("")),
+                                 folder);
+    case DataFormat::voc:
+      return datasets::open_voc(data.name, folder);
+    case DataFormat::hdf5: {
+      std::optional<datasets::Hdf5Names> names;
+      if (data.images_dataset) {
+        names = {*data.images_dataset, data.labels_dataset,
+                 data.layout.value_or(datasets::Layout::nhwc)};
+      }
+      return datasets::open_hdf5(data.name, images, names, classes);
+    }
+  }
+  throw Exception({Errc::internal, "", "a data format without a reader", "", ""});
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const datasets::Dataset>> open_data(const scenario::Scenario& scenario) {
-  std::optional<std::filesystem::path> labels;
-  if (scenario.data.labels) labels = scenario.resolve(*scenario.data.labels);
-  auto whole =
-      datasets::open_idx(scenario.data.name, scenario.resolve(scenario.data.images), labels);
+  const Data& data = scenario.data;
+  auto whole = open_whole(scenario);
   if (!whole) return whole;
-  if (!scenario.data.samples && scenario.data.order == datasets::Order::first) return whole;
-  const std::uint64_t count = scenario.data.samples.value_or((*whole)->size());
-  return datasets::subset(std::move(*whole), count, scenario.data.order, scenario.seed);
+  if (data.ids_file) return datasets::select(std::move(*whole), scenario.resolve(*data.ids_file));
+  if (!data.ids.empty()) return datasets::select(std::move(*whole), data.ids);
+  if (!data.samples && data.order == datasets::Order::first) return whole;
+  const std::uint64_t count = data.samples.value_or((*whole)->size());
+  return datasets::subset(std::move(*whole), count, data.order, scenario.seed);
 }
 
 namespace {
 
-/// Network input of the first samples. Throws Exception (data).
+/// The first sample whose image can be read, prepared. Errc::data when the first one cannot and bad
+/// samples are errors, or none can.
+Result<datasets::Sample> first_sample(const scenario::Scenario& scenario,
+                                      const datasets::Dataset& data) {
+  const bool skip = scenario.data.on_bad_sample == scenario::OnBadSample::skip;
+  for (std::uint64_t i = 0;; ++i) {
+    auto sample = data.get(i);
+    if (sample) return datasets::prepare_image(std::move(*sample), scenario.geometry());
+    if (!skip || i + 1 == data.size()) return sample;
+  }
+}
+
+/// Network input of the first samples that can be read. Throws Exception (data).
 std::vector<float> first_inputs(const scenario::Scenario& scenario, const datasets::Dataset& data) {
   const std::uint64_t count = std::min(kCalibrationSamples, data.size());
   const std::uint64_t elements = faultgen::element_count(scenario.model.input);
-  std::vector<float> inputs(count * elements);
+  const bool skip = scenario.data.on_bad_sample == scenario::OnBadSample::skip;
+  std::vector<float> inputs;
   for (std::uint64_t i = 0; i < count; ++i) {
-    value_or_throw(datasets::to_input(value_or_throw(data.get(i)), scenario.preprocess,
-                                      scenario.model.input,
-                                      std::span(inputs).subspan(i * elements, elements)));
+    auto read = data.get(i);
+    if (!read && skip) continue;
+    const auto sample = value_or_throw(
+        datasets::prepare_image(value_or_throw(std::move(read)), scenario.geometry()));
+    inputs.resize(inputs.size() + elements);
+    value_or_throw(datasets::to_input(sample, scenario.preprocess, scenario.model.input,
+                                      std::span(inputs).last(elements)));
   }
   return inputs;
 }
@@ -73,7 +142,7 @@ Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& lo
   auto model = load_model(scenario);
   if (!model) return model.error();
 
-  auto first = (*data)->get(0);
+  auto first = first_sample(scenario, **data);
   if (!first) return first.error();
   std::vector<float> input(faultgen::element_count(scenario.model.input));
   auto fits = datasets::to_input(*first, scenario.preprocess, scenario.model.input, input);

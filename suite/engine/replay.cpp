@@ -19,8 +19,12 @@ Error no_row(const RunFiles& run, const results::Trials& rows, std::uint64_t tri
   const std::string where = fmt::format("trial {}", trial);
   const results::GoldenRow* golden = find_golden(rows, sample);
   if (golden != nullptr && golden->skipped != 0) {
+    const bool unreadable =
+        static_cast<results::SkipReason>(golden->skipped) == results::SkipReason::unreadable;
     return {Errc::usage, where,
-            fmt::format("was not run: the golden output of sample {} is not finite", sample),
+            fmt::format("was not run: {} of sample {} {}",
+                        unreadable ? "the image" : "the golden output", sample,
+                        unreadable ? "cannot be read" : "is not finite"),
             "see skipped.csv", ""};
   }
   if (!run.finished()) {

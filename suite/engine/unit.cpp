@@ -1,5 +1,6 @@
 #include "suite/engine/unit.hpp"
 
+#include "datasets/geometry.hpp"
 #include "datasets/preprocess.hpp"
 #include "metrics/outcome.hpp"
 #include "suite/base/rng.hpp"
@@ -47,17 +48,27 @@ std::uint32_t label_rank(const std::vector<float>& scores, std::int64_t label,
   return static_cast<std::uint32_t>(metrics::rank_of(scores, static_cast<std::size_t>(label)));
 }
 
-results::GoldenRow golden_row(const Inputs& inputs, std::uint64_t position,
-                              const datasets::Sample& sample, const model::GoldenRow& run) {
+/// What is known of a sample whether it can be read or not.
+results::GoldenRow sample_row(std::uint64_t position, const datasets::Sample& sample) {
   results::GoldenRow row;
   row.sample = position;
   row.sample_index = sample.index;
+  row.file = sample.file_number;
+  row.id = sample.id;
+  return row;
+}
+
+results::GoldenRow golden_row(const Inputs& inputs, std::uint64_t position,
+                              const datasets::Sample& sample, const model::GoldenRow& run) {
+  results::GoldenRow row = sample_row(position, sample);
   row.height = sample.height;
   row.width = sample.width;
+  row.content_hash = sample.content_hash;
   row.label = sample.label.value_or(results::kNoLabel);
   row.top1 = metrics::top1(run.output);
   row.label_rank = label_rank(run.output, row.label, inputs.model->classes());
-  row.skipped = run.output_finite ? 0 : 1;
+  row.skipped = static_cast<std::uint8_t>(
+      run.output_finite ? results::SkipReason::none : results::SkipReason::golden_not_finite);
   row.top1_probability = row.top1 < 0
                              ? 0
                              : metrics::probability(run.output, static_cast<std::size_t>(row.top1),
@@ -305,9 +316,24 @@ std::vector<results::GoldenRow> golden_rows(const Inputs& inputs, const UnitInpu
                                             const model::GoldenBlock& block) {
   std::vector<results::GoldenRow> rows;
   for (std::size_t i = 0; i < input.samples.size(); ++i) {
+    if (!input.unreadable[i].empty()) {
+      rows.push_back(sample_row(input.positions[i], input.samples[i]));
+      rows.back().skipped = static_cast<std::uint8_t>(results::SkipReason::unreadable);
+      continue;
+    }
     rows.push_back(golden_row(inputs, input.positions[i], input.samples[i], block.row(i)));
   }
   return rows;
+}
+
+/// Stands for a sample whose image cannot be read.
+datasets::Sample unread_sample(const datasets::Dataset& data, std::uint64_t position) {
+  const datasets::Entry entry = data.entry(position);
+  datasets::Sample sample;
+  sample.file_number = entry.file_number;
+  sample.index = entry.index;
+  sample.id = entry.id;
+  return sample;
 }
 
 }  // namespace
@@ -323,11 +349,21 @@ UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit) {
 
 UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions) {
   const std::uint64_t elements = faultgen::element_count(inputs.scenario.model.input);
-  UnitInput input{0, std::move(positions), {}, {}};
+  UnitInput input{0, std::move(positions), {}, {}, {}};
   input.values.resize(input.positions.size() * elements);
+  const bool skip = inputs.scenario.data.on_bad_sample == scenario::OnBadSample::skip;
+  const datasets::Geometry geometry = inputs.scenario.geometry();
   for (std::size_t i = 0; i < input.positions.size(); ++i) {
-    input.samples.push_back(value_or_throw(inputs.data->get(input.positions[i])));
-    const datasets::Sample& sample = input.samples.back();
+    auto read = inputs.data->get(input.positions[i]);
+    if (!read) {
+      if (!skip) throw Exception(std::move(read).error());
+      input.unreadable.push_back(read.error().where + ": " + read.error().what);
+      input.samples.push_back(unread_sample(*inputs.data, input.positions[i]));
+      continue;
+    }
+    input.unreadable.emplace_back();
+    input.samples.push_back(value_or_throw(datasets::prepare_image(std::move(*read), geometry)));
+    datasets::Sample& sample = input.samples.back();
     if (sample.label && *sample.label >= static_cast<std::int64_t>(inputs.model->classes())) {
       throw Exception({Errc::data, sample.file,
                        fmt::format("sample {} has label {}, but the model has {} classes",
@@ -337,6 +373,7 @@ UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positi
     value_or_throw(datasets::to_input(sample, inputs.scenario.preprocess,
                                       inputs.scenario.model.input,
                                       std::span(input.values).subspan(i * elements, elements)));
+    sample.image.release();
   }
   return input;
 }
@@ -361,6 +398,11 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor&
   const auto block = run_golden(input, executor);
   rows.golden_s = golden_time.seconds();
   rows.golden = golden_rows(inputs, input, *block);
+  for (std::size_t i = 0; i < input.samples.size(); ++i) {
+    if (input.unreadable[i].empty()) continue;
+    rows.notices.push_back(
+        fmt::format("sample {} is skipped: {}", rows.golden[i].sample, input.unreadable[i]));
+  }
 
   const UnitFaults faults(inputs, range);
   TrialSlice slice(inputs, *block, executor, rows);

@@ -16,8 +16,12 @@ namespace bitquake::engine {
 struct UnitInput {
   std::uint64_t unit = 0;
   std::vector<std::uint64_t> positions;  ///< of the samples in the subset
+  /// Without their images, which the values stand for.
   std::vector<datasets::Sample> samples;
-  std::vector<float> values;  ///< [samples, input elements]
+  std::vector<float> values;  ///< [samples, input elements]; zeros where the image is unreadable
+  /// By sample: why its image cannot be read; empty when it can. All are when the scenario says
+  /// on_bad_sample: error.
+  std::vector<std::string> unreadable;
 };
 
 /// The rows of a work unit. TrialRow::message refers to `messages` here; row 0 is empty.
@@ -27,11 +31,13 @@ struct UnitRows {
   BigVector<results::InjectionRow> injections;
   std::vector<results::GoldenRow> golden;
   std::vector<std::string> messages{""};
+  std::vector<std::string> notices;   ///< of unreadable images
   double golden_s = 0, faulty_s = 0;  ///< time spent
 };
 
-/// Reads and normalises a unit's samples. Throws Exception (data): a sample that cannot be read,
-/// has another size, or a label outside the model's classes. Thread-safe.
+/// Reads, prepares and normalises a unit's samples. Throws Exception (data): a sample that cannot
+/// be read, unless the scenario skips those; that has another size, or a label outside the model's
+/// classes. Thread-safe.
 UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit);
 
 /// The same for any samples of the plan, given by their positions.

@@ -199,9 +199,14 @@ class Verifier {
     if (head.fingerprint != fingerprint_text(run_.manifest.fingerprint)) {
       return failed("was computed with other numerics than run.json says");
     }
-    if (model_) {
-      results::Campaign wanted = describe_rows(run_.scenario, *model_, head.identity);
+    if (data_) {
+      const auto same = check_content(*data_, rows_->golden);
+      if (!same) return failed(same.error());
+    }
+    if (model_ && data_) {
+      results::Campaign wanted = describe_rows(run_.scenario, *model_, *data_, head.identity);
       wanted.fingerprint = head.fingerprint;
+      if (wanted.files != head.files) return failed("its files are not those of the data set");
       if (wanted != head) return failed("its points, sites or classes are not those of the model");
     }
     const auto files = segment_files(run_.directory);

@@ -135,8 +135,8 @@ Result<Value, Problem> as_value(Result<T, Problem> result) {
 }  // namespace
 
 Result<Value, Problem> to_value(const Key& key, const std::vector<Scalar>& scalars) {
-  const bool list =
-      key.kind == Kind::integers || key.kind == Kind::reals || key.kind == Kind::words;
+  const bool list = key.kind == Kind::integers || key.kind == Kind::reals ||
+                    key.kind == Kind::words || key.kind == Kind::paths;
   if (list && (scalars.size() < key.items.low || scalars.size() > key.items.high)) {
     return Problem{
         .what = fmt::format("{}: expected {}, got {}", key.name, range_text(key), scalars.size()),
@@ -158,6 +158,7 @@ Result<Value, Problem> to_value(const Key& key, const std::vector<Scalar>& scala
     case Kind::reals:
       return to_list(key, scalars, to_real);
     case Kind::words:
+    case Kind::paths:
       return to_list(key, scalars, key.choices.empty() ? to_text : to_choice);
   }
   return Problem{.what = fmt::format("{}: no such kind of key", key.name), .hint = ""};

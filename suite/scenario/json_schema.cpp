@@ -64,7 +64,8 @@ Json value_schema(const Key& key) {
       return list_schema(integer_schema(key.integer_range), key.items);
     case Kind::reals:
       return list_schema(real_schema(key.real_range), key.items);
-    case Kind::words: {
+    case Kind::words:
+    case Kind::paths: {
       const Json word = key.choices.empty() ? text_schema() : words_schema(key.choices);
       return {{"anyOf", Json::array({word, list_schema(word, key.items)})}};
     }

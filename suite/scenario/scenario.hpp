@@ -1,6 +1,7 @@
 #pragma once
 
 #include "datasets/dataset.hpp"
+#include "datasets/geometry.hpp"
 #include "datasets/preprocess.hpp"
 #include "faultgen/fault_model.hpp"
 #include "faultgen/fault_space.hpp"
@@ -19,13 +20,40 @@
 
 namespace bitquake::scenario {
 
-enum class DataFormat : std::uint8_t { idx };
+enum class DataFormat : std::uint8_t { idx, cifar10, cifar100, npy, image_folder, coco, voc, hdf5 };
+enum class LabelSet : std::uint8_t { fine, coarse };
+enum class OnBadSample : std::uint8_t { error, skip };
 enum class Device : std::uint8_t { cpu };
 enum class Execution : std::uint8_t { incremental, batched, reference };
 enum class MonitorScope : std::uint8_t { all, output };
 
 inline constexpr std::array kDataFormats{
     Named<DataFormat>{DataFormat::idx, "idx", "MNIST-style idx files, gzip or plain"},
+    Named<DataFormat>{DataFormat::cifar10, "cifar10", "CIFAR-10, binary version"},
+    Named<DataFormat>{DataFormat::cifar100, "cifar100",
+                      "CIFAR-100, binary version; needs data.label_set"},
+    Named<DataFormat>{DataFormat::npy, "npy", "NumPy arrays, as CIFAR-10-C has them"},
+    Named<DataFormat>{DataFormat::image_folder, "image_folder",
+                      "image files in a folder for each class, or in a list"},
+    Named<DataFormat>{DataFormat::coco, "coco",
+                      "image files with boxes in a COCO JSON file; needs data.annotations"},
+    Named<DataFormat>{DataFormat::voc, "voc",
+                      "image files with boxes in PASCAL VOC XML files, one for each"},
+    Named<DataFormat>{DataFormat::hdf5, "hdf5",
+                      "HDF5 that Bitquake wrote, or of others with data.images_dataset"},
+};
+inline constexpr std::array kLabelSets{
+    Named<LabelSet>{LabelSet::fine, "fine", "the 100 classes"},
+    Named<LabelSet>{LabelSet::coarse, "coarse", "the 20 superclasses"},
+};
+inline constexpr std::array kLayouts{
+    Named<datasets::Layout>{datasets::Layout::nhwc, "nhwc", "[samples, height, width, channels]"},
+    Named<datasets::Layout>{datasets::Layout::nchw, "nchw", "[samples, channels, height, width]"},
+};
+inline constexpr std::array kOnBadSamples{
+    Named<OnBadSample>{OnBadSample::error, "error", "the campaign ends and names the file"},
+    Named<OnBadSample>{OnBadSample::skip, "skip",
+                       "the sample has no trials and is listed in skipped.csv"},
 };
 inline constexpr std::array kDevices{
     Named<Device>{Device::cpu, "cpu", "the CPU, in fp32"},
@@ -34,6 +62,8 @@ inline constexpr std::array kOrders{
     Named<datasets::Order>{datasets::Order::first, "first", "the first samples, in order"},
     Named<datasets::Order>{datasets::Order::random, "random",
                            "drawn by the seed without replacement, in drawn order"},
+    Named<datasets::Order>{datasets::Order::stratified, "stratified",
+                           "drawn by the seed, from each class its share, in order"},
 };
 inline constexpr std::array kExecutions{
     Named<Execution>{Execution::incremental, "incremental",
@@ -94,13 +124,39 @@ struct Scenario {
     DataFormat format = DataFormat::idx;
     std::string name;
     std::string images;
-    std::optional<std::string> labels;
-    std::optional<std::uint64_t> samples;  ///< none: all
+    std::vector<std::string> more_images{};  ///< further files, of cifar10 and cifar100
+    std::optional<std::string> labels{};
+    std::optional<std::string> annotations{}, list{}, classes{};
+    std::optional<LabelSet> label_set{};
+    std::optional<std::uint32_t> severity{};
+    std::optional<std::string> images_dataset{}, labels_dataset{};
+    std::optional<datasets::Layout> layout{};
+    std::optional<std::uint64_t> samples{};  ///< none: all
     datasets::Order order = datasets::Order::first;
+    std::vector<std::uint64_t> ids{};       ///< empty: not chosen by id
+    std::optional<std::string> ids_file{};  ///< the same in a file
+    OnBadSample on_bad_sample = OnBadSample::error;
+    std::optional<std::uint64_t> max_pixels{};  ///< none: datasets::kMaxPixels
+
+    /// Whether samples can have classes.
+    bool labelled() const;
     bool operator==(const Data&) const = default;
   } data;
 
   datasets::Preprocess preprocess;
+
+  /// The steps before perturbations; the keys of section `preprocess` that `preprocess` above does
+  /// not have. geometry() puts them together.
+  struct Shaping {
+    std::optional<datasets::Colour> colour;
+    std::optional<datasets::Resize> resize;
+    std::vector<std::uint64_t> resize_to;  ///< [N] or [height, width]
+    std::optional<datasets::Interpolation> interpolation;
+    std::optional<std::uint16_t> pad_value;
+    std::vector<std::uint64_t> crop;  ///< [height, width]
+    bool operator==(const Shaping&) const = default;
+  } shaping;
+  datasets::Geometry geometry() const;
 
   /// A kind of fault. `file`, `policy`, `batch_size` and `epochs` belong to the campaign: those of
   /// `faults` hold for all kinds.

@@ -65,6 +65,7 @@ std::optional<Value> load_list(const std::vector<T>& member) {
 }
 std::optional<Value> load(const std::vector<std::string>& member) { return load_list(member); }
 std::optional<Value> load(const std::vector<double>& member) { return load_list(member); }
+std::optional<Value> load(const std::vector<std::uint64_t>& member) { return load_list(member); }
 
 /// The member at the end of a path of pointers to members, such as &Scenario::seed.
 template <auto... Path>
@@ -146,6 +147,21 @@ Member fault_model() {
           }};
 }
 
+/// The first path and those behind it.
+Member image_paths() {
+  return {.set =
+              [](Scenario& s, const Value& value) {
+                const auto& paths = std::get<std::vector<std::string>>(value);
+                s.data.images = paths.front();
+                s.data.more_images.assign(paths.begin() + 1, paths.end());
+              },
+          .get = [](const Scenario& s) -> std::optional<Value> {
+            std::vector<std::string> paths{s.data.images};
+            paths.insert(paths.end(), s.data.more_images.begin(), s.data.more_images.end());
+            return paths;
+          }};
+}
+
 template <class Registry>
 std::vector<Word> words(const Registry& registry) {
   std::vector<Word> list;
@@ -218,13 +234,39 @@ std::vector<Key> make_keys() {
     {.name = "data.name", .kind = Kind::text, .mandatory = true,
      .doc = "name of the data set in tables and reports",
      .member = member<&S::data, &S::Data::name>()},
-    {.name = "data.images", .kind = Kind::path, .mandatory = true,
-     .doc = "file of images",
-     .member = member<&S::data, &S::Data::images>()},
+    {.name = "data.images", .kind = Kind::paths, .mandatory = true, .items = {1, 64},
+     .doc = "file of images (cifar10, cifar100: one or several), or their folder (image_folder, coco, voc)",
+     .member = image_paths()},
     {.name = "data.labels", .kind = Kind::path,
      .none = "no labels: the golden run is the reference, accuracies are left out",
-     .doc = "file of labels; without it there is no accuracy",
+     .doc = "file of labels, of idx and npy; without it there is no accuracy",
      .member = member<&S::data, &S::Data::labels>()},
+    {.name = "data.annotations", .kind = Kind::path,
+     .doc = "JSON file of coco; mandatory there, refused elsewhere",
+     .member = member<&S::data, &S::Data::annotations>()},
+    {.name = "data.list", .kind = Kind::path,
+     .doc = "text file that names the images to use: image_folder: lines `path label`, in place of class "
+            "folders; voc: a stem a line",
+     .member = member<&S::data, &S::Data::list>()},
+    {.name = "data.classes", .kind = Kind::path,
+     .doc = "text file of class names, one a line from class 0 on; voc: the categories and their order; "
+            "not for idx and coco",
+     .member = member<&S::data, &S::Data::classes>()},
+    {.name = "data.label_set", .kind = Kind::choice, .choices = words(kLabelSets),
+     .doc = "which labels of cifar100; mandatory there, refused elsewhere",
+     .member = optional_choice<kLabelSets, &S::data, &S::Data::label_set>()},
+    {.name = "data.severity", .kind = Kind::integer, .integer_range = {1, 5},
+     .doc = "of npy: only the images of this severity, the file's fifth of that number; all when not given",
+     .member = member<&S::data, &S::Data::severity>()},
+    {.name = "data.images_dataset", .kind = Kind::text,
+     .doc = "of hdf5: name of the images in a file that Bitquake did not write, uint8 or uint16",
+     .member = member<&S::data, &S::Data::images_dataset>()},
+    {.name = "data.labels_dataset", .kind = Kind::text,
+     .doc = "of hdf5: name of the labels beside data.images_dataset",
+     .member = member<&S::data, &S::Data::labels_dataset>()},
+    {.name = "data.layout", .kind = Kind::choice, .choices = words(kLayouts),
+     .doc = "of hdf5: what the indices of data.images_dataset are; mandatory with it, refused elsewhere",
+     .member = optional_choice<kLayouts, &S::data, &S::Data::layout>()},
     {.name = "data.samples", .kind = Kind::integer, .integer_range = {.low = 1},
      .doc = "number of samples to use; all when not given",
      .member = member<&S::data, &S::Data::samples>()},
@@ -232,6 +274,41 @@ std::vector<Key> make_keys() {
      .choices = words(kOrders),
      .doc = "which samples are used",
      .member = choice<kOrders, &S::data, &S::Data::order>()},
+    {.name = "data.ids", .kind = Kind::integers,
+     .doc = "in place of samples and order: these samples, by COCO's image id, or elsewhere by the "
+            "position in the data set, from 0",
+     .member = member<&S::data, &S::Data::ids>()},
+    {.name = "data.ids_file", .kind = Kind::path,
+     .doc = "as data.ids, from a text file with one id a line",
+     .member = member<&S::data, &S::Data::ids_file>()},
+    {.name = "data.on_bad_sample", .kind = Kind::choice, .default_text = "error",
+     .choices = words(kOnBadSamples),
+     .doc = "what an image file that cannot be read does; of image_folder, coco and voc",
+     .member = choice<kOnBadSamples, &S::data, &S::Data::on_bad_sample>()},
+    {.name = "data.max_pixels", .kind = Kind::integer, .integer_range = {1, 1'000'000'000},
+     .doc = "largest image that is decoded, of image_folder, coco and voc; 100000000 when not given",
+     .member = member<&S::data, &S::Data::max_pixels>()},
+
+    {.name = "preprocess.colour", .kind = Kind::choice, .choices = words(datasets::kColours),
+     .doc = "colours that images are converted to; as they are when not given",
+     .member = optional_choice<datasets::kColours, &S::shaping, &S::Shaping::colour>()},
+    {.name = "preprocess.resize", .kind = Kind::choice, .choices = words(datasets::kResizes),
+     .doc = "how images are brought to another size; not at all when not given",
+     .member = optional_choice<datasets::kResizes, &S::shaping, &S::Shaping::resize>()},
+    {.name = "preprocess.resize_to", .kind = Kind::integers, .integer_range = {1, 65536},
+     .items = {1, 2},
+     .doc = "of preprocess.resize, in pixels: [N] for short_side, else [height, width]",
+     .member = member<&S::shaping, &S::Shaping::resize_to>()},
+    {.name = "preprocess.interpolation", .kind = Kind::choice,
+     .choices = words(datasets::kInterpolations),
+     .doc = "of preprocess.resize: what a new pixel is made of; mandatory with it, refused elsewhere",
+     .member = optional_choice<datasets::kInterpolations, &S::shaping, &S::Shaping::interpolation>()},
+    {.name = "preprocess.pad_value", .kind = Kind::integer, .integer_range = {0, 65535},
+     .doc = "of resize letterbox: pixel value of what is added; mandatory there, refused elsewhere",
+     .member = member<&S::shaping, &S::Shaping::pad_value>()},
+    {.name = "preprocess.crop", .kind = Kind::integers, .integer_range = {1, 65536}, .items = {2, 2},
+     .doc = "[height, width] that is cut from the centre, after preprocess.resize",
+     .member = member<&S::shaping, &S::Shaping::crop>()},
 
     {.name = "preprocess.divide_by", .kind = Kind::real, .default_text = "255",
      .real_range = {.low = 0, .above_low = true},
@@ -244,6 +321,10 @@ std::vector<Key> make_keys() {
      .real_range = {.low = 0, .above_low = true},
      .doc = "one for all channels, or one for each",
      .member = member<&S::preprocess, &Preprocess::stddev>()},
+    {.name = "preprocess.channel_order", .kind = Kind::choice, .default_text = "rgb",
+     .choices = words(datasets::kChannelOrders),
+     .doc = "order of three channels in the input, mean and std",
+     .member = choice<datasets::kChannelOrders, &S::preprocess, &Preprocess::channel_order>()},
 
     {.name = "faults.file", .kind = Kind::path,
      .doc = "an existing fault set, instead of the other keys of this section",
@@ -461,6 +542,64 @@ std::string channel_mismatch(const Scenario& s, const std::vector<double>& list,
   if (list.size() == channels) return "";
   return fmt::format("{}: {} numbers for {} channel{} of model.input", name, list.size(), channels,
                      channels == 1 ? "" : "s");
+}
+
+/// A key belongs to some formats only.
+template <DataFormat... Formats>
+std::string only_in(const Scenario& s, std::string_view key) {
+  if (((s.data.format == Formats) || ...)) return "";
+  return fmt::format("{}: does not apply to format {}", key, name_of(kDataFormats, s.data.format));
+}
+
+std::string format_needs(const Scenario& s) {
+  const auto& data = s.data;
+  const char* missing = data.format == DataFormat::coco && !data.annotations     ? "annotations"
+                        : data.format == DataFormat::cifar100 && !data.label_set ? "label_set"
+                        : data.images_dataset && !data.layout                    ? "layout"
+                                                                                 : nullptr;
+  if (missing == nullptr) return "";
+  return fmt::format("data.format: {} needs data.{}", name_of(kDataFormats, data.format), missing);
+}
+
+/// Samples are chosen in one way only.
+std::string choice_violation(const Scenario& s, std::string_view key) {
+  const bool both = !s.data.ids.empty() && s.data.ids_file;
+  const bool counted = s.data.samples || s.data.order != datasets::Order::first;
+  if (!both && !counted) return "";
+  return fmt::format("{}: cannot be given together with {}", key,
+                     counted ? "data.samples or data.order" : "another list of ids");
+}
+
+std::string on_bad_sample_violation(const Scenario& s) {
+  if (s.data.on_bad_sample == OnBadSample::error) return "";
+  return only_in<DataFormat::image_folder, DataFormat::coco, DataFormat::voc>(s,
+                                                                              "data.on_bad_sample");
+}
+
+std::string resize_violation(const Scenario& s) {
+  const auto& shaping = s.shaping;
+  const std::string_view name = name_of(datasets::kResizes, *shaping.resize);
+  const char* missing = shaping.resize_to.empty() ? "resize_to"
+                        : !shaping.interpolation  ? "interpolation"
+                        : *shaping.resize == datasets::Resize::letterbox && !shaping.pad_value
+                            ? "pad_value"
+                            : nullptr;
+  return missing == nullptr
+             ? std::string()
+             : fmt::format("preprocess.resize: {} needs preprocess.{}", name, missing);
+}
+
+std::string without_resize(const Scenario& s, std::string_view key) {
+  return s.shaping.resize ? std::string() : fmt::format("{}: there is no preprocess.resize", key);
+}
+
+std::string resize_to_violation(const Scenario& s) {
+  if (!s.shaping.resize) return without_resize(s, "preprocess.resize_to");
+  const std::size_t wanted = *s.shaping.resize == datasets::Resize::short_side ? 1 : 2;
+  if (s.shaping.resize_to.size() == wanted) return "";
+  return fmt::format("preprocess.resize_to: {} numbers, resize {} needs {}",
+                     s.shaping.resize_to.size(), name_of(datasets::kResizes, *s.shaping.resize),
+                     wanted == 1 ? "one: the shorter side" : "two: [height, width]");
 }
 
 using Format = faultgen::NumberFormat;
@@ -685,6 +824,105 @@ const Key* find_key(std::string_view name) {
 
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> table{
+      {"data.format", [](const Scenario& s) { return format_needs(s); }, "add it"},
+      {"data.images",
+       [](const Scenario& s) {
+         const bool several =
+             s.data.format == DataFormat::cifar10 || s.data.format == DataFormat::cifar100;
+         return s.data.more_images.empty() || several
+                    ? std::string()
+                    : fmt::format("data.images: format {} has one",
+                                  name_of(kDataFormats, s.data.format));
+       },
+       "name one file or folder; several files are for cifar10 and cifar100"},
+      {"data.labels",
+       [](const Scenario& s) {
+         return s.data.labels ? only_in<DataFormat::idx, DataFormat::npy>(s, "data.labels")
+                              : std::string();
+       },
+       "remove it: only idx and npy have labels in a file of their own"},
+      {"data.annotations",
+       [](const Scenario& s) { return only_in<DataFormat::coco>(s, "data.annotations"); },
+       "remove it, or set data.format: coco"},
+      {"data.list",
+       [](const Scenario& s) {
+         return only_in<DataFormat::image_folder, DataFormat::voc>(s, "data.list");
+       },
+       "remove it, or set data.format: image_folder or voc"},
+      {"data.classes",
+       [](const Scenario& s) {
+         return only_in<DataFormat::cifar10, DataFormat::cifar100, DataFormat::npy,
+                        DataFormat::image_folder, DataFormat::voc, DataFormat::hdf5>(
+             s, "data.classes");
+       },
+       "remove it: coco has names in its annotations, and names of idx are not used"},
+      {"data.label_set",
+       [](const Scenario& s) { return only_in<DataFormat::cifar100>(s, "data.label_set"); },
+       "remove it, or set data.format: cifar100"},
+      {"data.severity",
+       [](const Scenario& s) { return only_in<DataFormat::npy>(s, "data.severity"); },
+       "remove it, or set data.format: npy"},
+      {"data.images_dataset",
+       [](const Scenario& s) {
+         std::string other = only_in<DataFormat::hdf5>(s, "data.images_dataset");
+         if (!other.empty() || !s.data.classes || s.data.labels_dataset) return other;
+         return std::string("data.images_dataset: data.classes without data.labels_dataset");
+       },
+       "remove it, or set data.format: hdf5; class names go with data.labels_dataset"},
+      {"data.labels_dataset",
+       [](const Scenario& s) {
+         return s.data.images_dataset ? std::string()
+                                      : std::string(
+                                            "data.labels_dataset: there is no "
+                                            "data.images_dataset");
+       },
+       "add data.images_dataset, or remove it"},
+      {"data.layout",
+       [](const Scenario& s) {
+         return s.data.images_dataset ? std::string()
+                                      : std::string("data.layout: there is no data.images_dataset");
+       },
+       "add data.images_dataset, or remove it"},
+      {"data.ids", [](const Scenario& s) { return choice_violation(s, "data.ids"); },
+       "choose samples in one way: samples and order, ids, or ids_file"},
+      {"data.ids_file", [](const Scenario& s) { return choice_violation(s, "data.ids_file"); },
+       "choose samples in one way: samples and order, ids, or ids_file"},
+      {"data.order",
+       [](const Scenario& s) {
+         return s.data.order == datasets::Order::stratified && !s.data.labelled()
+                    ? std::string("data.order: stratified needs labels")
+                    : std::string();
+       },
+       "give labels, or set data.order: random"},
+      {"data.on_bad_sample", [](const Scenario& s) { return on_bad_sample_violation(s); },
+       "remove it: the other formats are read and checked as a whole"},
+      {"data.max_pixels",
+       [](const Scenario& s) {
+         return only_in<DataFormat::image_folder, DataFormat::coco, DataFormat::voc>(
+             s, "data.max_pixels");
+       },
+       "remove it: only image files are decoded"},
+      {"preprocess.resize", [](const Scenario& s) { return resize_violation(s); }, "add it"},
+      {"preprocess.resize_to", [](const Scenario& s) { return resize_to_violation(s); },
+       "as in resize: short_side, resize_to: [256], or resize: exact, resize_to: [224, 224]"},
+      {"preprocess.interpolation",
+       [](const Scenario& s) { return without_resize(s, "preprocess.interpolation"); },
+       "add preprocess.resize, or remove it"},
+      {"preprocess.pad_value",
+       [](const Scenario& s) {
+         return s.shaping.resize == datasets::Resize::letterbox
+                    ? std::string()
+                    : std::string("preprocess.pad_value: is for preprocess.resize letterbox");
+       },
+       "remove it, or set preprocess.resize: letterbox"},
+      {"preprocess.channel_order",
+       [](const Scenario& s) {
+         const bool swapped = s.preprocess.channel_order != datasets::ChannelOrder::rgb;
+         return swapped && !s.model.input.empty() && s.model.input[0] != 3
+                    ? std::string("preprocess.channel_order: the model has no three channels")
+                    : std::string();
+       },
+       "remove it"},
       {"preprocess.mean",
        [](const Scenario& s) { return channel_mismatch(s, s.preprocess.mean, "preprocess.mean"); },
        "give one number for all channels, or one for each"},
@@ -852,7 +1090,7 @@ const std::vector<Rule>& rules() {
       part_rule<&S::Incremental::prepared_weights>(),
       {"expect.golden_top1",
        [](const Scenario& s) {
-         return s.expect.golden_top1 && !s.data.labels
+         return s.expect.golden_top1 && !s.data.labelled()
                     ? std::string("expect.golden_top1: the data has no labels")
                     : std::string();
        },
@@ -862,20 +1100,22 @@ const std::vector<Rule>& rules() {
 }
 
 std::string_view kind_name(Kind kind) {
-  constexpr std::array<std::string_view, 8> kNames{
-      "integer", "real", "text", "path", "choice", "list of integers", "list of reals", "words"};
+  constexpr std::array<std::string_view, 9> kNames{"integer",       "real",   "text",
+                                                   "path",          "choice", "list of integers",
+                                                   "list of reals", "words",  "paths"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
 std::string_view expected_text(Kind kind) {
-  constexpr std::array<std::string_view, 8> kTexts{"an integer",
+  constexpr std::array<std::string_view, 9> kTexts{"an integer",
                                                    "a number",
                                                    "text",
                                                    "a path",
                                                    "a word",
                                                    "a list of integers",
                                                    "a list of numbers",
-                                                   "a word or a list of words"};
+                                                   "a word or a list of words",
+                                                   "a path or a list of paths"};
   return kTexts[static_cast<std::size_t>(kind)];
 }
 
@@ -898,7 +1138,7 @@ std::string item_range_text(const Key& key) {
 
 std::string range_text(const Key& key) {
   std::string each = item_range_text(key);
-  if (key.kind != Kind::integers && key.kind != Kind::reals) return each;
+  if (key.kind != Kind::integers && key.kind != Kind::reals && key.kind != Kind::paths) return each;
   const auto [low, high] = key.items;
   std::string count = fmt::format("{}", low);
   if (low < high) count += fmt::format("{}{}", high == low + 1 ? " or " : " to ", high);

@@ -25,6 +25,7 @@ enum class Kind : std::uint8_t {
   integers,  ///< list of integers
   reals,     ///< list of reals
   words,     ///< one text or a list of them; with choices, of registered words
+  paths,     ///< one path or a list of them
 };
 
 /// A parsed value. Text, paths and choices are the string.

@@ -13,18 +13,46 @@ namespace bitquake::scenario {
 
 namespace {
 
-constexpr std::array<std::string_view, 20> kStarterKeys{
-    "version",         "seed",           "model.file",    "model.input",
-    "model.output",    "data.format",    "data.name",     "data.images",
-    "data.labels",     "data.samples",   "data.order",    "preprocess.divide_by",
-    "preprocess.mean", "preprocess.std", "faults.target", "faults.model",
-    "faults.bits",     "faults.draw",    "faults.policy", "faults.epochs"};
+constexpr std::array<std::string_view, 28> kStarterKeys{"version",
+                                                        "seed",
+                                                        "model.file",
+                                                        "model.input",
+                                                        "model.output",
+                                                        "data.format",
+                                                        "data.name",
+                                                        "data.images",
+                                                        "data.labels",
+                                                        "data.annotations",
+                                                        "data.classes",
+                                                        "data.label_set",
+                                                        "data.severity",
+                                                        "data.samples",
+                                                        "data.order",
+                                                        "preprocess.colour",
+                                                        "preprocess.resize",
+                                                        "preprocess.resize_to",
+                                                        "preprocess.interpolation",
+                                                        "preprocess.divide_by",
+                                                        "preprocess.mean",
+                                                        "preprocess.std",
+                                                        "faults.target",
+                                                        "faults.model",
+                                                        "faults.bits",
+                                                        "faults.draw",
+                                                        "faults.policy",
+                                                        "faults.epochs"};
 
 constexpr std::size_t kCommentColumn = 32;
 constexpr std::size_t kWidth = 100;
 
 bool in_starter(const Key& key) {
   return std::find(kStarterKeys.begin(), kStarterKeys.end(), key.name) != kStarterKeys.end();
+}
+
+/// Whether a key that accepts `none` and has no value says so: labels, where they are a file.
+bool says_none(const Key& key, const Scenario& scenario) {
+  return key.name != "data.labels" || scenario.data.format == DataFormat::idx ||
+         scenario.data.format == DataFormat::npy;
 }
 
 std::string comment_of(const Key& key, const std::string& value,
@@ -74,7 +102,7 @@ std::string to_starter_yaml(const Scenario& scenario, const std::vector<std::str
   for (const Key& key : keys()) {
     if (!in_starter(key)) continue;
     const std::optional<Value> value = key.member.get(scenario);
-    if (!value && key.none.empty()) continue;
+    if (!value && (key.none.empty() || !says_none(key, scenario))) continue;
     if (key.section() != section) {
       section = key.section();
       text += fmt::format("\n{}:\n", section);

@@ -377,7 +377,7 @@ Place Reader::item_place(const Entry& entry, std::size_t item) {
 /// The scalars of a value that has the form its key asks for.
 std::optional<std::vector<Scalar>> Reader::scalars_of(const Key& key, const Entry& entry) {
   const YAML::Node& value = entry.value;
-  const bool words = key.kind == Kind::words;
+  const bool words = key.kind == Kind::words || key.kind == Kind::paths;
   const bool list =
       key.kind == Kind::integers || key.kind == Kind::reals || (words && !value.IsScalar());
   if (value.IsNull()) {

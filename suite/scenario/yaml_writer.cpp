@@ -39,6 +39,14 @@ std::string list_text(const std::vector<T>& list) {
   return "[" + text + "]";
 }
 
+/// One path alone, several as a list.
+std::string paths_text(const std::vector<std::string>& paths) {
+  if (paths.size() == 1) return quoted_text(paths.front());
+  std::string text;
+  for (const std::string& path : paths) text += (text.empty() ? "" : ", ") + quoted_text(path);
+  return "[" + text + "]";
+}
+
 /// Whether a key that excludes the rest of its section has a value, and `key` is of that rest.
 bool replaced(const Key& key, const Scenario& scenario) {
   return std::any_of(keys().begin(), keys().end(), [&](const Key& other) {
@@ -66,6 +74,8 @@ std::string value_text(const Key& key, const Value& value) {
       return list_text(std::get<std::vector<double>>(value));
     case Kind::words:
       return list_text(std::get<std::vector<std::string>>(value));
+    case Kind::paths:
+      return paths_text(std::get<std::vector<std::string>>(value));
   }
   return "";
 }

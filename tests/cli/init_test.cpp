@@ -59,7 +59,9 @@ TEST_CASE("init refuses what a scenario would refuse, and writes nothing", "[cli
       Case{"--data images --mean 1,2,3", 3, "preprocess: mean has 3 values for 1 channels"},
       Case{"--data images --input 3x28x28", 4, "model.pt: error: does not run on an input of sha"},
       Case{"--data nowhere", 4, "nowhere: error: no such file or directory\n"},
-      Case{"--data labels", 4, "labels: error: expected images of format idx, found none\n"},
+      Case{"--data labels", 4,
+           "labels: error: expected images of format idx, cifar10, cifar100, npy, voc, coco, "
+           "image_folder, hdf5, found none\n"},
       Case{"--data images --labels images", 4, "images: error: expected an idx file of labels"}};
   std::vector<std::string> lines;
   for (const Case& item : cases) lines.push_back("init model.pt " + std::string(item.line));

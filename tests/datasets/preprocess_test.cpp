@@ -145,3 +145,31 @@ TEST_CASE("every pixel value comes back from the input it gave", "[datasets][pre
     REQUIRE(same);
   }
 }
+
+TEST_CASE("16 bits are divided as they are", "[datasets][preprocess]") {
+  Sample sample;
+  sample.image = (cv::Mat_<std::uint16_t>(1, 3) << 0, 13107, 65535);
+  std::vector<float> out(3);
+  REQUIRE(to_input(sample, {65535.0, {0.0}, {1.0}}, kGreyShape, out));
+  REQUIRE(out == std::vector<float>{0.0F, 0.2F, 1.0F});
+  const cv::Mat image = datasets::to_image(out, {65535.0, {0.0}, {1.0}}, kGreyShape);
+  REQUIRE(int{image.at<std::uint8_t>(0, 2)} == 255);
+}
+
+TEST_CASE("blue can come first", "[datasets][preprocess]") {
+  std::vector<float> out(12);
+  const Preprocess how{1.0, {20.0, 10.0, 0.0}, {1.0}, datasets::ChannelOrder::bgr};
+  REQUIRE(to_input(rgb_sample(), how, kRgbShape, out));
+  REQUIRE(out == std::vector<float>{0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3});
+  const cv::Mat image = datasets::to_image(out, how, kRgbShape);
+  const bool same = image.at<cv::Vec3b>(1, 1) == rgb_sample().image.at<cv::Vec3b>(1, 1);
+  REQUIRE(same);
+}
+
+TEST_CASE("what does not fit names the key that helps", "[datasets][preprocess][error]") {
+  REQUIRE(error_of(rgb_sample(), {}, {1, 2, 2}).hint.starts_with("set preprocess.colour: grey"));
+  REQUIRE(error_of(rgb_sample(), {}, {3, 2, 3}).hint.starts_with("set preprocess.resize"));
+  Sample grey;
+  grey.image.create(2, 2, CV_8UC1);
+  REQUIRE(error_of(grey, {}, kRgbShape).hint.starts_with("set preprocess.colour: rgb"));
+}

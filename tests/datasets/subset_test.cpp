@@ -1,7 +1,9 @@
 #include "datasets/dataset.hpp"
+#include "tests/base/temp_directory.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <numeric>
 #include <set>
 
@@ -115,4 +117,92 @@ TEST_CASE("a subset of nothing or of too much is refused", "[datasets][subset]")
   REQUIRE(drawn.error().code == Errc::data);
   REQUIRE(drawn.error().what.find(std::to_string(count)) != std::string::npos);
   REQUIRE(drawn.error().hint.find("10") != std::string::npos);
+}
+
+namespace {
+
+/// Samples with these labels; sample i has id 100 + i and a file of its own.
+class Labelled final : public datasets::Dataset {
+ public:
+  explicit Labelled(std::vector<std::int64_t> labels) : labels_(std::move(labels)) {}
+  std::uint64_t size() const override { return labels_.size(); }
+  Result<datasets::Sample> get(std::uint64_t i) const override {
+    datasets::Sample sample;
+    sample.index = i;
+    sample.id = 100 + i;
+    sample.file_number = static_cast<std::uint32_t>(i);
+    sample.label = labels_[i];
+    return sample;
+  }
+  std::optional<cv::Size> fixed_size() const override { return std::nullopt; }
+  const std::vector<std::pair<std::string, std::string>>& checksums() const override {
+    return checksums_;
+  }
+  std::vector<std::string> files() const override {
+    std::vector<std::string> names;
+    for (std::uint64_t i = 0; i < size(); ++i) names.push_back("f" + std::to_string(i));
+    return names;
+  }
+
+ private:
+  std::vector<std::int64_t> labels_;
+  std::vector<std::pair<std::string, std::string>> checksums_{{"file", "hash"}};
+};
+
+std::vector<int> per_class(const datasets::Dataset& data, std::size_t classes) {
+  std::vector<int> count(classes);
+  for (std::uint64_t i = 0; i < data.size(); ++i) {
+    ++count[static_cast<std::size_t>(*data.get(i)->label)];
+  }
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("a stratified subset has each class's share", "[datasets][subset]") {
+  std::vector<std::int64_t> labels;
+  for (int i = 0; i < 100; ++i) labels.push_back(i % 10 < 5 ? 0 : i % 10 < 8 ? 1 : 2);
+  const auto whole = std::make_shared<Labelled>(labels);  // 50, 30, 20
+  const auto drawn = [&](std::uint64_t count, std::uint64_t seed) {
+    return value_or_throw(subset(whole, count, Order::stratified, seed));
+  };
+  REQUIRE(per_class(*drawn(10, 1), 3) == std::vector<int>{5, 3, 2});
+  REQUIRE(per_class(*drawn(100, 1), 3) == std::vector<int>{50, 30, 20});
+  // 3.5, 2.1, 1.4: the one left over goes to the largest remainder.
+  REQUIRE(per_class(*drawn(7, 1), 3) == std::vector<int>{4, 2, 1});
+  // 0.5, 0.3, 0.2
+  REQUIRE(per_class(*drawn(1, 1), 3) == std::vector<int>{1, 0, 0});
+  const auto chosen = indices(*drawn(10, 1));
+  REQUIRE(std::is_sorted(chosen.begin(), chosen.end()));
+  REQUIRE(indices(*drawn(10, 1)) == chosen);
+  REQUIRE(indices(*drawn(10, 2)) != chosen);
+  const auto unlabelled = subset(std::make_shared<Numbers>(10), 5, Order::stratified, 1);
+  REQUIRE_FALSE(unlabelled);
+  REQUIRE(unlabelled.error().what.find("needs labels") != std::string::npos);
+}
+
+TEST_CASE("samples are selected by their ids, in that order", "[datasets][subset]") {
+  const auto whole = std::make_shared<Labelled>(std::vector<std::int64_t>{0, 1, 2, 3, 4});
+  const auto part = value_or_throw(select(whole, std::vector<std::uint64_t>{104, 101}));
+  REQUIRE(indices(*part) == std::vector<std::uint64_t>{4, 1});
+  REQUIRE(part->files() == std::vector<std::string>{"f4", "f1"});
+  REQUIRE(part->get(1)->file_number == 1);
+  REQUIRE(part->entry(0).file_number == 0);
+  const auto what = [&](const std::vector<std::uint64_t>& ids) {
+    const auto refused = select(whole, ids);
+    REQUIRE_FALSE(refused);
+    return refused.error().what;
+  };
+  REQUIRE(what({4}) == "the data set has no sample 4");
+  REQUIRE(what({101, 101}) == "sample 101 is given twice");
+  REQUIRE(what({}) == "no ids were given");
+
+  const test::TempDirectory directory;
+  test::write_bytes(directory / "ids", " 103\n\n100\r\n");
+  const auto listed = value_or_throw(select(whole, directory / "ids"));
+  REQUIRE(indices(*listed) == std::vector<std::uint64_t>{3, 0});
+  REQUIRE(listed->checksums().size() == 2);
+  test::write_bytes(directory / "ids", "103\nx\n");
+  REQUIRE(select(whole, directory / "ids").error().where == (directory / "ids").string() + ":2");
+  REQUIRE_FALSE(select(whole, directory / "none"));
 }

@@ -143,8 +143,8 @@ TEST_CASE("samples whose golden output is not finite are skipped and listed",
   const engine::CampaignResult result = run(campaign.inputs(), campaign / "out");
 
   REQUIRE(read_bytes(campaign / "out" / "skipped.csv") ==
-          "sample,sample_index,reason\n0,0,golden output is not finite\n"
-          "13,13,golden output is not finite\n");
+          "sample,sample_index,id,file,reason\n0,0,0,images,golden output is not finite\n"
+          "13,13,13,images,golden output is not finite\n");
   REQUIRE(result.summary.samples == 20);
   REQUIRE(result.summary.skipped == 2);
   REQUIRE(result.summary.trials == 18 * 3);

@@ -123,10 +123,13 @@ TEST_CASE("a choice between several sets is left to the user, with what was foun
 }
 
 TEST_CASE("where there is no data set, the reason is said", "[engine][find_data][error]") {
+  const std::string kNone =
+      "expected images of format idx, cifar10, cifar100, npy, voc, coco, image_folder, hdf5, found "
+      "none";
   const Files files;
-  REQUIRE(refusal({files.path()}).what == "expected images of format idx, found none");
+  REQUIRE(refusal({files.path()}).what == kNone);
   files.idx("labels", {5});
-  REQUIRE(refusal({files.path()}).what == "expected images of format idx, found none");
+  REQUIRE(refusal({files.path()}).what == kNone);
   REQUIRE(refusal({files.path() / "none"}).what == "no such file or directory");
   REQUIRE(refusal({files.path() / "labels", files.path()}).what == "is a directory");
   files.idx("images", {5, 4, 4});

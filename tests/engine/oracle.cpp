@@ -133,11 +133,12 @@ std::uint64_t first_eight_bytes_of_sha256(std::vector<float> values) {
   return std::stoull(sha256_hex(std::as_bytes(std::span(values))).substr(0, 16), nullptr, 16);
 }
 
-results::GoldenRow golden_row(std::uint64_t sample, std::uint8_t label,
-                              const std::vector<float>& scores) {
+results::GoldenRow golden_row(std::uint64_t sample, std::span<const std::uint8_t> pixels,
+                              std::uint8_t label, const std::vector<float>& scores) {
   results::GoldenRow row;
-  row.sample = row.sample_index = sample;
+  row.sample = row.sample_index = row.id = sample;
   row.height = row.width = 4;
+  row.content_hash = std::stoull(sha256_hex(std::as_bytes(pixels)).substr(0, 16), nullptr, 16);
   row.label = label;
   row.top1 = best(scores);
   row.label_rank = rank(scores, label);
@@ -252,7 +253,8 @@ results::Trials expected_trials(const ToyCampaign& campaign, const engine::Input
   std::vector<Inference> golden;
   for (std::uint64_t sample = 0; sample < samples; ++sample) {
     golden.push_back(infer(campaign.images.data() + 16 * sample, {}));
-    all.golden.push_back(golden_row(sample, campaign.labels[sample], golden.back().output()));
+    all.golden.push_back(golden_row(sample, std::span(campaign.images).subspan(16 * sample, 16),
+                                    campaign.labels[sample], golden.back().output()));
   }
   for (std::uint32_t epoch = 0; epoch < inputs.scenario.faults.epochs; ++epoch) {
     for (std::uint64_t sample = 0; sample < samples; ++sample) {

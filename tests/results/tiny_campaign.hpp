@@ -59,6 +59,9 @@ inline results::GoldenRow tiny_golden(std::uint64_t sample) {
   results::GoldenRow row;
   row.sample = sample;
   row.sample_index = 1000 + sample;
+  row.file = static_cast<std::uint32_t>(sample % 2);
+  row.id = 5000 + sample;
+  row.content_hash = 0xC0000000 + sample;
   row.height = row.width = 28;
   row.label = row.top1 = static_cast<std::int32_t>(sample % 10);
   row.label_rank = 0;
@@ -105,7 +108,8 @@ inline results::Campaign tiny_header() {
           "batch=16\nblas=x",
           10,
           {{"conv1", "site_output"}, {"relu", "module_output"}, {"output", "output"}},
-          {{"conv1", "conv2d"}, {"conv2", "conv2d"}, {"fc#1", "linear"}}};
+          {{"conv1", "conv2d"}, {"conv2", "conv2d"}, {"fc#1", "linear"}},
+          {"a.png", "b, c.png"}};
 }
 
 inline const std::string kTinyMessage = "reshape, \"view\": sizes differ";

@@ -127,7 +127,8 @@ Values values_of(const Key& key) {
       const Numbers numbers = numbers_of(key);
       return {numbers.right, numbers.wrong};
     }
-    case Kind::words: {
+    case Kind::words:
+    case Kind::paths: {
       Values values{{}, {"", "~", "{a: b}", "''", "[]", "[[a]]", "['']"}};
       if (key.choices.empty()) {
         values.right = {"a", "5", "[a]", "[a, 5, a b]"};

@@ -54,7 +54,7 @@ TEST_CASE("ranges read as people write them", "[scenario]") {
   REQUIRE(range_text(*find_key("model.input")) == "3 items, each 1 to 65536");
   REQUIRE(range_text(*find_key("faults.value_range")) == "2 items");
   REQUIRE(range_text(*find_key("preprocess.mean")) == "1 to 4096 items");
-  REQUIRE(range_text(*find_key("data.images")).empty());
+  REQUIRE(range_text(*find_key("data.labels")).empty());
 }
 
 TEST_CASE("the table of keys shows every key, default and word", "[scenario]") {

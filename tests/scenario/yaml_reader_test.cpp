@@ -2,6 +2,7 @@
 
 #include "suite/base/rng.hpp"
 #include "suite/scenario/schema.hpp"
+#include "suite/scenario/yaml_writer.hpp"
 #include "tests/base/temp_directory.hpp"
 #include "tests/scenario/example.hpp"
 
@@ -305,15 +306,34 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       {"model.device", no_word},
       {"data.format", no_word},
       {"data.name", no_text},
-      {"data.images", no_text},
+      {"data.images", {"", "~", "{a: b}", "''", "\"a\\tb\"", "[]", "[[a]]", "[a, b]"}},  // idx: one
       {"data.labels", no_text},
+      {"data.annotations", {"", "[a]", "''", "a.json"}},  // idx has none of these
+      {"data.list", {"", "[a]", "''", "a.txt"}},
+      {"data.classes", {"", "[a]", "''", "a.txt"}},
+      {"data.label_set", {"", "x", "0", "[fine]", "fine"}},
+      {"data.severity", no_integer("0", "6")},
+      {"data.images_dataset", {"", "[a]", "''", "images"}},
+      {"data.labels_dataset", {"", "[a]", "''", "labels"}},
+      {"data.layout", {"", "x", "0", "nhwc"}},
       {"data.samples", no_integer("0", "18446744073709551616")},
-      {"data.order", no_word},
+      {"data.order", {"", "x", "[first]", "0", "''", "stratified"}},  // there are no labels
+      {"data.ids", {"", "1", "[]", "[-1]", "[x]", "['1']", "[18446744073709551616]"}},
+      {"data.ids_file", {"", "[a]", "''", "{a: b}"}},
+      {"data.on_bad_sample", {"", "x", "0", "[error]", "skip"}},
+      {"data.max_pixels", {"", "0", "-1", "1000000001", "x", "1000"}},
+      {"preprocess.colour", no_word},
+      {"preprocess.resize", {"", "x", "0", "[exact]", "exact"}},  // to what size?
+      {"preprocess.resize_to", {"", "1", "[]", "[0]", "[1, 2, 3]", "[65537]", "[x]", "[8, 8]"}},
+      {"preprocess.interpolation", {"", "x", "0", "bilinear"}},
+      {"preprocess.pad_value", {"", "x", "-1", "65536", "0"}},
+      {"preprocess.crop", {"", "1", "[]", "[1]", "[0, 1]", "[1, 65537]", "[1, 2, 3]", "[x, 1]"}},
       {"preprocess.divide_by",
        {"", "x", "0", "-1", "inf", ".inf", "nan", ".nan", "1e999", "0x10", "1,5", "1_0", "+1",
         "010", "'1'", "[1]", "1e-999"}},
       {"preprocess.mean", {"", "0", "[]", "[x]", "[nan]", "[.inf]", "[0, 0]", "['0']", "[[0]]"}},
       {"preprocess.std", {"", "1", "[]", "[x]", "[0]", "[-1]", "[1, 1]"}},
+      {"preprocess.channel_order", {"", "x", "0", "[rgb]", "bgr"}},  // of one channel
       {"faults.file", no_text},
       {"faults.target", no_word},
       {"faults.model", no_word},
@@ -724,6 +744,121 @@ TEST_CASE("a device other than the CPU is refused with the reason", "[scenario][
                                                                    ": error: model.device: '" +
                                                                    device + "'" + reason + hint);
   }
+}
+
+namespace {
+
+/// Messages for the shortest scenario with these lines in section `data`.
+std::string data_mistakes(const std::string& lines, const std::string& preprocess = "") {
+  return mistakes(
+      "version: 1\nmodel: {file: m.pt, input: [3, 8, 8], output: logits}\n"
+      "data: {name: d, images: i, " +
+      lines + "}\npreprocess: {" + preprocess + "}\n");
+}
+
+bool says(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("each format takes its keys and refuses those of others", "[scenario]") {
+  struct Format {
+    std::string name, needs;
+    std::vector<std::string> takes;
+  };
+  const std::vector<Format> formats{
+      {"idx", "", {"labels: l"}},
+      {"cifar10", "", {"classes: c"}},
+      {"cifar100", "label_set: fine, ", {"classes: c"}},
+      {"npy", "", {"labels: l", "severity: 3", "classes: c"}},
+      {"image_folder", "", {"list: l", "classes: c", "on_bad_sample: skip", "max_pixels: 9"}},
+      {"coco", "annotations: a, ", {"on_bad_sample: skip", "max_pixels: 9"}},
+      {"voc", "", {"list: l", "classes: c", "on_bad_sample: skip", "max_pixels: 9"}},
+      {"hdf5", "", {"images_dataset: x, layout: nchw", "classes: c"}},
+  };
+  REQUIRE(formats.size() == kDataFormats.size());
+  for (const Format& format : formats) {
+    for (const Format& other : formats) {
+      for (const std::string& key : other.takes) {
+        const bool taken =
+            std::find(format.takes.begin(), format.takes.end(), key) != format.takes.end();
+        const std::string got = data_mistakes("format: " + format.name + ", " + format.needs + key);
+        INFO(format.name << ": " << key << "\n" << got);
+        REQUIRE(got.empty() == taken);
+        REQUIRE((taken || says(got, "does not apply to format " + format.name)));
+        REQUIRE((taken || says(got, "hint: remove it")));
+      }
+    }
+  }
+}
+
+TEST_CASE("what a format needs is asked for", "[scenario]") {
+  REQUIRE(says(data_mistakes("format: coco"), "data.format: coco needs data.annotations"));
+  REQUIRE(says(data_mistakes("format: cifar100"), "data.format: cifar100 needs data.label_set"));
+  REQUIRE(says(data_mistakes("format: hdf5, images_dataset: x"), "hdf5 needs data.layout"));
+  REQUIRE(says(data_mistakes("format: hdf5, layout: nhwc"), "there is no data.images_dataset"));
+  REQUIRE(
+      says(data_mistakes("format: hdf5, labels_dataset: x"), "there is no data.images_dataset"));
+  REQUIRE(says(data_mistakes("format: cifar_10"), "did you mean 'cifar10'?"));
+  REQUIRE(says(data_mistakes("anotations: a"), "did you mean 'annotations'?"));
+}
+
+TEST_CASE("several files of images are for CIFAR", "[scenario]") {
+  const auto with = [](const std::string& format) {
+    return parse(
+        "version: 1\nmodel: {file: m.pt, input: [3, 8, 8], output: logits}\n"
+        "data: {name: d, images: [a, b, c], format: " +
+        format + "}\n");
+  };
+  const auto several = with("cifar10");
+  REQUIRE(several.ok());
+  REQUIRE(several->data.images == "a");
+  REQUIRE(several->data.more_images == std::vector<std::string>{"b", "c"});
+  REQUIRE(to_yaml(*several).find("  images: [\"a\", \"b\", \"c\"]\n") != std::string::npos);
+  REQUIRE(parsed(to_yaml(*several)).data == several->data);
+  REQUIRE(with("npy").error().front().what == "data.images: format npy has one");
+}
+
+TEST_CASE("samples are chosen in one way", "[scenario]") {
+  REQUIRE(data_mistakes("ids: [5, 3]").empty());
+  REQUIRE(data_mistakes("ids_file: f").empty());
+  REQUIRE(says(data_mistakes("ids: [5], samples: 3"), "data.ids: cannot be given together with"));
+  REQUIRE(says(data_mistakes("ids_file: f, order: random"), "data.ids_file: cannot be given"));
+  REQUIRE(says(data_mistakes("ids: [5], ids_file: f"), "another list of ids"));
+  REQUIRE(says(data_mistakes("order: stratified"), "data.order: stratified needs labels"));
+  REQUIRE(data_mistakes("order: stratified, labels: l").empty());
+  REQUIRE(data_mistakes("order: stratified, format: cifar10").empty());
+}
+
+TEST_CASE("resizing says how, to what, and from what pixels", "[scenario]") {
+  const auto of = [](const std::string& keys) { return data_mistakes("labels: l", keys); };
+  REQUIRE(of("resize: short_side, resize_to: [256], interpolation: area, crop: [8, 8]").empty());
+  REQUIRE(of("resize: exact, resize_to: [8, 8], interpolation: bilinear").empty());
+  REQUIRE(
+      of("resize: letterbox, resize_to: [8, 8], interpolation: bicubic, pad_value: 114").empty());
+  REQUIRE(says(of("resize: exact"), "exact needs preprocess.resize_to"));
+  REQUIRE(says(of("resize: exact, resize_to: [8, 8]"), "exact needs preprocess.interpolation"));
+  REQUIRE(says(of("resize: letterbox, resize_to: [8, 8], interpolation: area"),
+               "letterbox needs preprocess.pad_value"));
+  REQUIRE(says(of("resize: exact, resize_to: [8], interpolation: area"),
+               "preprocess.resize_to: 1 numbers, resize exact needs two: [height, width]"));
+  REQUIRE(says(of("resize: short_side, resize_to: [8, 8], interpolation: area"), "needs one"));
+  REQUIRE(says(of("interpolation: area"), "there is no preprocess.resize"));
+  REQUIRE(says(of("resize_to: [8]"), "there is no preprocess.resize"));
+  REQUIRE(says(of("pad_value: 0"), "is for preprocess.resize letterbox"));
+  REQUIRE(says(of("color: rgb"), "did you mean 'colour'?"));
+  REQUIRE(says(of("resize: letter_box"), "did you mean 'letterbox'?"));
+  const Scenario s = parsed(kShortest +
+                            "preprocess: {colour: grey, resize: short_side, resize_to: [30], "
+                            "interpolation: area, crop: [28, 27]}\n");
+  datasets::Geometry wanted;
+  wanted.colour = datasets::Colour::grey;
+  wanted.resize = datasets::Resize::short_side;
+  wanted.resize_to = {30, 30};
+  wanted.interpolation = datasets::Interpolation::area;
+  wanted.crop = datasets::Extent{28, 27};
+  REQUIRE(s.geometry() == wanted);
 }
 
 TEST_CASE("a batch size goes with per_batch and with nothing else", "[scenario]") {

@@ -25,10 +25,12 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
           "  name: \"digits\"\n"
           "  images: \"images.gz\"\n"
           "  order: first\n"
+          "  on_bad_sample: error\n"
           "preprocess:\n"
           "  divide_by: 255\n"
           "  mean: [0.286]\n"
           "  std: [1]\n"
+          "  channel_order: rgb\n"
           "faults:\n"
           "  target: neurons\n"
           "  model: bit_flip\n"
@@ -111,6 +113,15 @@ TEST_CASE("random scenarios survive writing and reading", "[scenario][property]"
     if (draws.below(2) == 0) s.data.labels = "l";
     if (draws.below(2) == 0) s.data.samples = count(1U << 31);
     s.data.order = pick(kOrders);
+    if (s.data.order == datasets::Order::stratified) s.data.labels = "l";
+    s.shaping.crop.assign(draws.below(2) * 2, count(65536));
+    s.preprocess.channel_order = pick(datasets::kChannelOrders);
+    if (draws.below(2) == 0) {
+      s.shaping.resize = datasets::Resize::letterbox;
+      s.shaping.resize_to = {count(65536), count(65536)};
+      s.shaping.interpolation = pick(datasets::kInterpolations);
+      s.shaping.pad_value = static_cast<std::uint16_t>(draws.below(65536));
+    }
     s.preprocess.divide_by = draws.uniform() + 1e-9;
     s.preprocess.mean = {real(), real(), real()};
     s.preprocess.stddev = {draws.uniform() + 1e-30};

@@ -1,0 +1,140 @@
+#include "datasets/decode.hpp"
+
+#include "datasets/dataset.hpp"
+#include "tests/datasets/image_bytes.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace bitquake;
+using namespace bitquake::test;
+using datasets::decode_image;
+
+namespace {
+
+auto decode(const std::string& bytes, std::uint64_t most = datasets::kMaxPixels) {
+  return decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "a.img",
+                      most);
+}
+
+std::string refusal(const std::string& bytes) {
+  const auto decoded = decode(bytes);
+  REQUIRE_FALSE(decoded);
+  REQUIRE(decoded.error().code == Errc::data);
+  REQUIRE(decoded.error().where == "a.img");
+  REQUIRE_FALSE(decoded.error().hint.empty());
+  return decoded.error().what;
+}
+
+/// 2 rows, 3 columns: 0 1 2 / 10 11 12.
+cv::Mat numbered() { return (cv::Mat_<std::uint8_t>(2, 3) << 0, 1, 2, 10, 11, 12); }
+
+}  // namespace
+
+TEST_CASE("colours come in RGB order, grey stays grey", "[datasets][decode]") {
+  for (const char* extension : {".png", ".bmp", ".ppm", ".webp", ".jpg"}) {
+    INFO(extension);
+    const auto decoded = decode(encoded(extension, plain(8, 16)));
+    REQUIRE(decoded);
+    REQUIRE(decoded->image.type() == CV_8UC3);
+    REQUIRE(decoded->image.size() == cv::Size(16, 8));
+    const auto pixel = decoded->image.at<cv::Vec3b>(3, 3);
+    REQUIRE(std::abs(pixel[0] - 10) <= 3);  // JPEG and WebP lose a little
+    REQUIRE(std::abs(pixel[1] - 20) <= 3);
+    REQUIRE(std::abs(pixel[2] - 200) <= 3);
+    REQUIRE(decoded->transforms.empty());
+  }
+  for (const char* extension : {".png", ".pgm", ".jpg"}) {
+    const auto decoded = decode(encoded(extension, cv::Mat(4, 4, CV_8UC1, cv::Scalar(77))));
+    REQUIRE(decoded->image.type() == CV_8UC1);
+    REQUIRE(decoded->image.at<std::uint8_t>(1, 1) == 77);
+  }
+}
+
+TEST_CASE("16 bits stay 16 bits, transparency stays", "[datasets][decode]") {
+  const auto grey = decode(encoded(".png", cv::Mat(4, 4, CV_16UC1, cv::Scalar(60'001))));
+  REQUIRE(grey->image.type() == CV_16UC1);
+  REQUIRE(grey->image.at<std::uint16_t>(0, 0) == 60'001);
+  const auto colour = decode(encoded(".png", cv::Mat(4, 4, CV_16UC3, cv::Scalar(1, 2, 30'000))));
+  const bool red_first = colour->image.at<cv::Vec3w>(0, 0) == cv::Vec3w(30'000, 2, 1);
+  REQUIRE(red_first);
+  const auto alpha = decode(encoded(".png", cv::Mat(4, 4, CV_8UC4, cv::Scalar(1, 2, 3, 9))));
+  const bool rgba = alpha->image.at<cv::Vec4b>(0, 0) == cv::Vec4b(3, 2, 1, 9);
+  REQUIRE(rgba);
+}
+
+TEST_CASE("EXIF orientation is applied", "[datasets][decode]") {
+  struct Case {
+    char orientation;
+    cv::Mat upright;
+    std::string text;
+  };
+  // Where row 0 and column 0 of the stored image belong. Source: CIPA DC-008, table of Orientation.
+  const std::vector<Case> cases{
+      {1, numbered(), ""},
+      {2, (cv::Mat_<std::uint8_t>(2, 3) << 2, 1, 0, 12, 11, 10), "mirror (EXIF 2)"},
+      {3, (cv::Mat_<std::uint8_t>(2, 3) << 12, 11, 10, 2, 1, 0), "rotate 180 (EXIF 3)"},
+      {4, (cv::Mat_<std::uint8_t>(2, 3) << 10, 11, 12, 0, 1, 2), "flip (EXIF 4)"},
+      {5, (cv::Mat_<std::uint8_t>(3, 2) << 0, 10, 1, 11, 2, 12), "transpose (EXIF 5)"},
+      {6, (cv::Mat_<std::uint8_t>(3, 2) << 10, 0, 11, 1, 12, 2), "rotate 90 (EXIF 6)"},
+      {7, (cv::Mat_<std::uint8_t>(3, 2) << 12, 2, 11, 1, 10, 0), "transverse (EXIF 7)"},
+      {8, (cv::Mat_<std::uint8_t>(3, 2) << 2, 12, 1, 11, 0, 10), "rotate 270 (EXIF 8)"},
+  };
+  const std::string png = encoded(".png", numbered());
+  for (const Case& item : cases) {
+    using namespace std::string_literals;
+    const std::string exif =
+        "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"s + item.orientation + "\0\0\0\0\0\0\0"s;
+    const auto decoded = decode(png.substr(0, 33) + png_chunk("eXIf", exif) + png.substr(33));
+    REQUIRE(decoded);
+    INFO(item.text);
+    REQUIRE(decoded->transforms == item.text);
+    REQUIRE(decoded->header.height == 2);  // as stored
+    REQUIRE(decoded->image.size() == item.upright.size());
+    REQUIRE(cv::countNonZero(decoded->image != item.upright) == 0);
+  }
+  const auto jpeg = decode(with_orientation(encoded(".jpg", plain(8, 16)), 6));
+  REQUIRE(jpeg->image.size() == cv::Size(8, 16));
+  REQUIRE(jpeg->transforms == "rotate 90 (EXIF 6)");
+}
+
+TEST_CASE("a file that is cut anywhere is refused", "[datasets][decode][error]") {
+  const std::string extension = GENERATE(as<std::string>{}, ".png", ".jpg", ".webp", ".ppm");
+  cv::Mat noise(16, 16, CV_8UC3);
+  cv::RNG(1).fill(noise, cv::RNG::UNIFORM, 0, 256);
+  const std::string whole = encoded(extension, noise);
+  REQUIRE(decode(whole));
+  for (std::size_t size = 0; size < whole.size(); size += extension == ".ppm" ? 1 : 7) {
+    INFO(extension << " " << size);
+    REQUIRE_FALSE(refusal(whole.substr(0, size)).empty());
+  }
+}
+
+TEST_CASE("each damaged byte of a PNG is noticed", "[datasets][decode][error]") {
+  const std::string whole = encoded(".png", plain(4, 4));
+  for (std::size_t at = 8; at < whole.size(); ++at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x20);
+    REQUIRE_FALSE(refusal(damaged).empty());
+  }
+}
+
+TEST_CASE("an image that claims too many pixels is refused by its header",
+          "[datasets][decode][error]") {
+  REQUIRE(refusal(png_claiming(60'000, 60'000)) == "has 60000 x 60000 pixels, more than 100000000");
+  const std::string small = encoded(".png", plain(10, 10));
+  REQUIRE(decode(small, 100));
+  REQUIRE(decode(small, 99).error().what == "has 10 x 10 pixels, more than 99");
+  REQUIRE(decode(small, 99).error().hint.find("data.max_pixels") != std::string::npos);
+  REQUIRE(refusal(png_claiming(0, 5)) == "is damaged: its header says 0 x 5 pixels");
+  // A header that promises more than the file has.
+  REQUIRE(refusal(png_claiming(100, 100)).starts_with("is damaged"));
+}
+
+TEST_CASE("what is no image is said to be none", "[datasets][decode][error]") {
+  REQUIRE(refusal("") == "is empty");
+  for (const std::string& text :
+       {std::string("hello"), std::string("GIF89a"), std::string("\xFF"), std::string("P4 1 1 1"),
+        std::string("RIFF....WAVEfmt "), std::string("<svg/>")}) {
+    REQUIRE(refusal(text) == "is no image: it begins like no JPEG, PNG, BMP, WebP, PGM or PPM");
+  }
+}
