@@ -19,7 +19,7 @@ enum class Stream : std::uint32_t {
   fault_count = 9,      ///< how many faults a group has and where; id = (group, entry)
   fault_activity = 10,  ///< whether an intermittent fault acts; id = (fault, sample)
   fault_order = 11,     ///< permutation of a fault space; id = stratum
-  perturbation = 12,    ///< what a perturbation draws; id = (sample, step)
+  perturbation = 12,    ///< what a perturbation draws; augment::DrawKey makes seed and id
 };
 
 /// Philox4x32-10 block of 128 random bits, a pure function of its arguments.

@@ -11,7 +11,7 @@ bitquake_find(yaml-cpp)
 bitquake_find(nlohmann_json)
 bitquake_find(Boost)
 bitquake_find(TBB)
-bitquake_find(OpenCV COMPONENTS core)
+bitquake_find(OpenCV COMPONENTS core imgcodecs imgproc)
 if(BITQUAKE_TORCH)
   bitquake_find(Torch)
   # Torch's headers are not ours to warn about. An imported target, so that the exported libraries

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "augment/perturbation.hpp"
+
+#include <vector>
+
+// Internal: the built-in kinds, one function per source file.
+
+namespace bitquake::augment::detail {
+
+std::vector<Kind> noise_kinds();      ///< noise.cpp
+std::vector<Kind> blur_kinds();       ///< blur.cpp
+std::vector<Kind> weather_kinds();    ///< weather.cpp
+std::vector<Kind> digital_kinds();    ///< digital.cpp
+std::vector<Kind> sensor_kinds();     ///< sensor.cpp
+std::vector<Kind> geometric_kinds();  ///< geometry.cpp
+
+}  // namespace bitquake::augment::detail

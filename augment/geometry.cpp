@@ -1,0 +1,7 @@
+#include "augment/built_in.hpp"
+
+namespace bitquake::augment::detail {
+
+std::vector<Kind> geometric_kinds() { return {}; }
+
+}  // namespace bitquake::augment::detail

@@ -1,0 +1,75 @@
+#include "augment/random_values.hpp"
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+namespace bitquake::augment::detail {
+namespace {
+
+constexpr std::size_t kLayers = 256;
+constexpr double kTail = 3.6541528853610088;  // where the lowest layer's tail begins
+constexpr double kArea = 4.92867323399e-3;    // of each layer
+
+/// exp(-x^2 / 2).
+double bell(double x) { return std::exp(-0.5 * x * x); }
+
+/// Layer i covers |x| in [0, width[i]) and heights from height[i] to height[i + 1].
+struct Layers {
+  std::array<double, kLayers + 1> width{}, height{};
+
+  Layers() {
+    width[0] = kArea / bell(kTail);
+    width[1] = kTail;
+    for (std::size_t i = 1; i + 1 < kLayers; ++i) {
+      width[i + 1] = std::sqrt(-2 * std::log(kArea / width[i] + bell(width[i])));
+    }
+    width[kLayers] = 0;
+    for (std::size_t i = 0; i <= kLayers; ++i) height[i] = bell(width[i]);
+  }
+};
+
+const Layers& layers() {
+  static const Layers instance;
+  return instance;
+}
+
+/// A number beyond kTail. Source: Marsaglia, "Generating a variable from the tail of the normal
+/// distribution", Technometrics 6(1), 1964.
+double tail(Draws& draws) {
+  while (true) {
+    const double x = -std::log(1 - draws.uniform()) / kTail;
+    const double y = -std::log(1 - draws.uniform());
+    if (2 * y >= x * x) return kTail + x;
+  }
+}
+
+}  // namespace
+
+float Normals::next() {
+  const Layers& table = layers();
+  while (true) {
+    const std::uint32_t word = draws_.next32();
+    const std::size_t layer = word % kLayers;
+    const double sign = (word >> 8) & 1 ? -1 : 1;
+    const double x = (word >> 9) * 0x1p-23 * table.width[layer];
+    if (x < table.width[layer + 1]) return static_cast<float>(sign * x);
+    if (layer == 0) return static_cast<float>(sign * tail(draws_));
+    const double low = table.height[layer], high = table.height[layer + 1];
+    if (low + draws_.uniform() * (high - low) < bell(x)) return static_cast<float>(sign * x);
+  }
+}
+
+int poisson(double mean, double uniform) {
+  double probability = std::exp(-mean), sum = probability;
+  int count = 0;
+  // Rounding may leave the sum of all probabilities just below 1.
+  while (uniform >= sum && (probability > 0x1p-60 || count < mean)) {
+    ++count;
+    probability *= mean / count;
+    sum += probability;
+  }
+  return count;
+}
+
+}  // namespace bitquake::augment::detail

@@ -1,0 +1,77 @@
+#include "augment/pipeline.hpp"
+
+#include <catch2/catch.hpp>
+#include <opencv2/core.hpp>
+
+namespace aug = bitquake::augment;
+
+namespace {
+
+cv::Mat ramp() {
+  cv::Mat image(20, 30, CV_8UC3);
+  for (int y = 0; y < 20; ++y) {
+    for (int x = 0; x < 30; ++x) {
+      image.at<cv::Vec3b>(y, x) =
+          cv::Vec3b(static_cast<std::uint8_t>(8 * x), static_cast<std::uint8_t>(12 * y), 128);
+    }
+  }
+  return image;
+}
+
+cv::Mat applied(std::string_view pipeline, std::uint64_t seed, std::uint64_t sample) {
+  const auto result = aug::apply(*aug::parse_pipeline(pipeline), {ramp(), {}}, seed, sample);
+  REQUIRE(result);
+  return result->image;
+}
+
+bool same(const cv::Mat& a, const cv::Mat& b) {
+  return a.size() == b.size() && a.type() == b.type() && cv::norm(a, b, cv::NORM_L1) == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a pipeline's label reads back as the pipeline", "[augment][pipeline]") {
+  for (const char* text :
+       {"clean", "shot_noise/3", "shot_noise/0", "shot_noise/2+gaussian_noise/3",
+        "gaussian_noise/5[sigma=0.25]", "gaussian_noise/5[sigma=0.25;table=small]+shot_noise/1",
+        "gaussian_noise/1[sigma=1e-20]"}) {
+    const auto pipeline = aug::parse_pipeline(text);
+    REQUIRE(pipeline);
+    REQUIRE(aug::label(*pipeline) == text);
+  }
+  REQUIRE(*aug::parse_pipeline("shot_noise/3") == *aug::parse_pipeline("shot_noise/3"));
+  REQUIRE_FALSE(*aug::parse_pipeline("shot_noise/3") == *aug::parse_pipeline("shot_noise/2"));
+  REQUIRE(aug::parse_pipeline("gaussian_noise/1[sigma=1e+0]+shot_noise/1")->steps.size() == 2);
+}
+
+TEST_CASE("a malformed pipeline is refused", "[augment][pipeline]") {
+  for (const char* text :
+       {"", "+", "shot_noise", "shot_noise/", "shot_noise/x", "shot_noise/3+", "shot_noise/3[",
+        "shot_noise/3[]", "shot_noise/3[photons]", "shot_noise/3[photons=x]",
+        "shot_noise/3[table=middle]", "shot_noise/3]x", "shot_noise/7", "noise/3"}) {
+    INFO(text);
+    const auto pipeline = aug::parse_pipeline(text);
+    REQUIRE_FALSE(pipeline);
+    REQUIRE(pipeline.error().code == bitquake::Errc::scenario);
+    REQUIRE_FALSE(pipeline.error().hint.empty());
+  }
+}
+
+TEST_CASE("steps act one after the other", "[augment][pipeline]") {
+  const aug::Scene clean{ramp(), {}};
+  const auto first =
+      aug::apply(*aug::make_step("shot_noise", 2), clean, aug::DrawKey(5, 6, "shot_noise", 0));
+  const auto second =
+      aug::apply(*aug::make_step("shot_noise", 4), *first, aug::DrawKey(5, 6, "shot_noise", 1));
+  REQUIRE(same(applied("shot_noise/2+shot_noise/4", 5, 6), second->image));
+  REQUIRE(same(applied("clean", 5, 6), clean.image));
+  REQUIRE(same(applied("shot_noise/0", 5, 6), clean.image));
+}
+
+TEST_CASE("a kind draws the same for a sample whatever comes before it", "[augment][pipeline]") {
+  REQUIRE(same(applied("shot_noise/2", 5, 6), applied("gaussian_noise/0+shot_noise/2", 5, 6)));
+  REQUIRE(
+      same(applied("shot_noise/2", 5, 6), applied("gaussian_noise/3[sigma=0]+shot_noise/2", 5, 6)));
+  REQUIRE_FALSE(same(applied("shot_noise/2", 5, 6), applied("shot_noise/2", 5, 7)));
+  REQUIRE_FALSE(same(applied("shot_noise/2", 5, 6), applied("shot_noise/2", 6, 6)));
+}
