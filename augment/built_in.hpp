@@ -13,6 +13,8 @@ std::vector<Kind> blur_kinds();       ///< blur.cpp
 std::vector<Kind> weather_kinds();    ///< weather.cpp
 std::vector<Kind> digital_kinds();    ///< digital.cpp
 std::vector<Kind> sensor_kinds();     ///< sensor.cpp
+std::vector<Kind> tone_kinds();       ///< tone.cpp
+std::vector<Kind> obstacle_kinds();   ///< obstacle.cpp
 std::vector<Kind> geometric_kinds();  ///< geometry.cpp
 
 }  // namespace bitquake::augment::detail

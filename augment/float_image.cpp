@@ -52,4 +52,16 @@ cv::Mat to_stored(const cv::Mat& values, int depth) {
   return image;
 }
 
+cv::Mat to_nearest(const cv::Mat& values, int depth) {
+  const float half = depth == CV_8U ? 0.5F / 255 : 0.5F / 65535;
+  cv::Mat shifted(values.rows, values.cols, values.type());
+  const int count = values.cols * values.channels();
+  for (int row = 0; row < values.rows; ++row) {
+    const float* in = values.ptr<float>(row);
+    float* out = shifted.ptr<float>(row);
+    for (int i = 0; i < count; ++i) out[i] = in[i] + half;
+  }
+  return to_stored(shifted, depth);
+}
+
 }  // namespace bitquake::augment::detail

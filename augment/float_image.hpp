@@ -15,4 +15,7 @@ cv::Mat to_float(const cv::Mat& image);
 /// @param values  CV_32FC1 or CV_32FC3    @param depth  CV_8U or CV_16U
 cv::Mat to_stored(const cv::Mat& values, int depth);
 
+/// The same, but rounded to the nearest whole number.
+cv::Mat to_nearest(const cv::Mat& values, int depth);
+
 }  // namespace bitquake::augment::detail

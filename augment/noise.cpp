@@ -33,27 +33,6 @@ void speckle_noise(Scene& scene, std::span<const double> values, const DrawKey& 
   change_values(scene, [&](float x) { return x + x * sigma * normals.next(); });
 }
 
-/// Sums of Poisson probabilities up to each count: finds what poisson() finds, faster.
-class PoissonTable {
- public:
-  explicit PoissonTable(double mean) {
-    double probability = std::exp(-mean), sum = probability;
-    sums_.push_back(sum);
-    for (int count = 1; probability > 0x1p-60 || count <= mean; ++count) {
-      probability *= mean / count;
-      sums_.push_back(sum += probability);
-    }
-  }
-
-  int count(double uniform) const {
-    const auto found = std::upper_bound(sums_.begin(), sums_.end() - 1, uniform);
-    return static_cast<int>(found - sums_.begin());
-  }
-
- private:
-  std::vector<double> sums_;
-};
-
 void shot_noise(Scene& scene, std::span<const double> values, const DrawKey& key) {
   Draws draws = key.draws();
   const double photons = values[0];

@@ -22,7 +22,8 @@ std::vector<Kind>& registry() {
     std::vector<Kind> all;
     all.reserve(kMaxKinds);  // pointers into it stay valid
     for (auto* make : {detail::noise_kinds, detail::blur_kinds, detail::weather_kinds,
-                       detail::digital_kinds, detail::sensor_kinds, detail::geometric_kinds}) {
+                       detail::digital_kinds, detail::sensor_kinds, detail::tone_kinds,
+                       detail::obstacle_kinds, detail::geometric_kinds}) {
       auto some = make();
       std::move(some.begin(), some.end(), std::back_inserter(all));
     }

@@ -25,7 +25,7 @@ inline constexpr std::array kGroups{
     Named<Group>{Group::weather, "weather", "between the camera and the scene; ImageNet-C"},
     Named<Group>{Group::digital, "digital", "processing of the image; ImageNet-C"},
     Named<Group>{Group::extra, "extra", "the four that ImageNet-C holds back for validation"},
-    Named<Group>{Group::sensor, "sensor", "camera and its electronics"},
+    Named<Group>{Group::sensor, "sensor", "camera, its electronics, what is in front of it"},
     Named<Group>{Group::geometric, "geometric", "where things are in the image"},
 };
 

@@ -1,5 +1,6 @@
 #include "augment/random_values.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -70,6 +71,45 @@ int poisson(double mean, double uniform) {
     sum += probability;
   }
   return count;
+}
+
+PoissonTable::PoissonTable(double mean) {
+  double probability = std::exp(-mean), sum = probability;
+  sums_.push_back(sum);
+  for (int count = 1; probability > 0x1p-60 || count <= mean; ++count) {
+    probability *= mean / count;
+    sums_.push_back(sum += probability);
+  }
+  for (std::size_t k = 0, count = 0; k < kGuides; ++k) {
+    while (count + 1 < sums_.size() && static_cast<double>(k) / kGuides >= sums_[count]) ++count;
+    guides_[k] = static_cast<std::uint16_t>(count);
+  }
+}
+
+int PoissonTable::count(double uniform) const {
+  std::size_t count = guides_[static_cast<std::size_t>(uniform * kGuides)];
+  while (count + 1 < sums_.size() && uniform >= sums_[count]) ++count;
+  return static_cast<int>(count);
+}
+
+namespace {
+constexpr int kPhotonSteps = 255;  // values of 8 bits have a table of their own
+}
+
+Photons::Photons(double photons) : photons_(photons) {
+  for (int k = 0; k <= kPhotonSteps; ++k) tables_.emplace_back(photons * k / kPhotonSteps);
+}
+
+int Photons::count(double x, Draws& draws) const {
+  // A sum of Poisson numbers is a Poisson number of the sum of their means.
+  constexpr double kNothing = 1e-6;
+  const double place = std::clamp(x, 0.0, 1.0) * kPhotonSteps;
+  const double step = std::floor(place + kNothing);
+  const int whole = tables_[static_cast<std::size_t>(step)].count(draws.next32() * 0x1p-32);
+  if (place - step < kNothing) return whole;
+  const double rest = (place - step) * photons_ / kPhotonSteps, uniform = draws.next32() * 0x1p-32;
+  // exp(-rest) > 1 - rest: mostly there is no need to know it better.
+  return uniform < 1 - rest ? whole : whole + poisson(rest, uniform);
 }
 
 }  // namespace bitquake::augment::detail
