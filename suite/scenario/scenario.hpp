@@ -1,5 +1,6 @@
 #pragma once
 
+#include "augment/pipeline.hpp"
 #include "datasets/dataset.hpp"
 #include "datasets/preprocess.hpp"
 #include "faultgen/fault_model.hpp"
@@ -101,6 +102,9 @@ struct Scenario {
   } data;
 
   datasets::Preprocess preprocess;
+
+  /// Key `augment`: each sample runs under each of them, on the same faults. All different.
+  std::vector<augment::Pipeline> perturbations = std::vector<augment::Pipeline>(1);
 
   /// A kind of fault. `file`, `policy`, `batch_size` and `epochs` belong to the campaign: those of
   /// `faults` hold for all kinds.

@@ -146,6 +146,21 @@ Member fault_model() {
           }};
 }
 
+Member perturbations() {
+  return {.set =
+              [](Scenario& s, const Value& value) {
+                s.perturbations.clear();
+                for (const std::string& label : std::get<std::vector<std::string>>(value)) {
+                  s.perturbations.push_back(augment::parse_pipeline(label).value());
+                }
+              },
+          .get = [](const Scenario& s) -> std::optional<Value> {
+            std::vector<std::string> labels;
+            for (const auto& pipeline : s.perturbations) labels.push_back(augment::label(pipeline));
+            return labels;
+          }};
+}
+
 template <class Registry>
 std::vector<Word> words(const Registry& registry) {
   std::vector<Word> list;
@@ -244,6 +259,13 @@ std::vector<Key> make_keys() {
      .real_range = {.low = 0, .above_low = true},
      .doc = "one for all channels, or one for each",
      .member = member<&S::preprocess, &Preprocess::stddev>()},
+
+    {.name = "augment", .kind = Kind::perturbations, .default_text = "[clean]",
+     .doc = "perturbations of the images: each sample runs under each, with the same faults; such as "
+            "[clean, fog/1-5, [rotate/2, gaussian_noise/3]], where 1-5 stands for one after the other "
+            "and an inner list for steps that follow each other",
+     .decides_faults = false,
+     .member = perturbations()},
 
     {.name = "faults.file", .kind = Kind::path,
      .doc = "an existing fault set, instead of the other keys of this section",
@@ -446,7 +468,8 @@ std::vector<Key> make_keys() {
      .member = member<&S::statistics, &S::Statistics::confidence>()},
 
     {.name = "expect.golden_top1", .kind = Kind::real, .real_range = {.low = 0, .high = 1},
-     .doc = "least golden top-1 accuracy, a fraction: below it no trial is run (exit code 5)",
+     .doc = "least golden top-1 accuracy under the first perturbation, a fraction: below it no trial is "
+            "run (exit code 5)",
      .member = member<&S::expect, &S::Expect::golden_top1>()},
   };
 }
@@ -862,20 +885,22 @@ const std::vector<Rule>& rules() {
 }
 
 std::string_view kind_name(Kind kind) {
-  constexpr std::array<std::string_view, 8> kNames{
-      "integer", "real", "text", "path", "choice", "list of integers", "list of reals", "words"};
+  constexpr std::array<std::string_view, 9> kNames{"integer",       "real",   "text",
+                                                   "path",          "choice", "list of integers",
+                                                   "list of reals", "words",  "perturbations"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
 std::string_view expected_text(Kind kind) {
-  constexpr std::array<std::string_view, 8> kTexts{"an integer",
+  constexpr std::array<std::string_view, 9> kTexts{"an integer",
                                                    "a number",
                                                    "text",
                                                    "a path",
                                                    "a word",
                                                    "a list of integers",
                                                    "a list of numbers",
-                                                   "a word or a list of words"};
+                                                   "a word or a list of words",
+                                                   "a perturbation or a list of them"};
   return kTexts[static_cast<std::size_t>(kind)];
 }
 
