@@ -55,7 +55,13 @@ Result<Settings> parse_settings(std::string_view step, std::string_view text) {
   return settings;
 }
 
-Result<Step> parse_step(std::string_view text) {
+/// A step as it is written, its severity not read yet.
+struct Written {
+  std::string_view name, severity;
+  Settings settings;
+};
+
+Result<Written> take_apart(std::string_view text) {
   std::string_view rest = text;
   Settings settings;
   if (const std::size_t open = rest.find('['); open != std::string_view::npos) {
@@ -67,9 +73,38 @@ Result<Step> parse_step(std::string_view text) {
   }
   const std::size_t slash = rest.find('/');
   if (slash == std::string_view::npos) return malformed(text);
-  const auto severity = to_number<int>(rest.substr(slash + 1));
+  return Written{rest.substr(0, slash), rest.substr(slash + 1), std::move(settings)};
+}
+
+Result<Step> parse_step(std::string_view text) {
+  const auto written = take_apart(text);
+  if (!written) return written.error();
+  const auto severity = to_number<int>(written->severity);
   if (!severity) return malformed(text);
-  return make_step(rest.substr(0, slash), *severity, settings.overrides, settings.table);
+  return make_step(written->name, *severity, written->settings.overrides, written->settings.table);
+}
+
+/// A step for each severity of "fog/1-3", lowest first; one of "fog/3".
+Result<std::vector<Step>> parse_steps(std::string_view text) {
+  const auto written = take_apart(text);
+  if (!written) return written.error();
+  const std::size_t dash = written->severity.find('-', 1);  // one in front is a sign
+  const auto low = to_number<int>(written->severity.substr(0, dash));
+  const auto high =
+      dash == std::string_view::npos ? low : to_number<int>(written->severity.substr(dash + 1));
+  if (!low || !high) return malformed(text);
+  if (*low > *high) {
+    return Error{Errc::scenario, "", "severities run backwards in " + in_quotes(text),
+                 "write the lower one first", ""};
+  }
+  std::vector<Step> steps;
+  for (int severity = *low; severity <= *high; ++severity) {  // ends at the first one above 5
+    auto step =
+        make_step(written->name, severity, written->settings.overrides, written->settings.table);
+    if (!step) return std::move(step).error();
+    steps.push_back(*step);
+  }
+  return steps;
 }
 
 /// Of a text with a '+' between steps; those in exponents ("1e+20") are inside brackets.
@@ -106,6 +141,27 @@ Result<Pipeline> parse_pipeline(std::string_view text) {
     pipeline.steps.push_back(*step);
   }
   return pipeline;
+}
+
+Result<std::vector<Pipeline>> parse_alternatives(std::string_view text) {
+  std::vector<Pipeline> pipelines(1);
+  if (text == kClean) return pipelines;
+  for (const std::string_view piece : split_steps(text)) {
+    const auto steps = parse_steps(piece);
+    if (!steps) return steps.error();
+    if (pipelines.size() * steps->size() > kMaxAlternatives) {
+      return Error{Errc::scenario, "",
+                   in_quotes(text) + " stands for more than " + with_commas(kMaxAlternatives) +
+                       " perturbations",
+                   "write fewer ranges of severities", ""};
+    }
+    std::vector<Pipeline> longer;
+    for (const Pipeline& pipeline : pipelines) {
+      for (const Step& step : *steps) longer.emplace_back(pipeline).steps.push_back(step);
+    }
+    pipelines = std::move(longer);
+  }
+  return pipelines;
 }
 
 bool is_random(const Pipeline& pipeline) {

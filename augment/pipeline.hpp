@@ -2,6 +2,7 @@
 
 #include "augment/perturbation.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,6 +22,14 @@ std::string label(const Pipeline& pipeline);
 
 /// The pipeline that label() writes this text for, or Errc::scenario with what is wrong with it.
 Result<Pipeline> parse_pipeline(std::string_view text);
+
+/// Most pipelines that one text stands for.
+inline constexpr std::size_t kMaxAlternatives = 4096;
+
+/// The pipelines of a text in which a severity may be a range: "fog/1-3" stands for three. Several
+/// ranges stand for all combinations, the last one changing fastest. Errc::scenario with what is
+/// wrong.
+Result<std::vector<Pipeline>> parse_alternatives(std::string_view text);
 
 /// Some step draws random numbers, so results depend on seed and sample.
 bool is_random(const Pipeline& pipeline);

@@ -138,7 +138,7 @@ ExitCode import_list(const FaultsCommand& command) {
       (*model)->sites(),
       {scenario->seed, fmt::format("bitquake {} from a list", build_info().version),
        (*model)->sha256(), scenario->model.input, scenario->faults.schedule(),
-       scenario::results_yaml(*scenario)},
+       scenario::faults_yaml(*scenario)},
       (*data)->size()};
   const auto set = imported_set(command, *scenario, context);
   if (!set) return report(set.error());

@@ -129,7 +129,7 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
   if (!set) return set;
   set->provenance = {scenario.seed,  "bitquake " + std::string(build_info().version),
                      model.sha256(), scenario.model.input,
-                     plan->schedule, scenario::results_yaml(scenario)};
+                     plan->schedule, scenario::faults_yaml(scenario)};
   return set;
 } catch (const Exception& exception) {
   if (exception.error().code != Errc::data) throw;

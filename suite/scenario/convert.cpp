@@ -1,5 +1,6 @@
 #include "suite/scenario/convert.hpp"
 
+#include "augment/pipeline.hpp"
 #include "suite/scenario/source.hpp"
 
 #include <fmt/format.h>
@@ -9,6 +10,8 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -132,9 +135,36 @@ Result<Value, Problem> as_value(Result<T, Problem> result) {
   return Value{std::move(result).value()};
 }
 
+/// Labels of the perturbations, none twice.
+Result<Value, Problem> to_perturbations(const Key& key, const std::vector<Scalar>& scalars) {
+  std::vector<std::string> labels;
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < scalars.size(); ++i) {
+    auto pipelines = augment::parse_alternatives(scalars[i].text);
+    if (!pipelines) {
+      Error error = std::move(pipelines).error();
+      return Problem{fmt::format("{}: {}", key.name, error.what), std::move(error.hint), i};
+    }
+    for (const augment::Pipeline& pipeline : *pipelines) {
+      labels.push_back(augment::label(pipeline));
+      if (!seen.insert(labels.back()).second) {
+        return Problem{fmt::format("{}: {} is there twice", key.name, in_quotes(labels.back())),
+                       "remove one of the two", i};
+      }
+    }
+  }
+  if (labels.size() < key.items.low || labels.size() > key.items.high) {
+    return Problem{fmt::format("{}: expected {} to {} perturbations, got {}", key.name,
+                               key.items.low, key.items.high, labels.size()),
+                   "write clean for the images as they are"};
+  }
+  return Value{std::move(labels)};
+}
+
 }  // namespace
 
 Result<Value, Problem> to_value(const Key& key, const std::vector<Scalar>& scalars) {
+  if (key.kind == Kind::perturbations) return to_perturbations(key, scalars);
   const bool list = key.kind == Kind::integers || key.kind == Kind::reals ||
                     key.kind == Kind::words || key.kind == Kind::paths;
   if (list && (scalars.size() < key.items.low || scalars.size() > key.items.high)) {
@@ -160,6 +190,8 @@ Result<Value, Problem> to_value(const Key& key, const std::vector<Scalar>& scala
     case Kind::words:
     case Kind::paths:
       return to_list(key, scalars, key.choices.empty() ? to_text : to_choice);
+    case Kind::perturbations:
+      break;
   }
   return Problem{.what = fmt::format("{}: no such kind of key", key.name), .hint = ""};
 }

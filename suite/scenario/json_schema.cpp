@@ -69,6 +69,11 @@ Json value_schema(const Key& key) {
       const Json word = key.choices.empty() ? text_schema() : words_schema(key.choices);
       return {{"anyOf", Json::array({word, list_schema(word, key.items)})}};
     }
+    case Kind::perturbations: {
+      const Json one{{"type", "string"}, {"pattern", "^(clean|.+/[0-9].*)$"}};
+      const Json item{{"anyOf", Json::array({one, list_schema(one, {})})}};
+      return {{"anyOf", Json::array({one, list_schema(item, key.items)})}};
+    }
   }
   return true;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "augment/pipeline.hpp"
 #include "datasets/dataset.hpp"
 #include "datasets/geometry.hpp"
 #include "datasets/preprocess.hpp"
@@ -157,6 +158,9 @@ struct Scenario {
     bool operator==(const Shaping&) const = default;
   } shaping;
   datasets::Geometry geometry() const;
+
+  /// Key `augment`: each sample runs under each of them, on the same faults. All different.
+  std::vector<augment::Pipeline> perturbations = std::vector<augment::Pipeline>(1);
 
   /// A kind of fault. `file`, `policy`, `batch_size` and `epochs` belong to the campaign: those of
   /// `faults` hold for all kinds.

@@ -162,6 +162,21 @@ Member image_paths() {
           }};
 }
 
+Member perturbations() {
+  return {.set =
+              [](Scenario& s, const Value& value) {
+                s.perturbations.clear();
+                for (const std::string& label : std::get<std::vector<std::string>>(value)) {
+                  s.perturbations.push_back(augment::parse_pipeline(label).value());
+                }
+              },
+          .get = [](const Scenario& s) -> std::optional<Value> {
+            std::vector<std::string> labels;
+            for (const auto& pipeline : s.perturbations) labels.push_back(augment::label(pipeline));
+            return labels;
+          }};
+}
+
 template <class Registry>
 std::vector<Word> words(const Registry& registry) {
   std::vector<Word> list;
@@ -325,6 +340,13 @@ std::vector<Key> make_keys() {
      .choices = words(datasets::kChannelOrders),
      .doc = "order of three channels in the input, mean and std",
      .member = choice<datasets::kChannelOrders, &S::preprocess, &Preprocess::channel_order>()},
+
+    {.name = "augment", .kind = Kind::perturbations, .default_text = "[clean]",
+     .doc = "perturbations of the images: each sample runs under each, with the same faults; such as "
+            "[clean, fog/1-5, [rotate/2, gaussian_noise/3]], where 1-5 stands for one after the other "
+            "and an inner list for steps that follow each other",
+     .decides_faults = false,
+     .member = perturbations()},
 
     {.name = "faults.file", .kind = Kind::path,
      .doc = "an existing fault set, instead of the other keys of this section",
@@ -527,7 +549,8 @@ std::vector<Key> make_keys() {
      .member = member<&S::statistics, &S::Statistics::confidence>()},
 
     {.name = "expect.golden_top1", .kind = Kind::real, .real_range = {.low = 0, .high = 1},
-     .doc = "least golden top-1 accuracy, a fraction: below it no trial is run (exit code 5)",
+     .doc = "least golden top-1 accuracy under the first perturbation, a fraction: below it no trial is "
+            "run (exit code 5)",
      .member = member<&S::expect, &S::Expect::golden_top1>()},
   };
 }
@@ -1100,22 +1123,23 @@ const std::vector<Rule>& rules() {
 }
 
 std::string_view kind_name(Kind kind) {
-  constexpr std::array<std::string_view, 9> kNames{"integer",       "real",   "text",
-                                                   "path",          "choice", "list of integers",
-                                                   "list of reals", "words",  "paths"};
+  constexpr std::array<std::string_view, 10> kNames{
+      "integer",          "real",          "text",  "path",  "choice",
+      "list of integers", "list of reals", "words", "paths", "perturbations"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
 std::string_view expected_text(Kind kind) {
-  constexpr std::array<std::string_view, 9> kTexts{"an integer",
-                                                   "a number",
-                                                   "text",
-                                                   "a path",
-                                                   "a word",
-                                                   "a list of integers",
-                                                   "a list of numbers",
-                                                   "a word or a list of words",
-                                                   "a path or a list of paths"};
+  constexpr std::array<std::string_view, 10> kTexts{"an integer",
+                                                    "a number",
+                                                    "text",
+                                                    "a path",
+                                                    "a word",
+                                                    "a list of integers",
+                                                    "a list of numbers",
+                                                    "a word or a list of words",
+                                                    "a path or a list of paths",
+                                                    "a perturbation or a list of them"};
   return kTexts[static_cast<std::size_t>(kind)];
 }
 

@@ -26,9 +26,12 @@ enum class Kind : std::uint8_t {
   reals,     ///< list of reals
   words,     ///< one text or a list of them; with choices, of registered words
   paths,     ///< one path or a list of them
+  /// One that augment::parse_alternatives knows, or a list of them; a list in the list is steps
+  /// that follow each other.
+  perturbations,
 };
 
-/// A parsed value. Text, paths and choices are the string.
+/// A parsed value. Text, paths and choices are the string; perturbations are their labels.
 using Value = std::variant<std::uint64_t, double, std::string, std::vector<std::uint64_t>,
                            std::vector<double>, std::vector<std::string>>;
 
@@ -80,6 +83,7 @@ struct Key {
   bool of_campaign = false;       ///< in a list of sections: stands in the first one only
   bool excludes_section = false;  ///< when given, no other key of its section may be
   bool decides_results = true;    ///< false: says how results are computed, never what they are
+  bool decides_faults = true;     ///< false: no fault set depends on it
   Member member;
 
   std::string_view section() const;  ///< "faults"; empty at the top level

@@ -36,6 +36,17 @@ bool has_explicit_tag(const YAML::Node& node) {
   return !node.Tag().empty() && node.Tag() != "?" && node.Tag() != "!";
 }
 
+/// Steps that follow each other as one text; or the node that is none.
+Result<Scalar, YAML::Node> joined_steps(const YAML::Node& list) {
+  Scalar all;
+  if (list.size() == 0) return YAML::Node(list);
+  for (const auto& step : list) {
+    if (!step.IsScalar() || has_explicit_tag(step)) return YAML::Node(step);
+    all.text += (all.text.empty() ? "" : "+") + step.Scalar();
+  }
+  return all;
+}
+
 // --- names ---
 
 std::string full_name(std::string_view section, std::string_view word) {
@@ -377,7 +388,8 @@ Place Reader::item_place(const Entry& entry, std::size_t item) {
 /// The scalars of a value that has the form its key asks for.
 std::optional<std::vector<Scalar>> Reader::scalars_of(const Key& key, const Entry& entry) {
   const YAML::Node& value = entry.value;
-  const bool words = key.kind == Kind::words || key.kind == Kind::paths;
+  const bool words =
+      key.kind == Kind::words || key.kind == Kind::paths || key.kind == Kind::perturbations;
   const bool list =
       key.kind == Kind::integers || key.kind == Kind::reals || (words && !value.IsScalar());
   if (value.IsNull()) {
@@ -406,6 +418,19 @@ std::optional<std::vector<Scalar>> Reader::scalars_of(const Key& key, const Entr
       report(place, fmt::format("{}: the tag {} is not supported", key.name, in_quotes(item.Tag())),
              "remove the tag");
       return std::nullopt;
+    }
+    if (key.kind == Kind::perturbations && item.IsSequence()) {
+      auto steps = joined_steps(item);
+      if (!steps) {
+        const bool in_file = entry.value_place.option == 0;
+        report(in_file ? Place{position_of(steps.error().Mark())} : entry.value_place,
+               fmt::format("{}: expected a perturbation as a step, got {}", key.name,
+                           describe(steps.error())),
+               "write [rotate/2, gaussian_noise/3]");
+        return std::nullopt;
+      }
+      scalars.push_back(*std::move(steps));
+      continue;
     }
     if (!item.IsScalar()) {
       report(place, fmt::format("{}: expected {}, got {} as an item", key.name,

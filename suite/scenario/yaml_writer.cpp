@@ -73,6 +73,7 @@ std::string value_text(const Key& key, const Value& value) {
     case Kind::reals:
       return list_text(std::get<std::vector<double>>(value));
     case Kind::words:
+    case Kind::perturbations:
       return list_text(std::get<std::vector<std::string>>(value));
     case Kind::paths:
       return paths_text(std::get<std::vector<std::string>>(value));
@@ -130,6 +131,11 @@ std::string to_yaml(const Scenario& scenario) {
 
 std::string results_yaml(const Scenario& scenario) {
   return yaml_of(scenario, [](const Key& key) { return key.decides_results; });
+}
+
+std::string faults_yaml(const Scenario& scenario) {
+  return yaml_of(scenario,
+                 [](const Key& key) { return key.decides_results && key.decides_faults; });
 }
 
 }  // namespace bitquake::scenario

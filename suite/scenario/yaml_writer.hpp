@@ -15,6 +15,10 @@ std::string to_yaml(const Scenario& scenario);
 /// texts give equal results. Reads back as a scenario with defaults in their places.
 std::string results_yaml(const Scenario& scenario);
 
+/// The same without the keys that no fault set depends on (Key::decides_faults): what a fault set
+/// says of its origin.
+std::string faults_yaml(const Scenario& scenario);
+
 /// The value of `key` as YAML on one line.
 std::string value_text(const Key& key, const Value& value);
 

@@ -57,6 +57,38 @@ TEST_CASE("a malformed pipeline is refused", "[augment][pipeline]") {
   }
 }
 
+TEST_CASE("a range of severities stands for each of them", "[augment][pipeline]") {
+  const auto labels = [](std::string_view text) {
+    const auto pipelines = aug::parse_alternatives(text);
+    REQUIRE(pipelines);
+    std::vector<std::string> found;
+    for (const auto& pipeline : *pipelines) found.push_back(aug::label(pipeline));
+    return found;
+  };
+  using Labels = std::vector<std::string>;
+  REQUIRE(labels("clean") == Labels{"clean"});
+  REQUIRE(labels("fog/3") == Labels{"fog/3"});
+  REQUIRE(labels("fog/4-5") == Labels{"fog/4", "fog/5"});
+  REQUIRE(labels("fog/2-2") == Labels{"fog/2"});
+  REQUIRE(labels("gaussian_noise/1-2[sigma=1e-2]") ==
+          Labels{"gaussian_noise/1[sigma=0.01]", "gaussian_noise/2[sigma=0.01]"});
+  REQUIRE(labels("fog/1-2+shot_noise/3+rotate/4-5") ==
+          Labels{"fog/1+shot_noise/3+rotate/4", "fog/1+shot_noise/3+rotate/5",
+                 "fog/2+shot_noise/3+rotate/4", "fog/2+shot_noise/3+rotate/5"});
+  const std::string five = "+fog/1-5";
+  for (const std::string& text :
+       {std::string("fog/3-1"), std::string("fog/1-6"), std::string("fog/1-"),
+        std::string("fog/-1"), std::string("fog/1-x"), std::string("fog/-"), std::string("fgo/1-3"),
+        std::string(""), "fog/1-5" + five + five + five + five + five}) {
+    INFO(text);
+    const auto pipelines = aug::parse_alternatives(text);
+    REQUIRE_FALSE(pipelines);
+    REQUIRE(pipelines.error().code == bitquake::Errc::scenario);
+    REQUIRE_FALSE(pipelines.error().hint.empty());
+  }
+  REQUIRE_FALSE(aug::parse_pipeline("fog/1-3"));
+}
+
 TEST_CASE("steps act one after the other", "[augment][pipeline]") {
   const aug::Scene clean{ramp(), {}};
   const auto first =

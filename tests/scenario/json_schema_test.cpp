@@ -141,6 +141,10 @@ Values values_of(const Key& key) {
       }
       return values;
     }
+    case Kind::perturbations:
+      return {{"clean", "fog/3", "[clean]", "[clean, fog/1-5]", "[[rotate/2, gaussian_noise/3]]",
+               "['fog/3[amount=2.5]', rotate/2+fog/3]"},
+              {"", "~", "5", "fog", "{a: b}", "''", "[]", "[[]]", "[[[fog/3]]]", "['']", "[fog]"}};
     case Kind::integers:
     case Kind::reals:
       break;

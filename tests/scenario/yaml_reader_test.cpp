@@ -334,6 +334,28 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       {"preprocess.mean", {"", "0", "[]", "[x]", "[nan]", "[.inf]", "[0, 0]", "['0']", "[[0]]"}},
       {"preprocess.std", {"", "1", "[]", "[x]", "[0]", "[-1]", "[1, 1]"}},
       {"preprocess.channel_order", {"", "x", "0", "[rgb]", "bgr"}},  // of one channel
+      {"augment",
+       {"",
+        "[]",
+        "fog",
+        "[fog]",
+        "5",
+        "fogg/3",
+        "fog/6",
+        "fog/-1",
+        "fog/3-1",
+        "fog/1-9",
+        "'fog/3[amuont=2]'",
+        "[clean, clean]",
+        "[fog/3, fog/1-5]",
+        "[[]]",
+        "[[clean]]",
+        "[[fog/3, [fog/3]]]",
+        "[{a: b}]",
+        "{a: b}",
+        "''",
+        "['']",
+        "[fog/3, 'fog/3']"}},
       {"faults.file", no_text},
       {"faults.target", no_word},
       {"faults.model", no_word},
@@ -406,6 +428,33 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       REQUIRE(result.error().front().what.starts_with(key + ": "));
     }
   }
+}
+
+TEST_CASE("perturbations are alternatives, lists in the list their steps", "[scenario]") {
+  const auto labels = [](const std::string& value) {
+    std::vector<std::string> found;
+    for (const auto& p : parsed(kShortest + "augment: " + value + "\n").perturbations) {
+      found.push_back(augment::label(p));
+    }
+    return found;
+  };
+  using Labels = std::vector<std::string>;
+  REQUIRE(labels("fog/3") == Labels{"fog/3"});
+  REQUIRE(labels("[clean, rotate/2+fog/3]") == Labels{"clean", "rotate/2+fog/3"});
+  REQUIRE(labels("[rotate/2, fog/3]") == Labels{"rotate/2", "fog/3"});
+  REQUIRE(labels("[[rotate/2, fog/3]]") == Labels{"rotate/2+fog/3"});
+  REQUIRE(labels("[[rotate/2, fog/2-3], clean]") ==
+          Labels{"rotate/2+fog/2", "rotate/2+fog/3", "clean"});
+  REQUIRE(labels("\n- fog/3[amount=2.5]\n- fog/1-2\n- [rotate/1]") ==
+          Labels{"fog/3[amount=2.5]", "fog/1", "fog/2", "rotate/1"});
+}
+
+TEST_CASE("a wrong perturbation is pointed at", "[scenario]") {
+  REQUIRE(mistakes(kShortest + "augment:\n  - clean\n  - fgo/3\n") ==
+          "a.yaml:7:5: error: augment: unknown perturbation 'fgo'\n"
+          "  - fgo/3\n"
+          "    ^\n"
+          "hint: did you mean 'fog'?\n");
 }
 
 TEST_CASE("the ends of a range are in it", "[scenario]") {

@@ -31,6 +31,7 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
           "  mean: [0.286]\n"
           "  std: [1]\n"
           "  channel_order: rgb\n"
+          "augment: [clean]\n"
           "faults:\n"
           "  target: neurons\n"
           "  model: bit_flip\n"
@@ -89,6 +90,17 @@ TEST_CASE("keys that say only how results are computed are left out of what deci
   }
 }
 
+TEST_CASE("what a fault set says of its origin holds no perturbations", "[scenario]") {
+  const Scenario clean = parsed(kShortest);
+  const Scenario joint = parsed(kShortest + "augment: [clean, fog/1-2]\n");
+  REQUIRE(results_yaml(joint).find("augment: [clean, \"fog/1\", \"fog/2\"]\n") !=
+          std::string::npos);
+  REQUIRE(results_yaml(joint) != results_yaml(clean));
+  REQUIRE(faults_yaml(joint) == faults_yaml(clean));
+  REQUIRE(parsed(faults_yaml(joint)) == clean);
+  REQUIRE(faults_yaml(parsed(kShortest, {{"seed", "2"}})) != faults_yaml(clean));
+}
+
 TEST_CASE("any text survives writing and reading", "[scenario]") {
   Scenario s = parsed(kShortest);
   s.data.name =
@@ -125,6 +137,12 @@ TEST_CASE("random scenarios survive writing and reading", "[scenario][property]"
     s.preprocess.divide_by = draws.uniform() + 1e-9;
     s.preprocess.mean = {real(), real(), real()};
     s.preprocess.stddev = {draws.uniform() + 1e-30};
+    s.perturbations.resize(draws.below(2));
+    for (std::uint64_t i = 0; i < 3; ++i) {
+      const auto step = augment::make_step("fog", static_cast<int>(i), {},
+                                           static_cast<augment::Table>(draws.below(3)));
+      s.perturbations.push_back({std::vector(1 + draws.below(2), *step)});
+    }
     s.faults.target = pick(faultgen::kTargets);
     s.faults.model = {
         pick(std::array{faultgen::kBuiltInFaultModels[0], faultgen::kBuiltInFaultModels[1],
