@@ -32,6 +32,7 @@ void append_column(std::string& line, const Column<Row>& column, const Row& row)
 
 /// A trial column whose code stands for a word.
 std::optional<std::string> word(std::string_view column, const TrialRow& row, const Trials& all) {
+  if (column == "perturbation") return all.campaign.perturbations[row.perturbation];
   if (column == "outcome") return std::string(metrics::kOutcomeNames[row.outcome]);
   if (column == "message") return all.messages[row.message];
   if (column != "first_nonfinite") return std::nullopt;
@@ -86,10 +87,15 @@ void append_faults(std::string& line, const TrialRow& row, const Trials& all,
   line += csv_record({cells.begin(), cells.end()});
 }
 
+/// Whether a golden column says nothing that the trial's does not.
+bool repeats_trial(std::string_view golden_column) { return golden_column == "perturbation"; }
+
 std::string header() {
   std::string line;
   for (const auto& column : kTrialColumns) line += std::string(column.name) + ",";
-  for (const auto& column : kGoldenColumns) line += "golden_" + std::string(column.name) + ",";
+  for (const auto& column : kGoldenColumns) {
+    if (!repeats_trial(column.name)) line += "golden_" + std::string(column.name) + ",";
+  }
   return line + "fault_site,fault_element,fault_bits,fault_original,fault_corrupted\n";
 }
 
@@ -154,6 +160,7 @@ void write_trials_csv(const Trials& trials, const faultgen::FaultSet& faults, st
     line.clear();
     append_trial(line, row, trials);
     for (const auto& column : kGoldenColumns) {
+      if (repeats_trial(column.name)) continue;
       append_column(line, column, trials.golden_of(row));
       line += ',';
     }
@@ -163,10 +170,11 @@ void write_trials_csv(const Trials& trials, const faultgen::FaultSet& faults, st
 }
 
 void write_skipped_csv(const Trials& trials, std::ostream& out) {
-  out << "sample,sample_index,reason\n";
+  out << "perturbation,sample,sample_index,reason\n";
   for (const GoldenRow& row : trials.golden) {
     if (row.skipped == 0) continue;
-    out << row.sample << ',' << row.sample_index << ",golden output is not finite\n";
+    out << csv_record({trials.campaign.perturbations[row.perturbation]}) << ',' << row.sample << ','
+        << row.sample_index << ",golden output is not finite\n";
   }
 }
 

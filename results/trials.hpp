@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bitquake::results {
@@ -33,7 +34,8 @@ struct Campaign {
   std::uint64_t classes = 0;
   std::vector<Point> points;
   std::vector<SiteName> sites;
-  std::string run_type = "single";  ///< name in faultgen::kRunTypes
+  std::string run_type = "single";                  ///< name in faultgen::kRunTypes
+  std::vector<std::string> perturbations{"clean"};  ///< labels; each sample runs under each
   bool operator==(const Campaign&) const = default;
 };
 
@@ -42,10 +44,16 @@ struct Trials {
   Campaign campaign;
   BigVector<TrialRow> trials;             ///< ascending by trial
   BigVector<InjectionRow> injections;     ///< ascending by (trial, fault)
-  std::vector<GoldenRow> golden;          ///< golden[i].sample == i: every sample of the subset
+  std::vector<GoldenRow> golden;          ///< by (perturbation, sample), all samples under each
   std::vector<std::string> messages{""};  ///< in order of their first trial; row 0 is empty
 
-  const GoldenRow& golden_of(const TrialRow& trial) const { return golden[trial.sample]; }
+  /// Of the subset.
+  std::uint64_t samples() const { return golden.size() / campaign.perturbations.size(); }
+  const GoldenRow& golden_of(const TrialRow& trial) const {
+    return golden[trial.perturbation * samples() + trial.sample];
+  }
+  /// Rows of `trials` under a perturbation: the first, and one behind the last. O(log n).
+  std::pair<std::uint64_t, std::uint64_t> range_of(std::uint32_t perturbation) const;
   /// Injections of one trial, in fault order. O(log n).
   std::span<const InjectionRow> injections_of(const TrialRow& trial) const;
 
@@ -57,9 +65,10 @@ struct Trials {
 Result<std::monostate> check_trials(const Trials& trials, const std::string& where);
 
 /// Writes trials.h5: the columns of results/columns.hpp under /trials, /injections and /golden,
-/// /messages/text, /points/{path, kind}, /sites/{name, kind}, the attributes content,
-/// format_version, campaign, fingerprint, classes, run_type; sealed (suite/base/seal.hpp). Bytes
-/// depend on the values alone. The file appears whole or not at all. Throws Exception (results).
+/// /messages/text, /points/{path, kind}, /sites/{name, kind}, /perturbations/label, the attributes
+/// content, format_version, campaign, fingerprint, classes, run_type; sealed (suite/base/seal.hpp).
+/// Bytes depend on the values alone. The file appears whole or not at all. Throws Exception
+/// (results).
 void write_trials(const std::filesystem::path& path, const Trials& trials);
 
 /// Reads and checks trials.h5, its seal first. Errc::results for any damage.

@@ -52,16 +52,16 @@ TEST_CASE("units cover all samples once, the last one what is left", "[engine][p
 TEST_CASE("trials are numbered by epoch, then sample", "[engine][plan]") {
   const Plan plan(10, 3, 12, 4);
   REQUIRE(plan.trials() == 30);
-  REQUIRE(plan.trial(0, 0) == 0);
-  REQUIRE(plan.trial(0, 9) == 9);
-  REQUIRE(plan.trial(1, 0) == 10);
-  REQUIRE(plan.trial(2, 9) == 29);
+  REQUIRE(plan.trial({0, 0, 0}) == 0);
+  REQUIRE(plan.trial({0, 0, 9}) == 9);
+  REQUIRE(plan.trial({0, 1, 0}) == 10);
+  REQUIRE(plan.trial({0, 2, 9}) == 29);
   // The fault set holds two more groups per epoch than there are samples.
   REQUIRE(plan.group(0, 9) == 9);
   REQUIRE(plan.group(1, 0) == 12);
   REQUIRE(plan.group(2, 9) == 33);
   // Beyond 32 bits.
-  REQUIRE(Plan(3'000'000'000, 4, 3'000'000'000, 64).trial(3, 1) == 9'000'000'001);
+  REQUIRE(Plan(3'000'000'000, 4, 3'000'000'000, 64).trial({0, 3, 1}) == 9'000'000'001);
 }
 
 TEST_CASE("a segment holds about a 64th of the campaign, within bounds", "[engine][plan]") {
@@ -106,7 +106,7 @@ TEST_CASE("samples of a slot meet the same group, another one in each epoch", "[
   // Trials are numbered alike under every policy.
   const Plan plan(5, 2, 1, 2, {Policy::per_epoch, 1});
   REQUIRE(plan.trials() == 10);
-  REQUIRE(plan.trial(1, 4) == 9);
+  REQUIRE(plan.trial({0, 1, 4}) == 9);
 }
 
 TEST_CASE("a fault set offers its batches' samples, a permanent one any number", "[engine][plan]") {

@@ -138,8 +138,8 @@ TEST_CASE("HDF5 reads a sealed file", "[results]") {
 
 TEST_CASE("a segment of another version or content is refused", "[results]") {
   const TempDirectory scratch;
-  write_raw(scratch / "a.h5", 3, tiny_segment(0, 1), [](Segment&) {});
-  REQUIRE(refusal(scratch / "a.h5") == "has format version 3, this program reads 2");
+  write_raw(scratch / "a.h5", 4, tiny_segment(0, 1), [](Segment&) {});
+  REQUIRE(refusal(scratch / "a.h5") == "has format version 4, this program reads 3");
   write_trials(scratch / "b.h5", tiny_trials());
   REQUIRE(refusal(scratch / "b.h5") == "holds 'bitquake trials', wanted 'bitquake segment'");
 }
@@ -182,7 +182,7 @@ TEST_CASE("a code that its column does not have is refused", "[results]") {
   const TempDirectory scratch;
   const auto path = scratch / "a.h5";
   const auto spoilt = [&](auto spoil) {
-    write_raw(path, 2, tiny_segment(0, 3), spoil);
+    write_raw(path, 3, tiny_segment(0, 3), spoil);
     return refusal(path);
   };
   const std::string trial = "row 2 of /trials holds a code that its column does not have";
