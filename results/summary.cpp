@@ -346,7 +346,7 @@ std::vector<CorruptionError> corruption_errors(const Summary& summary) {
     const auto rate = std::find_if(tables.overall.begin(), tables.overall.end(),
                                    [&](const metrics::Rate& r) { return r.metric == metric; });
     if (rate == tables.overall.end() || rate->n == 0) return std::nullopt;
-    return 1 - *rate->value();
+    return static_cast<double>(rate->n - rate->k) / static_cast<double>(rate->n);
   };
   std::vector<CorruptionError> errors, means;
   for (const std::string_view name : kCorruptions) {

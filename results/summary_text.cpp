@@ -229,8 +229,8 @@ std::string range_text(const metrics::Interval& interval, int decimals) {
 /// What faults do under each perturbation: a line for each.
 std::string perturbations_text(const Summary& summary) {
   if (summary.tables.size() == 1) return "";
-  std::vector<std::vector<std::string>> rows{{"perturbation", "golden top1", "faulty top1", "due",
-                                              "sde", "k / n", "interval", "- clean", "interval"}};
+  std::vector<std::vector<std::string>> rows{{"perturbation", "golden", "faulty", "due", "sde",
+                                              "k / n", "interval", "- clean", "interval"}};
   std::uint64_t unpaired = 0;
   std::string method;
   for (const Tables& tables : summary.tables) {
@@ -256,13 +256,15 @@ std::string perturbations_text(const Summary& summary) {
     }
     rows.push_back(std::move(row));
   }
-  std::string text =
-      "\nUnder each perturbation, in %, with " + interval_header(summary) +
-      "s; - clean: sde minus sde of the clean images on the\nsame faults and samples\n" +
-      fitted_table(std::move(rows));
-  if (!method.empty()) text += "interval of - clean: " + method + "\n";
+  std::string text = "\nUnder each perturbation, in % with " + interval_header(summary) +
+                     "s; golden, faulty: top-1 accuracies\n" + fitted_table(std::move(rows));
+  if (!method.empty()) {
+    text += "- clean: minus the sde of clean images, same samples and faults; " + method + "\n";
+  }
   if (unpaired > 0) {
-    text += with_commas(unpaired) + " not compared: the sample is skipped on the other side\n";
+    text += "- clean leaves out " + with_commas(unpaired) +
+            (unpaired == 1 ? " trial whose sample is" : " trials whose samples are") +
+            " skipped on the other side\n";
   }
   return text;
 }

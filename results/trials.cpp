@@ -43,6 +43,7 @@ std::string trial_defect(const Trials& all) {
     const TrialRow& row = all.trials[i];
     const std::string name = "trial " + std::to_string(row.trial);
     if (i > 0 && row.trial <= all.trials[i - 1].trial) return name + " is there twice or misplaced";
+    if (i > 0 && row.perturbation < all.trials[i - 1].perturbation) return name + " is misplaced";
     if (row.sample >= all.samples() || row.perturbation >= all.campaign.perturbations.size()) {
       return name + " belongs to a sample that is not there";
     }

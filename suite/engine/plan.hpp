@@ -87,6 +87,6 @@ class Plan {
 /// there are samples.
 Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
                        std::uint32_t unit_samples, const std::string& where,
-                       std::uint32_t perturbations = 1);
+                       std::uint32_t perturbations);
 
 }  // namespace bitquake::engine

@@ -75,7 +75,8 @@ Result<Inputs> reopen(const RunFiles& run, const ModelLoader& load_model) {
   same = faultgen::check_fits(*faults, (*model)->sha256(), run.scenario.model.input,
                               (*model)->sites(), path.string());
   if (!same) return same.error();
-  auto plan = make_plan(*faults, (*data)->size(), run.scenario.unit_samples, path.string());
+  auto plan = make_plan(*faults, (*data)->size(), run.scenario.unit_samples, path.string(),
+                        static_cast<std::uint32_t>(run.scenario.perturbations.size()));
   if (!plan) return plan.error();
   return Inputs{run.scenario, std::move(*data), std::move(*model), std::move(*faults), *plan};
 }

@@ -134,11 +134,12 @@ TEST_CASE("trials of every perturbation are replayed, audited and verified", "[e
   };
   const auto run_files = value_or_throw(engine::open_run(campaign / "out", campaign / ""));
   const results::Trials rows = value_or_throw(engine::read_rows(run_files));
+  const engine::Inputs reopened = value_or_throw(engine::reopen(run_files, loader));
   for (const std::uint64_t trial : {0, 41, 100, 159}) {
     if (engine::find_trial(rows, trial) == nullptr) continue;
-    const auto replay = value_or_throw(engine::replay_trial(run_files, inputs, rows, trial));
+    const auto replay = value_or_throw(engine::replay_trial(run_files, reopened, rows, trial));
     REQUIRE(replay.differences.empty());
-    REQUIRE_THAT(engine::replay_text(replay, inputs),
+    REQUIRE_THAT(engine::replay_text(replay, reopened),
                  Catch::Contains("\nimage    " + kPerturbations[trial / 40] + "\n"));
   }
   const auto verification = engine::verify_run(run_files, loader, {.fraction = 1});
@@ -197,6 +198,21 @@ TEST_CASE("a plan numbers trials by perturbation, epoch and sample", "[engine]")
   REQUIRE(plan.place_of(15) == engine::TrialPlace{1, 1, 2});
   REQUIRE(plan.has_trial(1, 2));
   REQUIRE_FALSE(plan.has_trial(1, 3));
+}
+
+TEST_CASE("a sample is perturbed alike wherever it stands in a subset", "[engine]") {
+  ToyCampaign campaign = joint_campaign();
+  run(campaign.inputs(), campaign / "all");
+  const results::Trials all = trials_of(campaign / "all");
+  campaign.scenario.data.order = datasets::Order::random;
+  campaign.scenario.data.samples = 10;
+  run(campaign.inputs(), campaign / "some");
+  std::uint64_t moved = 0;
+  for (const auto& row : trials_of(campaign / "some").golden) {
+    REQUIRE(row.output_hash == all.golden[row.perturbation * 20 + row.sample_index].output_hash);
+    moved += row.sample != row.sample_index ? 1 : 0;
+  }
+  REQUIRE(moved > 0);
 }
 
 TEST_CASE("a fault set drawn without perturbations serves them", "[engine]") {
