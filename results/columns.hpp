@@ -22,8 +22,10 @@ struct Column {
 };
 
 inline constexpr std::array kTrialColumns{
-    Column<TrialRow>{"trial", "1", "rank in the full plan: (epoch, sample) order",
+    Column<TrialRow>{"trial", "1", "rank in the full plan: (perturbation, epoch, sample) order",
                      &TrialRow::trial},
+    Column<TrialRow>{"perturbation", "1", "row of /perturbations: what the image was under",
+                     &TrialRow::perturbation},
     Column<TrialRow>{"epoch", "1", "pass over the data set, from 0", &TrialRow::epoch},
     Column<TrialRow>{"sample", "1", "position of the sample in the subset", &TrialRow::sample},
     Column<TrialRow>{"group", "1", "row of /groups in the fault set", &TrialRow::group},
@@ -76,6 +78,8 @@ inline constexpr std::array kInjectionColumns{
 };
 
 inline constexpr std::array kGoldenColumns{
+    Column<GoldenRow>{"perturbation", "1", "row of /perturbations: what the image was under",
+                      &GoldenRow::perturbation},
     Column<GoldenRow>{"sample", "1", "position of the sample in the subset", &GoldenRow::sample},
     Column<GoldenRow>{"sample_index", "1", "position of the sample in the data set",
                       &GoldenRow::sample_index},
@@ -94,9 +98,10 @@ inline constexpr std::array kGoldenColumns{
                       &GoldenRow::label_rank},
     Column<GoldenRow>{"top1_probability", "1", "probability of the top-1 class",
                       &GoldenRow::top1_probability},
-    Column<GoldenRow>{"skipped", "1",
-                      "the sample has no trials: 1 golden output non-finite, 2 image unreadable",
-                      &GoldenRow::skipped},
+    Column<GoldenRow>{
+        "skipped", "1",
+        "the sample has no trials here: 1 golden output non-finite, 2 image unreadable",
+        &GoldenRow::skipped},
     Column<GoldenRow>{"output_hash", "1",
                       "first 8 bytes of SHA-256 of the golden output, each NaN as 0x7fc00000",
                       &GoldenRow::output_hash},

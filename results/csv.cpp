@@ -32,6 +32,7 @@ void append_column(std::string& line, const Column<Row>& column, const Row& row)
 
 /// A trial column whose code stands for a word.
 std::optional<std::string> word(std::string_view column, const TrialRow& row, const Trials& all) {
+  if (column == "perturbation") return all.campaign.perturbations[row.perturbation];
   if (column == "outcome") return std::string(metrics::kOutcomeNames[row.outcome]);
   if (column == "message") return all.messages[row.message];
   if (column != "first_nonfinite") return std::nullopt;
@@ -92,10 +93,15 @@ void append_faults(std::string& line, const TrialRow& row, const Trials& all,
   line += csv_record({cells.begin(), cells.end()});
 }
 
+/// Whether a golden column says nothing that the trial's does not.
+bool repeats_trial(std::string_view golden_column) { return golden_column == "perturbation"; }
+
 std::string header() {
   std::string line;
   for (const auto& column : kTrialColumns) line += std::string(column.name) + ",";
-  for (const auto& column : kGoldenColumns) line += "golden_" + std::string(column.name) + ",";
+  for (const auto& column : kGoldenColumns) {
+    if (!repeats_trial(column.name)) line += "golden_" + std::string(column.name) + ",";
+  }
   return line + "fault_site,fault_element,fault_bits,fault_original,fault_corrupted\n";
 }
 
@@ -160,6 +166,7 @@ void write_trials_csv(const Trials& trials, const faultgen::FaultSet& faults, st
     line.clear();
     append_trial(line, row, trials);
     for (const auto& column : kGoldenColumns) {
+      if (repeats_trial(column.name)) continue;
       const GoldenRow& golden = trials.golden_of(row);
       if (const auto text = word(column.name, golden, trials)) {
         line += csv_record({*text});
@@ -174,14 +181,14 @@ void write_trials_csv(const Trials& trials, const faultgen::FaultSet& faults, st
 }
 
 void write_skipped_csv(const Trials& trials, std::ostream& out) {
-  out << "sample,sample_index,id,file,reason\n";
+  out << "perturbation,sample,sample_index,id,file,reason\n";
   for (const GoldenRow& row : trials.golden) {
     const auto reason = static_cast<SkipReason>(row.skipped);
     if (reason == SkipReason::none) continue;
     const bool unreadable = reason == SkipReason::unreadable;
-    out << row.sample << ',' << row.sample_index << ',' << row.id << ','
-        << csv_record({trials.campaign.files[row.file]}) << ','
-        << (unreadable ? "image cannot be read" : "golden output is not finite") << '\n';
+    out << csv_record({trials.campaign.perturbations[row.perturbation]}) << ',' << row.sample << ','
+        << row.sample_index << ',' << row.id << ',' << csv_record({trials.campaign.files[row.file]})
+        << ',' << (unreadable ? "image cannot be read" : "golden output is not finite") << '\n';
   }
 }
 

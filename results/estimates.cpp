@@ -24,12 +24,16 @@ bool single_faults(const Trials& trials, const faultgen::FaultSet& faults) {
 
 std::string percent(double confidence) { return shortest(confidence * 100) + " %"; }
 
-Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, double confidence,
-                    Outcome outcome) {
+/// Rows of /trials that count.
+using Range = std::pair<std::uint64_t, std::uint64_t>;
+
+Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, Range range,
+                    double confidence, Outcome outcome) {
   std::vector<bool> hit(faults.faults.size());
   PageRelief relief(trials.trials, faults.stratum);
-  for (const TrialRow& row : trials.trials) {
+  for (std::uint64_t i = range.first; i < range.second; ++i) {
     relief.step();
+    const TrialRow& row = trials.trials[i];
     if (static_cast<Outcome>(row.outcome) == outcome) hit[row.first_fault] = true;
   }
   std::vector<metrics::Stratum> strata;
@@ -57,12 +61,13 @@ Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, doub
   return result;
 }
 
-Estimate weighted(const Trials& trials, const faultgen::FaultSet& faults, double confidence,
-                  Outcome outcome, bool independent) {
+Estimate weighted(const Trials& trials, const faultgen::FaultSet& faults, Range range,
+                  double confidence, Outcome outcome, bool independent) {
   BigVector<metrics::WeightedTrial> drawn;
   PageRelief relief(trials.trials, faults.sampling_weight);
-  for (const TrialRow& row : trials.trials) {
+  for (std::uint64_t i = range.first; i < range.second; ++i) {
     relief.step();
+    const TrialRow& row = trials.trials[i];
     drawn.push_back(
         {faults.sampling_weight[row.first_fault], static_cast<Outcome>(row.outcome) == outcome});
   }
@@ -82,9 +87,10 @@ Estimate weighted(const Trials& trials, const faultgen::FaultSet& faults, double
 }
 
 /// Whether no two trials share a sample or a group.
-bool independent_trials(const Trials& trials, const faultgen::FaultSet& faults) {
-  std::vector<bool> seen(trials.golden.size());
-  for (const TrialRow& row : trials.trials) {
+bool independent_trials(const Trials& trials, const faultgen::FaultSet& faults, Range range) {
+  std::vector<bool> seen(trials.samples());
+  for (std::uint64_t i = range.first; i < range.second; ++i) {
+    const TrialRow& row = trials.trials[i];
     if (seen[row.sample]) return false;
     seen[row.sample] = true;
   }
@@ -94,19 +100,20 @@ bool independent_trials(const Trials& trials, const faultgen::FaultSet& faults) 
 }  // namespace
 
 std::vector<Estimate> estimate(const Trials& trials, const faultgen::FaultSet& faults,
-                               double confidence) {
+                               std::uint32_t perturbation, double confidence) {
   std::vector<Estimate> estimates;
-  if (trials.trials.empty() || !single_faults(trials, faults)) return estimates;
+  const Range range = trials.range_of(perturbation);
+  if (range.first == range.second || !single_faults(trials, faults)) return estimates;
   if (!faults.strata.empty()) {
     for (const Outcome outcome : {Outcome::due, Outcome::sde}) {
-      estimates.push_back(stratified(trials, faults, confidence, outcome));
+      estimates.push_back(stratified(trials, faults, range, confidence, outcome));
     }
     return estimates;
   }
   if (faults.uniform()) return estimates;
-  const bool independent = independent_trials(trials, faults);
+  const bool independent = independent_trials(trials, faults, range);
   for (const Outcome outcome : {Outcome::due, Outcome::masked, Outcome::benign, Outcome::sde}) {
-    estimates.push_back(weighted(trials, faults, confidence, outcome, independent));
+    estimates.push_back(weighted(trials, faults, range, confidence, outcome, independent));
   }
   return estimates;
 }

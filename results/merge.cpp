@@ -165,7 +165,8 @@ Result<std::monostate> Gathering::add(const std::filesystem::path& file, Segment
 Trials Gathering::rows() && {
   sort_by(all_.trials, [](const TrialRow& row) { return row.trial; });
   sort_by(all_.injections, [](const InjectionRow& row) { return std::pair(row.trial, row.fault); });
-  sort_by(all_.golden, [](const GoldenRow& row) { return row.sample; });
+  sort_by(all_.golden,
+          [](const GoldenRow& row) { return std::pair(row.perturbation, row.sample); });
   renumber();
   return std::move(all_);
 }

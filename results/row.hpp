@@ -11,7 +11,8 @@ inline constexpr std::uint32_t kNoMessage = 0;  ///< message column when the inf
 
 /// One trial: one faulty inference. The unit of every table; ordered by `trial`.
 struct TrialRow {
-  std::uint64_t trial = 0;  ///< rank in the full plan
+  std::uint64_t trial = 0;         ///< rank in the full plan
+  std::uint32_t perturbation = 0;  ///< row of /perturbations
   std::uint32_t epoch = 0;
   std::uint64_t sample = 0;       ///< position in the subset
   std::uint64_t group = 0;        ///< fault group, row of /groups in the fault set
@@ -48,8 +49,9 @@ enum class SkipReason : std::uint8_t {
   unreadable = 2,  ///< then only sample, sample_index, file and id say something
 };
 
-/// The golden run of one sample.
+/// The golden run of one sample under one perturbation.
 struct GoldenRow {
+  std::uint32_t perturbation = 0;  ///< row of /perturbations
   std::uint64_t sample = 0;        ///< position in the subset
   std::uint64_t sample_index = 0;  ///< position in the data set
   std::uint32_t file = 0;          ///< row of /files: where it was read from

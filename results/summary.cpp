@@ -40,18 +40,18 @@ metrics::TrialFacts facts_of(const TrialRow& row, const GoldenRow& golden, std::
   return facts;
 }
 
-/// Positions in `trials` ordered by sample, stable.
-BigVector<std::uint64_t> by_sample(const Trials& all) {
-  std::vector<std::uint64_t> next(all.golden.size() + 1, 0);
+/// Positions in `trials` from `first` to `last` ordered by sample, stable.
+BigVector<std::uint64_t> by_sample(const Trials& all, std::uint64_t first, std::uint64_t last) {
+  std::vector<std::uint64_t> next(all.samples() + 1, 0);
   PageRelief relief(all.trials);
-  for (const TrialRow& row : all.trials) {
+  for (std::uint64_t i = first; i < last; ++i) {
     relief.step();
-    ++next[row.sample + 1];
+    ++next[all.trials[i].sample + 1];
   }
   for (std::size_t i = 1; i < next.size(); ++i) next[i] += next[i - 1];
   BigVector<std::uint64_t> order;
-  order.resize(all.trials.size());
-  for (std::uint64_t i = 0; i < all.trials.size(); ++i) {
+  order.resize(last - first);
+  for (std::uint64_t i = first; i < last; ++i) {
     relief.step();
     order[next[all.trials[i].sample]++] = i;
   }
@@ -72,66 +72,71 @@ bool accumulates(const Campaign& campaign) {
   return value_of(faultgen::kRunTypes, campaign.run_type) == faultgen::RunType::accumulate;
 }
 
+metrics::Clustering clustering_of(const Trials& trials, const faultgen::FaultSet& faults) {
+  if (faults.provenance.schedule.policy == faultgen::Policy::per_image) {
+    return metrics::Clustering::by_sample;
+  }
+  return accumulates(trials.campaign) ? metrics::Clustering::by_fault
+                                      : metrics::Clustering::two_way;
+}
+
 /// One table of outcome counts, a cell per site, bit or field.
 using Cells = std::vector<metrics::OutcomeCounts>;
 
-/// The counts behind all tables.
+/// The counts behind all tables of a perturbation.
 class Counts {
  public:
-  Counts(const Trials& trials, const faultgen::FaultSet& faults)
+  Counts(const Trials& trials, const faultgen::FaultSet& faults, std::uint32_t perturbation)
       : trials_(trials),
         faults_(faults),
         relief_(trials.trials, trials.injections, faults.groups, faults.faults),
         accumulated_(accumulates(trials.campaign)),
         sites_(faults.sites.size()),
         epochs_(accumulated_ ? faults.groups.back().epoch + std::size_t{1} : 0) {
-    first_injection_.reserve(trials.trials.size() + 1);
-    std::uint64_t next = 0;
+    const auto [first, last] = trials.range_of(perturbation);
+    first_ = first;
+    first_injection_.reserve(last - first + 1);
+    std::uint64_t next = first_injection_of(first);
     PageRelief relief(trials.trials, trials.injections);
-    for (const TrialRow& row : trials.trials) {
+    for (std::uint64_t i = first; i < last; ++i) {
       relief.step();
       first_injection_.push_back(next);
-      while (next < trials.injections.size() && trials.injections[next].trial == row.trial) ++next;
+      const std::uint64_t trial = trials.trials[i].trial;
+      while (next < trials.injections.size() && trials.injections[next].trial == trial) ++next;
     }
     first_injection_.push_back(next);
-    const BigVector<std::uint64_t> samples_first = by_sample(trials);
+    const BigVector<std::uint64_t> samples_first = by_sample(trials, first, last);
     for (const std::uint64_t i : samples_first) add(i, Shared::sample);
     if (clustering() == metrics::Clustering::by_sample) return;
     // Slots ascend with samples, groups with trials.
-    for (std::uint64_t i = 0; i < trials.trials.size(); ++i) {
-      add(accumulated_ ? samples_first[i] : i, Shared::fault);
+    for (std::uint64_t i = first; i < last; ++i) {
+      add(accumulated_ ? samples_first[i - first] : i, Shared::fault);
     }
   }
 
-  metrics::Clustering clustering() const {
-    if (faults_.provenance.schedule.policy == faultgen::Policy::per_image) {
-      return metrics::Clustering::by_sample;
-    }
-    return accumulated_ ? metrics::Clustering::by_fault : metrics::Clustering::two_way;
-  }
+  metrics::Clustering clustering() const { return clustering_of(trials_, faults_); }
 
-  void fill(Summary& summary) const {
-    summary.options.clustering = clustering();
-    summary.accumulated = accumulated_;
-    summary.overall = joined(accuracies_.rates(summary.options), outcomes_.rates(summary.options));
-    summary.inactive = inactive_;
-    if (inactive_ > 0) summary.active = active_.rates(summary.options);
+  Tables tables(const metrics::RateOptions& options) const {
+    Tables made;
+    made.trials = first_injection_.size() - 1;
+    made.overall = joined(accuracies_.rates(options), outcomes_.rates(options));
+    made.inactive = inactive_;
+    if (inactive_ > 0) made.active = active_.rates(options);
     // That tool's DUE looks at every module output: without them the figures would be others.
-    if (monitors_modules(trials_.campaign)) {
-      summary.pytorchalfi = pytorchalfi_.rates(summary.options);
-    }
+    if (monitors_modules(trials_.campaign)) made.pytorchalfi = pytorchalfi_.rates(options);
     const auto table = [&](const Cells& cells, auto name) {
       std::vector<Breakdown> rows;
       for (std::size_t i = 0; i < cells.size(); ++i) {
-        rows.push_back({name(i), cells[i].rates(summary.options)});
+        rows.push_back({name(i), cells[i].rates(options)});
       }
       return rows;
     };
     const auto number = [](std::size_t i) { return std::to_string(i); };
-    summary.sites = table(sites_, [&](std::size_t i) { return trials_.campaign.sites[i].name; });
-    summary.bits = table(bits_, number);
-    summary.bit_fields = table(fields_, [](std::size_t i) { return kFields[i].second; });
-    summary.epochs = table(epochs_, number);
+    made.sites = table(sites_, [&](std::size_t i) { return trials_.campaign.sites[i].name; });
+    made.bits = table(bits_, number);
+    made.bit_fields = table(fields_, [](std::size_t i) { return kFields[i].second; });
+    made.epochs = table(epochs_, number);
+    return made;
   }
 
  private:
@@ -155,7 +160,8 @@ class Counts {
     std::uint64_t bits = 0;
     std::array<bool, kFields.size()> fields{};
     sites_touched_.clear();
-    for (std::uint64_t i = first_injection_[trial]; i < first_injection_[trial + 1]; ++i) {
+    const std::uint64_t at = trial - first_;
+    for (std::uint64_t i = first_injection_[at]; i < first_injection_[at + 1]; ++i) {
       const faultgen::Fault& fault = faults_.faults[trials_.injections[i].fault];
       bits |= fault.bit_mask;
       touch_fields(fault, fields);
@@ -168,11 +174,19 @@ class Counts {
     }
   }
 
+  /// Row of /injections that the trial at a position begins with.
+  std::uint64_t first_injection_of(std::uint64_t position) const {
+    if (position == trials_.trials.size()) return trials_.injections.size();
+    const auto found = trials_.injections_of(trials_.trials[position]);
+    return static_cast<std::uint64_t>(found.data() - &*trials_.injections.begin());
+  }
+
   /// Whether some fault of the trial acted.
   bool acted(std::uint64_t trial) const {
     const auto begin = trials_.injections.begin();
-    return std::any_of(begin + static_cast<std::ptrdiff_t>(first_injection_[trial]),
-                       begin + static_cast<std::ptrdiff_t>(first_injection_[trial + 1]),
+    const std::uint64_t at = trial - first_;
+    return std::any_of(begin + static_cast<std::ptrdiff_t>(first_injection_[at]),
+                       begin + static_cast<std::ptrdiff_t>(first_injection_[at + 1]),
                        [](const InjectionRow& injection) { return injection.active != 0; });
   }
 
@@ -205,6 +219,7 @@ class Counts {
              BigVector<faultgen::Fault>>
       relief_;
   bool accumulated_;
+  std::uint64_t first_ = 0;  ///< position of the first trial
   metrics::AccuracyCounts accuracies_;
   metrics::OutcomeCounts outcomes_, active_;
   std::uint64_t inactive_ = 0;
@@ -216,7 +231,7 @@ class Counts {
 
 void count_rows(Summary& summary, const Trials& all) {
   summary.trials = all.trials.size();
-  summary.samples = all.golden.size();
+  summary.samples = all.samples();
   summary.injections = all.injections.size();
   PageRelief relief(all.trials, all.injections);
   for (const TrialRow& row : all.trials) {
@@ -288,20 +303,70 @@ std::string faults_text(const faultgen::FaultSet& faults, const Summary& summary
          " per inference, drawn " + drawn_text(faults) + schedule_text(faults.provenance.schedule);
 }
 
+CorruptionError mean_of(const std::vector<CorruptionError>& errors, std::string corruption) {
+  double golden = 0, faulty = 0;
+  for (const CorruptionError& e : errors) {
+    golden += e.golden.value_or(0);
+    faulty += e.faulty.value_or(0);
+  }
+  const auto n = static_cast<double>(errors.size());
+  return {std::move(corruption), "mean", golden / n, faulty / n};
+}
+
 }  // namespace
 
 Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults,
                           metrics::IntervalMethod method, double confidence) {
   if (auto checked = check_faults(trials, faults); !checked) return checked.error();
   Summary summary;
-  summary.options = {
-      .method = method, .confidence = confidence, .classes = trials.campaign.classes};
+  summary.options = {.method = method,
+                     .confidence = confidence,
+                     .classes = trials.campaign.classes,
+                     .clustering = clustering_of(trials, faults)};
   summary.campaign = trials.campaign.identity;
+  summary.accumulated = accumulates(trials.campaign);
   count_rows(summary, trials);
-  Counts(trials, faults).fill(summary);
   summary.faults = faults_text(faults, summary);
-  summary.estimates = estimate(trials, faults, confidence);
+  const auto& labels = trials.campaign.perturbations;
+  const auto clean =
+      static_cast<std::uint32_t>(std::find(labels.begin(), labels.end(), "clean") - labels.begin());
+  for (std::uint32_t p = 0; p < labels.size(); ++p) {
+    Tables& tables = summary.tables.emplace_back(Counts(trials, faults, p).tables(summary.options));
+    tables.perturbation = labels[p];
+    tables.estimates = estimate(trials, faults, p, confidence);
+    if (clean == labels.size() || clean == p) continue;
+    tables.interaction =
+        interaction(trials, faults, p, clean, summary.options.clustering, confidence);
+  }
   return summary;
+}
+
+std::vector<CorruptionError> corruption_errors(const Summary& summary) {
+  const auto error = [](const Tables& tables, std::string_view metric) -> std::optional<double> {
+    const auto rate = std::find_if(tables.overall.begin(), tables.overall.end(),
+                                   [&](const metrics::Rate& r) { return r.metric == metric; });
+    if (rate == tables.overall.end() || rate->n == 0) return std::nullopt;
+    return static_cast<double>(rate->n - rate->k) / static_cast<double>(rate->n);
+  };
+  std::vector<CorruptionError> errors, means;
+  for (const std::string_view name : kCorruptions) {
+    std::vector<CorruptionError> of_one;
+    for (const Tables& tables : summary.tables) {
+      const std::string_view label = tables.perturbation;
+      if (label.size() != name.size() + 2 || !label.starts_with(name)) continue;
+      const std::string_view severity = label.substr(name.size() + 1);
+      if (label[name.size()] != '/' || severity < "1" || severity > "5") continue;
+      if (!error(tables, "golden_top1")) continue;
+      of_one.push_back({std::string(name), std::string(severity), error(tables, "golden_top1"),
+                        error(tables, "faulty_top1")});
+    }
+    if (of_one.empty()) continue;
+    means.push_back(mean_of(of_one, std::string(name)));
+    errors.insert(errors.end(), of_one.begin(), of_one.end());
+    errors.push_back(means.back());
+  }
+  if (!means.empty()) errors.push_back(mean_of(means, "mean"));
+  return errors;
 }
 
 }  // namespace bitquake::results

@@ -3,18 +3,22 @@
 #include "faultgen/fault_set.hpp"
 #include "metrics/kpi.hpp"
 #include "results/estimates.hpp"
+#include "results/interaction.hpp"
 #include "results/trials.hpp"
 #include "suite/base/result.hpp"
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace bitquake::results {
 
 /// Version of summary.json and of the kpi/*.csv files.
-inline constexpr std::uint64_t kSummaryVersion = 2;
+inline constexpr std::uint64_t kSummaryVersion = 3;
 
 /// The outcome rates of the trials that touch one site, bit or bit field.
 struct Breakdown {
@@ -22,32 +26,42 @@ struct Breakdown {
   std::vector<metrics::Rate> rates;
 };
 
-/// The KPI tables of a campaign. A trial counts once in each site, bit and field that its fault
-/// group touches: with single faults the rows of a breakdown add up to the total. Sites and bits
-/// without trials are listed with n = 0.
+/// The KPI tables of one perturbation. A trial counts once in each site, bit and field that its
+/// fault group touches: with single faults the rows of a breakdown add up to the total. Sites and
+/// bits without trials are listed with n = 0.
+struct Tables {
+  std::string perturbation{};  ///< label; "clean": the images as they are
+  std::uint64_t trials = 0;
+  std::vector<metrics::Rate> overall{};  ///< accuracies and outcomes
+  std::vector<Breakdown> sites{};        ///< in execution order
+  std::vector<Breakdown> bits{};         ///< LSB first, named by number
+  std::vector<Breakdown> bit_fields{};   ///< sign, exponent, mantissa
+  std::vector<Breakdown> epochs{};       ///< accumulated only: how outcomes change as faults gather
+  std::uint64_t inactive = 0;            ///< trials in which no fault acted; `masked` ones
+  std::vector<metrics::Rate>
+      active{};                       ///< outcomes of the others; empty when there are no inactive
+  std::vector<Estimate> estimates{};  ///< of the whole fault space, where draws were not uniform
+  /// metrics::PyTorchAlfiCounts; empty when module outputs were not monitored.
+  std::vector<metrics::Rate> pytorchalfi{};
+  /// Compared with "clean", where that is one of the perturbations; none for itself.
+  std::optional<Interaction> interaction{};
+};
+
+/// The KPI tables of a campaign.
 struct Summary {
   metrics::RateOptions options;
   std::string campaign;
   std::uint64_t trials = 0;
   std::uint64_t failed = 0;      ///< trials whose inference failed; they are among the `due` ones
   std::uint64_t samples = 0;     ///< of the subset
-  std::uint64_t skipped = 0;     ///< samples without trials: golden output not finite
+  std::uint64_t skipped = 0;     ///< golden runs without trials: their output is not finite
   std::uint64_t injections = 0;  ///< faults of all trials
   std::uint64_t unreached = 0;   ///< of these, faults whose site control flow did not run
   std::uint64_t unchanged = 0;   ///< of these, faults that found the bits as they leave them
   std::uint32_t per_group = 0;   ///< most faults present together in one inference
   std::string faults;            ///< what the rates are conditional on, in words
-  std::vector<metrics::Rate> overall;  ///< accuracies and outcomes
-  std::vector<Breakdown> sites;        ///< in execution order
-  std::vector<Breakdown> bits;         ///< LSB first, named by number
-  std::vector<Breakdown> bit_fields;   ///< sign, exponent, mantissa
-  bool accumulated = false;            ///< run_type accumulate
-  std::vector<Breakdown> epochs;       ///< accumulated only: how outcomes change as faults gather
-  std::uint64_t inactive = 0;          ///< trials in which no fault acted; `masked` ones
-  std::vector<metrics::Rate> active;   ///< outcomes of the others; empty when there are no inactive
-  std::vector<Estimate> estimates;     ///< of the whole fault space, where draws were not uniform
-  /// metrics::PyTorchAlfiCounts; empty when module outputs were not monitored.
-  std::vector<metrics::Rate> pytorchalfi;
+  bool accumulated = false;      ///< run_type accumulate
+  std::vector<Tables> tables;    ///< of each perturbation, in their order; at least one
 };
 
 /// Builds the tables in O(trials) time; independent of threads. Errc::results when `faults` is not
@@ -55,13 +69,14 @@ struct Summary {
 Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults,
                           metrics::IntervalMethod method, double confidence);
 
-/// summary.json: counts, overall, by bit field, PyTorchALFI-compatible. Each rate has k, n, rate,
-/// low, high, unit, interval, groups, group_low and group_high; null stands for what does not
-/// exist.
+/// summary.json: counts, and for each perturbation overall, by bit field, PyTorchALFI-compatible
+/// and the interaction. Each rate has k, n, rate, low, high, unit, interval, groups, group_low and
+/// group_high; null stands for what does not exist.
 std::string summary_json(const Summary& summary);
 
-/// Tables for people, at most 100 columns wide: overall, by bit field, by site,
-/// with accumulated faults by epoch, PyTorchALFI-compatible.
+/// Tables for people, at most 100 columns wide. Of the first perturbation: overall, by bit field,
+/// by site, with accumulated faults by epoch, PyTorchALFI-compatible. Then one of all
+/// perturbations.
 std::string summary_text(const Summary& summary);
 
 /// A text file of a run directory.
@@ -70,11 +85,44 @@ struct TextFile {
   std::string text;
 };
 
-/// summary.json, kpi/overall.csv, kpi/site.csv, kpi/bit.csv, kpi/bit_field.csv,
-/// kpi/epoch.csv (accumulated only) and kpi/pytorchalfi.csv. The CSV files are long:
-/// [site|bit|field|epoch,] metric, k, n, rate, low, high, unit, interval, groups, group_low,
-/// group_high; fractions in [0, 1], an empty cell for what does not exist.
+/// summary.json, kpi/overall.csv, kpi/site.csv, kpi/bit.csv, kpi/bit_field.csv and
+/// kpi/pytorchalfi.csv; where they apply kpi/active.csv, kpi/estimates.csv, kpi/epoch.csv
+/// (accumulated), kpi/perturbations.csv (more than one) and kpi/corruption_error.csv. The CSV files
+/// are long: perturbation, [site|bit|field|epoch,] metric, k, n, rate, low, high, unit, interval,
+/// groups, group_low, group_high; fractions in [0, 1], an empty cell for what does not exist.
 std::vector<TextFile> summary_files(const Summary& summary);
+
+/// The 15 corruptions of ImageNet-C.
+/// Source: Hendrycks and Dietterich, "Benchmarking neural network robustness to common corruptions
+/// and perturbations", ICLR 2019.
+inline constexpr std::array<std::string_view, 15> kCorruptions{"gaussian_noise",
+                                                               "shot_noise",
+                                                               "impulse_noise",
+                                                               "defocus_blur",
+                                                               "glass_blur",
+                                                               "motion_blur",
+                                                               "zoom_blur",
+                                                               "snow",
+                                                               "frost",
+                                                               "fog",
+                                                               "brightness",
+                                                               "contrast",
+                                                               "elastic_transform",
+                                                               "pixelate",
+                                                               "jpeg_compression"};
+
+/// Top-1 errors, fractions, under one corruption, or their means.
+struct CorruptionError {
+  std::string corruption;                ///< "mean": over corruptions
+  std::string severity;                  ///< "mean": over the severities that are there
+  std::optional<double> golden, faulty;  ///< none without labels or trials
+};
+
+/// Errors under the perturbations that are one of kCorruptions at one severity, as it is defined:
+/// by corruption each severity and their mean, at last the mean of these means. Empty when there
+/// are none, or no labels. These are plain means over what was run, not the mCE of ImageNet-C,
+/// which is relative to AlexNet and over all severities.
+std::vector<CorruptionError> corruption_errors(const Summary& summary);
 
 /// Writes them, each durably. Throws Exception (results).
 void write_summary(const std::filesystem::path& directory, const Summary& summary);

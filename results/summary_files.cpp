@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace bitquake::results {
 namespace {
 
@@ -42,13 +44,16 @@ std::vector<std::string> cells(const metrics::Rate& rate) {
           rate.group_range ? shortest(rate.group_range->high) : ""};
 }
 
-std::string estimates_csv(const std::vector<Estimate>& estimates) {
-  std::string text = "metric,estimate,low,high,method,unit,n,population\n";
-  for (const Estimate& e : estimates) {
-    text += csv_record({e.metric, shortest(e.value), e.interval ? shortest(e.interval->low) : "",
-                        e.interval ? shortest(e.interval->high) : "", e.method, e.unit,
-                        std::to_string(e.n), e.population ? std::to_string(*e.population) : ""}) +
-            "\n";
+std::string estimates_csv(const Summary& summary) {
+  std::string text = "perturbation,metric,estimate,low,high,method,unit,n,population\n";
+  for (const Tables& tables : summary.tables) {
+    for (const Estimate& e : tables.estimates) {
+      text += csv_record({tables.perturbation, e.metric, shortest(e.value),
+                          e.interval ? shortest(e.interval->low) : "",
+                          e.interval ? shortest(e.interval->high) : "", e.method, e.unit,
+                          std::to_string(e.n), e.population ? std::to_string(*e.population) : ""}) +
+              "\n";
+    }
   }
   return text;
 }
@@ -69,20 +74,103 @@ Json to_json(const std::vector<Estimate>& estimates) {
 
 constexpr auto kHeader = "metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high\n";
 
-std::string rates_csv(const std::vector<metrics::Rate>& rates) {
-  std::string text = kHeader;
-  for (const metrics::Rate& rate : rates) text += csv_record(cells(rate)) + "\n";
-  return text;
-}
-
-std::string breakdown_csv(const std::string& key, const std::vector<Breakdown>& rows) {
-  std::string text = key + "," + kHeader;
-  for (const Breakdown& row : rows) {
-    for (const metrics::Rate& rate : row.rates) {
-      text += csv_record({row.name}) + "," + csv_record(cells(rate)) + "\n";
+/// The rates of each perturbation that `rates` holds.
+std::string rates_csv(const Summary& summary, std::vector<metrics::Rate> Tables::*rates) {
+  std::string text = std::string("perturbation,") + kHeader;
+  for (const Tables& tables : summary.tables) {
+    for (const metrics::Rate& rate : tables.*rates) {
+      text += csv_record({tables.perturbation}) + "," + csv_record(cells(rate)) + "\n";
     }
   }
   return text;
+}
+
+std::string breakdown_csv(const Summary& summary, const std::string& key,
+                          std::vector<Breakdown> Tables::*breakdown) {
+  std::string text = "perturbation," + key + "," + kHeader;
+  for (const Tables& tables : summary.tables) {
+    for (const Breakdown& row : tables.*breakdown) {
+      for (const metrics::Rate& rate : row.rates) {
+        text += csv_record({tables.perturbation, row.name}) + "," + csv_record(cells(rate)) + "\n";
+      }
+    }
+  }
+  return text;
+}
+
+/// Rates that a table of perturbations shows.
+bool is_headline(const metrics::Rate& rate) {
+  return rate.metric == "golden_top1" || rate.metric == "faulty_top1" || rate.metric == "due" ||
+         rate.metric == "sde";
+}
+
+std::string perturbations_csv(const Summary& summary) {
+  std::string text =
+      "perturbation,metric,k,n,rate,low,high,unit,interval,only_perturbed,only_clean,unpaired\n";
+  for (const Tables& tables : summary.tables) {
+    for (const metrics::Rate& rate : tables.overall) {
+      if (!is_headline(rate)) continue;
+      std::vector<std::string> row = cells(rate);
+      row.resize(8);  // without groups
+      text += csv_record({tables.perturbation}) + "," + csv_record(row) + ",,,\n";
+    }
+    if (!tables.interaction) continue;
+    const auto& [pairs, unpaired, interval, method] = *tables.interaction;
+    const auto k =
+        static_cast<std::int64_t>(pairs.first_only) - static_cast<std::int64_t>(pairs.second_only);
+    text += csv_record(
+                {tables.perturbation, "sde_minus_clean", std::to_string(k),
+                 std::to_string(pairs.n()), pairs.n() > 0 ? shortest(pairs.difference()) : "",
+                 interval ? shortest(interval->low) : "", interval ? shortest(interval->high) : "",
+                 "pair", method, std::to_string(pairs.first_only),
+                 std::to_string(pairs.second_only), std::to_string(unpaired)}) +
+            "\n";
+  }
+  return text;
+}
+
+std::string corruption_csv(const std::vector<CorruptionError>& errors) {
+  const auto cell = [](const std::optional<double>& x) { return x ? shortest(*x) : ""; };
+  std::string text = "corruption,severity,golden_error,faulty_error\n";
+  for (const CorruptionError& e : errors) {
+    text += csv_record({e.corruption, e.severity, cell(e.golden), cell(e.faulty)}) + "\n";
+  }
+  return text;
+}
+
+Json to_json(const Interaction& interaction) {
+  const auto& [pairs, unpaired, interval, method] = interaction;
+  return {{"difference", pairs.n() > 0 ? Json(pairs.difference()) : Json()},
+          {"low", interval ? Json(interval->low) : Json()},
+          {"high", interval ? Json(interval->high) : Json()},
+          {"interval", method.empty() ? Json() : Json(method)},
+          {"pairs", pairs.n()},
+          {"only_perturbed", pairs.first_only},
+          {"only_clean", pairs.second_only},
+          {"unpaired", unpaired}};
+}
+
+Json to_json(const Tables& tables) {
+  Json object;
+  object["perturbation"] = tables.perturbation;
+  object["trials"] = tables.trials;
+  object["overall"] = to_json(tables.overall);
+  object["inactive_trials"] = tables.inactive;
+  if (!tables.active.empty()) object["active"] = to_json(tables.active);
+  if (!tables.estimates.empty()) object["estimates"] = to_json(tables.estimates);
+  for (const Breakdown& field : tables.bit_fields) {
+    object["bit_fields"][field.name] = to_json(field.rates);
+  }
+  object["pytorchalfi_compatible"] = to_json(tables.pytorchalfi);
+  if (tables.interaction) object["sde_minus_clean"] = to_json(*tables.interaction);
+  return object;
+}
+
+/// Whether some perturbation has rows in a table.
+template <class Row>
+bool any(const Summary& summary, std::vector<Row> Tables::*rows) {
+  return std::any_of(summary.tables.begin(), summary.tables.end(),
+                     [&](const Tables& tables) { return !(tables.*rows).empty(); });
 }
 
 }  // namespace
@@ -101,34 +189,34 @@ std::string summary_json(const Summary& summary) {
   root["unreached_injections"] = summary.unreached;
   root["unchanged_injections"] = summary.unchanged;
   root["faults"] = summary.faults;
-  root["overall"] = to_json(summary.overall);
-  root["inactive_trials"] = summary.inactive;
-  if (!summary.active.empty()) root["active"] = to_json(summary.active);
-  if (!summary.estimates.empty()) root["estimates"] = to_json(summary.estimates);
-  for (const Breakdown& field : summary.bit_fields) {
-    root["bit_fields"][field.name] = to_json(field.rates);
-  }
-  root["pytorchalfi_compatible"] = to_json(summary.pytorchalfi);
+  root["perturbations"] = Json::array();
+  for (const Tables& tables : summary.tables) root["perturbations"].push_back(to_json(tables));
   return root.dump(2) + "\n";
 }
 
 std::vector<TextFile> summary_files(const Summary& summary) {
   std::vector<TextFile> files{
-      {"kpi/overall.csv", rates_csv(summary.overall)},
-      {"kpi/site.csv", breakdown_csv("site", summary.sites)},
-      {"kpi/bit.csv", breakdown_csv("bit", summary.bits)},
-      {"kpi/bit_field.csv", breakdown_csv("field", summary.bit_fields)},
-      {"kpi/pytorchalfi.csv", rates_csv(summary.pytorchalfi)},
+      {"kpi/overall.csv", rates_csv(summary, &Tables::overall)},
+      {"kpi/site.csv", breakdown_csv(summary, "site", &Tables::sites)},
+      {"kpi/bit.csv", breakdown_csv(summary, "bit", &Tables::bits)},
+      {"kpi/bit_field.csv", breakdown_csv(summary, "field", &Tables::bit_fields)},
+      {"kpi/pytorchalfi.csv", rates_csv(summary, &Tables::pytorchalfi)},
       {"summary.json", summary_json(summary)},
   };
-  if (!summary.active.empty()) {
-    files.push_back({"kpi/active.csv", rates_csv(summary.active)});
+  if (any(summary, &Tables::active)) {
+    files.push_back({"kpi/active.csv", rates_csv(summary, &Tables::active)});
   }
-  if (!summary.estimates.empty()) {
-    files.push_back({"kpi/estimates.csv", estimates_csv(summary.estimates)});
+  if (any(summary, &Tables::estimates)) {
+    files.push_back({"kpi/estimates.csv", estimates_csv(summary)});
   }
   if (summary.accumulated) {
-    files.push_back({"kpi/epoch.csv", breakdown_csv("epoch", summary.epochs)});
+    files.push_back({"kpi/epoch.csv", breakdown_csv(summary, "epoch", &Tables::epochs)});
+  }
+  if (summary.tables.size() > 1) {
+    files.push_back({"kpi/perturbations.csv", perturbations_csv(summary)});
+  }
+  if (const auto errors = corruption_errors(summary); !errors.empty()) {
+    files.push_back({"kpi/corruption_error.csv", corruption_csv(errors)});
   }
   return files;
 }

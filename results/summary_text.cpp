@@ -133,14 +133,14 @@ std::string breakdown_table(const std::string& key, const std::vector<Breakdown>
 }
 
 /// With accumulated faults, how the outcomes change as they gather: all epochs, or some of many.
-std::string epochs_text(const Summary& summary) {
+std::string epochs_text(const Tables& tables, const Summary& summary) {
   constexpr std::size_t kMostRows = 20;
   if (!summary.accumulated) return "";
-  const std::size_t count = summary.epochs.size();
+  const std::size_t count = tables.epochs.size();
   const std::size_t step = (count + kMostRows - 1) / kMostRows;
   std::vector<Breakdown> shown;
   for (std::size_t i = 0; i < count; ++i) {
-    if (i % step == 0 || i + 1 == count) shown.push_back(summary.epochs[i]);
+    if (i % step == 0 || i + 1 == count) shown.push_back(tables.epochs[i]);
   }
   const std::string some =
       step > 1 ? " (every " + std::to_string(step) + ". epoch and the last; all: kpi/epoch.csv)"
@@ -159,47 +159,114 @@ std::vector<Breakdown> with_trials(const std::vector<Breakdown>& breakdown) {
 }
 
 std::string counts_text(const Summary& summary) {
-  return with_commas(summary.trials) + " trials (" + with_commas(summary.failed) + " failed) on " +
-         with_commas(summary.samples - summary.skipped) + " of " + with_commas(summary.samples) +
-         " samples (" + with_commas(summary.skipped) + " skipped: see skipped.csv)\n" +
-         with_commas(summary.injections) +
+  std::string text =
+      with_commas(summary.trials) + " trials (" + with_commas(summary.failed) + " failed) on ";
+  const std::string skipped = " skipped: see skipped.csv)\n";
+  if (const std::size_t perturbations = summary.tables.size(); perturbations == 1) {
+    text += with_commas(summary.samples - summary.skipped) + " of " + with_commas(summary.samples) +
+            " samples (" + with_commas(summary.skipped) + skipped;
+  } else {
+    text += with_commas(summary.samples) + " samples under " + with_commas(perturbations) +
+            " perturbations (" + with_commas(summary.skipped) + " of " +
+            with_commas(summary.samples * perturbations) + " pairs" + skipped;
+  }
+  return text + with_commas(summary.injections) +
          " injections: " + with_commas(summary.injections - summary.unchanged - summary.unreached) +
          " changed bits, " + with_commas(summary.unchanged) + " found them so already, " +
          with_commas(summary.unreached) + " not reached by control flow\n" +
          "faults: " + summary.faults + "\n";
 }
 
-std::string active_text(const Summary& summary) {
-  if (summary.active.empty()) return "";
-  return "\nThe " + with_commas(summary.trials - summary.inactive) +
-         " trials in which a fault acted (" + with_commas(summary.inactive) +
-         " more had none and are masked)\n" + rates_table(summary.active, summary);
+std::string active_text(const Tables& tables, const Summary& summary) {
+  if (tables.active.empty()) return "";
+  return "\nThe " + with_commas(tables.trials - tables.inactive) +
+         " trials in which a fault acted (" + with_commas(tables.inactive) +
+         " more had none and are masked)\n" + rates_table(tables.active, summary);
 }
 
-std::string estimates_text(const Summary& summary) {
-  if (summary.estimates.empty()) return "";
+std::string estimates_text(const Tables& tables, const Summary& summary) {
+  if (tables.estimates.empty()) return "";
   std::vector<std::vector<std::string>> rows{
       {"metric", "estimate", interval_header(summary), "sampled", "of", "unit"}};
   std::string methods;
-  for (const Estimate& e : summary.estimates) {
+  for (const Estimate& e : tables.estimates) {
     const metrics::Rate shown{e.metric, 0, e.n, e.interval, "", e.unit};
     rows.push_back({e.metric, percent(e.value, decimals_of(shown)) + " %", interval_text(shown),
                     with_commas(e.n), e.population ? with_commas(*e.population) : "-", e.unit});
     methods = e.method;
   }
-  const bool by_fault = summary.estimates.front().unit == "fault";
+  const bool by_fault = tables.estimates.front().unit == "fault";
   return std::string("\nEstimates for the whole fault space") +
          (by_fault ? ": faults with such an outcome in at least one trial\n" : "\n") +
          aligned_table(rows) + "estimate: " + methods + "\n";
 }
 
-std::string pytorchalfi_text(const Summary& summary) {
-  if (summary.pytorchalfi.empty()) {
+std::string pytorchalfi_text(const Tables& tables, const Summary& summary) {
+  if (tables.pytorchalfi.empty()) {
     return "\nPyTorchALFI-compatible figures: none, they need monitor: all\n";
   }
   return "\nPyTorchALFI-compatible figures (their denominators differ; they do not add to 100 "
          "%)\n" +
-         rates_table(summary.pytorchalfi, summary);
+         rates_table(tables.pytorchalfi, summary);
+}
+
+const metrics::Rate* find_rate(const Tables& tables, std::string_view metric) {
+  for (const metrics::Rate& rate : tables.overall) {
+    if (rate.metric == metric && rate.n > 0) return &rate;
+  }
+  return nullptr;
+}
+
+/// A rate in percent, without the sign.
+std::string short_text(const metrics::Rate* rate) {
+  return rate == nullptr ? kNone : percent(*rate->value(), decimals_of(*rate));
+}
+
+std::string range_text(const metrics::Interval& interval, int decimals) {
+  return "[" + percent(interval.low, decimals) + ", " + percent(interval.high, decimals) + "]";
+}
+
+/// What faults do under each perturbation: a line for each.
+std::string perturbations_text(const Summary& summary) {
+  if (summary.tables.size() == 1) return "";
+  std::vector<std::vector<std::string>> rows{{"perturbation", "golden", "faulty", "due", "sde",
+                                              "k / n", "interval", "- clean", "interval"}};
+  std::uint64_t unpaired = 0;
+  std::string method;
+  for (const Tables& tables : summary.tables) {
+    const metrics::Rate* sde = find_rate(tables, "sde");
+    std::vector<std::string> row{
+        tables.perturbation,
+        short_text(find_rate(tables, "golden_top1")),
+        short_text(find_rate(tables, "faulty_top1")),
+        short_text(find_rate(tables, "due")),
+        short_text(sde),
+        sde == nullptr ? kNone : ratio_text(*sde),
+        sde == nullptr || !sde->interval ? kNone : range_text(*sde->interval, decimals_of(*sde)),
+        kNone,
+        kNone};
+    if (tables.interaction && tables.interaction->pairs.n() > 0 && sde != nullptr) {
+      const Interaction& found = *tables.interaction;
+      const int decimals = decimals_of(*sde);
+      const double difference = found.pairs.difference();
+      row[7] = (difference > 0 ? "+" : "") + percent(difference, decimals);
+      if (found.interval) row[8] = range_text(*found.interval, decimals);
+      method = found.method;
+      unpaired += found.unpaired;
+    }
+    rows.push_back(std::move(row));
+  }
+  std::string text = "\nUnder each perturbation, in % with " + interval_header(summary) +
+                     "s; golden, faulty: top-1 accuracies\n" + fitted_table(std::move(rows));
+  if (!method.empty()) {
+    text += "- clean: minus the sde of clean images, same samples and faults; " + method + "\n";
+  }
+  if (unpaired > 0) {
+    text += "- clean leaves out " + with_commas(unpaired) +
+            (unpaired == 1 ? " trial whose sample is" : " trials whose samples are") +
+            " skipped on the other side\n";
+  }
+  return text;
 }
 
 }  // namespace
@@ -207,14 +274,18 @@ std::string pytorchalfi_text(const Summary& summary) {
 std::string summary_text(const Summary& summary) {
   const std::string several =
       summary.per_group > 1 ? " (a trial counts in each row that its faults touch)" : "";
-  return counts_text(summary) + "\n" + rates_table(summary.overall, summary) +
-         active_text(summary) + estimates_text(summary) +
+  const Tables& first = summary.tables.front();
+  const std::string under = summary.tables.size() > 1
+                                ? "\nUnder the first perturbation, " + first.perturbation + "\n"
+                                : "\n";
+  return counts_text(summary) + under + rates_table(first.overall, summary) +
+         active_text(first, summary) + estimates_text(first, summary) +
          "due is detected only where something looks for NaN and Inf\n"
          "\nOutcome by bit field" +
-         several + "\n" + breakdown_table("bit field", summary.bit_fields, summary) +
+         several + "\n" + breakdown_table("bit field", first.bit_fields, summary) +
          "\nOutcome by site" + several + "\n" +
-         breakdown_table("site", with_trials(summary.sites), summary) + epochs_text(summary) +
-         pytorchalfi_text(summary);
+         breakdown_table("site", with_trials(first.sites), summary) + epochs_text(first, summary) +
+         pytorchalfi_text(first, summary) + perturbations_text(summary);
 }
 
 }  // namespace bitquake::results

@@ -20,13 +20,20 @@ struct ByTrial {
 
 /// What is wrong with the golden rows; empty when nothing is.
 std::string golden_defect(const Trials& all) {
+  if (all.campaign.perturbations.empty()) return "/perturbations is empty";
+  if (all.golden.size() % all.campaign.perturbations.size() != 0) {
+    return "/golden has " + std::to_string(all.golden.size()) + " rows for " +
+           std::to_string(all.campaign.perturbations.size()) + " perturbations";
+  }
   for (std::uint64_t i = 0; i < all.golden.size(); ++i) {
     if (all.golden[i].file >= all.campaign.files.size()) {
       return "golden row " + std::to_string(i) + " refers to a file that is not there";
     }
-    if (all.golden[i].sample == i) continue;
-    return "/golden has sample " + std::to_string(all.golden[i].sample) + " in row " +
-           std::to_string(i) + ": a sample is missing or there twice";
+    const GoldenRow& row = all.golden[i];
+    if (row.perturbation == i / all.samples() && row.sample == i % all.samples()) continue;
+    return "/golden has sample " + std::to_string(row.sample) + " under perturbation " +
+           std::to_string(row.perturbation) + " in row " + std::to_string(i) +
+           ": a sample is missing or there twice";
   }
   return "";
 }
@@ -39,8 +46,11 @@ std::string trial_defect(const Trials& all) {
     const TrialRow& row = all.trials[i];
     const std::string name = "trial " + std::to_string(row.trial);
     if (i > 0 && row.trial <= all.trials[i - 1].trial) return name + " is there twice or misplaced";
-    if (row.sample >= all.golden.size()) return name + " belongs to a sample that is not there";
-    if (all.golden[row.sample].skipped != 0) return name + " belongs to a skipped sample";
+    if (i > 0 && row.perturbation < all.trials[i - 1].perturbation) return name + " is misplaced";
+    if (row.sample >= all.samples() || row.perturbation >= all.campaign.perturbations.size()) {
+      return name + " belongs to a sample that is not there";
+    }
+    if (all.golden_of(row).skipped != 0) return name + " belongs to a skipped sample";
     if (row.first_nonfinite >= n_points) return name + " refers to a point that is not there";
     if (row.message >= all.messages.size()) return name + " refers to a message that is not there";
   }
@@ -88,6 +98,7 @@ Trials read(const h5::File& file) {
   all.campaign.fingerprint = file.string_attribute("fingerprint");
   all.campaign.classes = file.integer_attribute("classes");
   all.campaign.run_type = file.string_attribute("run_type");
+  all.campaign.perturbations = file.read_strings("perturbations/label");
   const std::vector<std::string> paths = file.read_strings("points/path");
   const std::vector<std::string> kinds = file.read_strings("points/kind");
   const std::vector<std::string> names = file.read_strings("sites/name");
@@ -126,6 +137,16 @@ std::span<const InjectionRow> Trials::injections_of(const TrialRow& trial) const
   return {first, last};
 }
 
+std::pair<std::uint64_t, std::uint64_t> Trials::range_of(std::uint32_t perturbation) const {
+  const auto first_of = [&](std::uint32_t number) {
+    const auto first = std::partition_point(trials.begin(), trials.end(), [&](const TrialRow& row) {
+      return row.perturbation < number;
+    });
+    return static_cast<std::uint64_t>(first - trials.begin());
+  };
+  return {first_of(perturbation), first_of(perturbation + 1)};
+}
+
 Result<std::monostate> check_trials(const Trials& trials, const std::string& where) {
   for (const auto defect_of : {golden_defect, trial_defect, injection_defect}) {
     const std::string defect = defect_of(trials);
@@ -144,6 +165,8 @@ void write_trials(const std::filesystem::path& path, const Trials& trials) {
     file.set_attribute("classes", campaign.classes);
     file.set_attribute("run_type", campaign.run_type);
     write_tables(file, trials.trials, trials.injections, trials.golden, trials.messages);
+    file.write_strings("perturbations/label", campaign.perturbations,
+                       {"1", "what samples were under; clean: the image as it is"});
     file.write_strings("points/path", pluck(campaign.points, &Point::path),
                        {"1", "module path of a monitored point; output: the final output"});
     file.write_strings("points/kind", pluck(campaign.points, &Point::kind),

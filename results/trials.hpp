@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bitquake::results {
@@ -35,6 +36,7 @@ struct Campaign {
   std::vector<SiteName> sites;
   std::vector<std::string> files;   ///< what GoldenRow::file refers to, relative to the data set
   std::string run_type = "single";  ///< name in faultgen::kRunTypes
+  std::vector<std::string> perturbations{"clean"};  ///< labels; each sample runs under each
   bool operator==(const Campaign&) const = default;
 };
 
@@ -43,10 +45,16 @@ struct Trials {
   Campaign campaign;
   BigVector<TrialRow> trials;             ///< ascending by trial
   BigVector<InjectionRow> injections;     ///< ascending by (trial, fault)
-  std::vector<GoldenRow> golden;          ///< golden[i].sample == i: every sample of the subset
+  std::vector<GoldenRow> golden;          ///< by (perturbation, sample), all samples under each
   std::vector<std::string> messages{""};  ///< in order of their first trial; row 0 is empty
 
-  const GoldenRow& golden_of(const TrialRow& trial) const { return golden[trial.sample]; }
+  /// Of the subset.
+  std::uint64_t samples() const { return golden.size() / campaign.perturbations.size(); }
+  const GoldenRow& golden_of(const TrialRow& trial) const {
+    return golden[trial.perturbation * samples() + trial.sample];
+  }
+  /// Rows of `trials` under a perturbation: the first, and one behind the last. O(log n).
+  std::pair<std::uint64_t, std::uint64_t> range_of(std::uint32_t perturbation) const;
   /// Injections of one trial, in fault order. O(log n).
   std::span<const InjectionRow> injections_of(const TrialRow& trial) const;
 
@@ -58,9 +66,10 @@ struct Trials {
 Result<std::monostate> check_trials(const Trials& trials, const std::string& where);
 
 /// Writes trials.h5: the columns of results/columns.hpp under /trials, /injections and /golden,
-/// /messages/text, /points/{path, kind}, /sites/{name, kind}, /files/name, the attributes content,
-/// format_version, campaign, fingerprint, classes, run_type; sealed (suite/base/seal.hpp). Bytes
-/// depend on the values alone. The file appears whole or not at all. Throws Exception (results).
+/// /messages/text, /points/{path, kind}, /sites/{name, kind}, /files/name,
+/// /perturbations/label, the attributes content, format_version, campaign, fingerprint, classes,
+/// run_type; sealed (suite/base/seal.hpp). Bytes depend on the values alone. The file appears whole
+/// or not at all. Throws Exception (results).
 void write_trials(const std::filesystem::path& path, const Trials& trials);
 
 /// Reads and checks trials.h5, its seal first. Errc::results for any damage.

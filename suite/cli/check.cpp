@@ -12,6 +12,7 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <vector>
 
 namespace bitquake::cli {
 namespace {
@@ -28,15 +29,17 @@ double estimated_seconds(const engine::Inputs& inputs, unsigned threads) {
   const std::uint64_t samples =
       std::min({std::uint64_t{kProbeSamples}, std::uint64_t{inputs.scenario.unit_samples},
                 inputs.plan.samples()});
-  probe.plan = engine::Plan(samples, 1, inputs.plan.slots(), kProbeSamples, inputs.plan.schedule());
+  probe.plan = engine::Plan(samples, 1, inputs.plan.slots(), kProbeSamples, inputs.plan.schedule(),
+                            0, inputs.plan.perturbations());
   const auto executor = probe.model->make_executor(engine::execution_options(inputs.scenario));
   const engine::UnitInput input = engine::decode_unit(probe, 0);
   engine::run_unit(probe, input, *executor);  // first runs are slower: caches, lazy set-up
   const auto start = std::chrono::steady_clock::now();
   const engine::UnitRows rows = engine::run_unit(probe, input, *executor);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  const double overhead = elapsed.count() - rows.golden_s - rows.faulty_s;
-  const double per_sample = rows.golden_s / static_cast<double>(input.samples.size());
+  const double before = rows.perturb_s + rows.golden_s;
+  const double overhead = elapsed.count() - before - rows.faulty_s;
+  const double per_sample = before / static_cast<double>(input.samples.size());
   const double per_trial =
       rows.trials.empty() ? 0
                           : (rows.faulty_s + overhead) / static_cast<double>(rows.trials.size());
@@ -107,9 +110,12 @@ ExitCode check(const CheckCommand& command) {
   Notes notes;
   // Damage anywhere in the data would end the campaign: throws what run would report.
   for (std::uint64_t unit = 0; unit < inputs->plan.units(); ++unit) {
-    for (const std::string& reason : engine::decode_unit(*inputs, unit).unreadable) {
+    const engine::UnitInput input = engine::decode_unit(*inputs, unit);
+    for (const std::string& reason : input.unreadable) {
       if (!reason.empty()) notes.notice("a sample is skipped: " + reason);
     }
+    const std::vector<std::uint32_t> first(input.samples.size(), 0);
+    engine::network_input(*scenario, input.samples, first);
   }
   std::cout << fmt::format("model       {}: {} classes, {}\n", scenario->model.file,
                            inputs->model->classes(), counted(inputs->model->sites().size(), "site"))
@@ -118,8 +124,11 @@ ExitCode check(const CheckCommand& command) {
             << population_text(*inputs)
             << fmt::format("fault set   {} in {}\n", counted(inputs->faults.faults.size(), "fault"),
                            counted(inputs->faults.groups.size(), "group"))
-            << fmt::format("trials      {} ({})\n", with_commas(inputs->plan.trials()),
-                           counted(inputs->plan.epochs(), "epoch"))
+            << fmt::format("trials      {} ({}{})\n", with_commas(inputs->plan.trials()),
+                           counted(inputs->plan.epochs(), "epoch"),
+                           inputs->plan.perturbations() == 1
+                               ? ""
+                               : " under " + counted(inputs->plan.perturbations(), "perturbation"))
             << fmt::format("memory      {}\n", memory.text())
             << fmt::format("estimate    {} on {}\n",
                            duration_text(estimated_seconds(*inputs, *threads)),

@@ -164,7 +164,8 @@ ExitCode verify_set(const FaultsCommand& command) {
   const auto fits = faultgen::check_fits(*set, (*model)->sha256(), scenario->model.input,
                                          (*model)->sites(), command.file);
   if (!fits) return report(fits.error());
-  const auto plan = engine::make_plan(*set, (*data)->size(), scenario->unit_samples, command.file);
+  const auto plan = engine::make_plan(*set, (*data)->size(), scenario->unit_samples, command.file,
+                                      static_cast<std::uint32_t>(scenario->perturbations.size()));
   if (!plan) return report(plan.error());
   std::map<std::pair<std::uint32_t, faultgen::Target>, std::vector<float>> parameters;
   const auto value = [&](std::uint32_t site, faultgen::Target target,

@@ -2,6 +2,7 @@
 #include "suite/cli/command.hpp"
 
 #include <fmt/format.h>
+#include <opencv2/core/utility.hpp>
 
 #include <csignal>
 #include <iostream>
@@ -126,6 +127,7 @@ ExitCode run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A limit on the size of files is an error like a full disk, not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
+  cv::setNumThreads(1);  // the workers are the parallelism
   try {
     return static_cast<int>(flushed(run(argc, argv)));
   } catch (const Exception& exception) {

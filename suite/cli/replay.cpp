@@ -24,7 +24,7 @@ struct ReplayCommand {
 std::string png_of(const engine::Replay& replay, const scenario::Scenario& scenario) {
   constexpr int kEnlargeBelow = 224;
   cv::Mat image =
-      datasets::to_image(replay.input.values, scenario.preprocess, scenario.model.input);
+      datasets::to_image(replay.again.values, scenario.preprocess, scenario.model.input);
   const int factor = std::max(1, kEnlargeBelow / std::max(image.rows, image.cols));
   cv::resize(image, image, {}, factor, factor, cv::INTER_NEAREST);
   if (image.channels() == 3) cv::cvtColor(image, image, cv::COLOR_RGB2BGR);

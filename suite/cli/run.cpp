@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <iostream>
@@ -62,14 +63,17 @@ std::string verdict(const engine::CampaignResult& result, const std::filesystem:
     return fmt::format("INVALID  the inference of {} of {} trials failed (counted as DUE)   {}",
                        with_commas(summary.failed), with_commas(summary.trials), next);
   }
-  const metrics::Rate* sde = find_rate(summary.overall, "sde");
+  const auto with_trials = std::find_if(summary.tables.begin(), summary.tables.end(),
+                                        [](const auto& tables) { return tables.trials > 0; });
+  const metrics::Rate* sde = find_rate(with_trials->overall, "sde");
+  const std::string under = summary.tables.size() > 1 ? " under " + with_trials->perturbation : "";
   const double percent = 100.0 * static_cast<double>(sde->k) / static_cast<double>(sde->n);
   std::string interval = "(" + sde->method + ")";
   if (sde->interval) {
     interval = fmt::format("[{:.2f}, {:.2f}]", 100 * sde->interval->low, 100 * sde->interval->high);
   }
-  return fmt::format("VALID  SDE {:.2f} % {}  {} of {}   {}", percent, interval,
-                     with_commas(sde->k), counted(sde->n, "trial"), next);
+  return fmt::format("VALID  SDE {:.2f} % {}  {} of {}{}   {}", percent, interval,
+                     with_commas(sde->k), counted(sde->n, "trial"), under, next);
 }
 
 /// What a campaign throws comes back as its error, so that both are reported alike.

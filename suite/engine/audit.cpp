@@ -10,6 +10,7 @@
 #include <numeric>
 #include <set>
 #include <span>
+#include <tuple>
 #include <utility>
 
 namespace bitquake::engine {
@@ -17,14 +18,15 @@ namespace {
 
 using Chosen = std::vector<const results::TrialRow*>;
 
-/// Chosen trials, sorted by sample and cut into batches. Trials of one sample share its golden run,
-/// and samples share inferences.
+/// Chosen trials, sorted by sample and perturbation and cut into batches. Trials of one sample
+/// under one perturbation share a golden run, and golden runs share inferences.
 class Batches {
  public:
   Batches(Chosen chosen, std::uint32_t unit_samples, unsigned threads)
       : chosen_(std::move(chosen)) {
-    std::stable_sort(chosen_.begin(), chosen_.end(),
-                     [](const auto* a, const auto* b) { return a->sample < b->sample; });
+    std::stable_sort(chosen_.begin(), chosen_.end(), [](const auto* a, const auto* b) {
+      return std::tie(a->sample, a->perturbation) < std::tie(b->sample, b->perturbation);
+    });
     // All threads get some; none holds more samples than a work unit, which the memory is for.
     const std::size_t share = (chosen_.size() + threads - 1) / threads;
     size_ = std::clamp<std::size_t>(share, 1, unit_samples);
@@ -46,12 +48,22 @@ class Batches {
   std::size_t size_ = 1;
 };
 
+/// Whether two trials share a golden run.
+bool same_golden(const results::TrialRow& a, const results::TrialRow& b) {
+  return a.sample == b.sample && a.perturbation == b.perturbation;
+}
+
 UnitInput decode_batch(const Inputs& inputs, const Batches& batches, std::uint64_t number) {
   std::vector<std::uint64_t> positions;
+  std::vector<std::uint32_t> perturbations;
+  const results::TrialRow* before = nullptr;
   for (const auto* row : batches.of(number)) {
-    if (positions.empty() || positions.back() != row->sample) positions.push_back(row->sample);
+    if (before != nullptr && same_golden(*before, *row)) continue;
+    positions.push_back(row->sample);
+    perturbations.push_back(row->perturbation);
+    before = row;
   }
-  UnitInput input = decode_samples(inputs, std::move(positions));
+  UnitInput input = decode_samples(inputs, std::move(positions), std::move(perturbations));
   input.unit = number;
   return input;
 }
@@ -59,9 +71,12 @@ UnitInput decode_batch(const Inputs& inputs, const Batches& batches, std::uint64
 UnitRows run_batch(const Inputs& inputs, const Batches& batches, const UnitInput& input,
                    model::Executor& executor) {
   std::vector<ChosenTrial> trials;
+  std::size_t sample = 0;
+  const results::TrialRow* before = nullptr;
   for (const auto* row : batches.of(input.unit)) {
-    const auto at = std::lower_bound(input.positions.begin(), input.positions.end(), row->sample);
-    trials.push_back({static_cast<std::size_t>(at - input.positions.begin()), row->epoch});
+    if (before != nullptr && !same_golden(*before, *row)) ++sample;
+    trials.push_back({sample, row->epoch});
+    before = row;
   }
   return run_chosen(inputs, input, trials, executor);
 }
@@ -69,7 +84,7 @@ UnitRows run_batch(const Inputs& inputs, const Batches& batches, const UnitInput
 /// The first column of a trial that differs.
 std::optional<TrialDifference> compare(const results::Trials& rows, const results::TrialRow& row,
                                        const UnitRows& again) {
-  const results::GoldenRow& golden = *find_golden(rows, row.sample);
+  const results::GoldenRow& golden = *find_golden(rows, row.perturbation, row.sample);
   std::vector<results::Difference> found;
   if (const auto computed = computed_rows(again, row.trial)) {
     found = differences(stored_rows(rows, row, golden), *computed);

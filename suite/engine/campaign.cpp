@@ -34,7 +34,8 @@ double seconds_since(Clock::time_point start) {
 
 /// Time of each stage, summed over workers.
 struct Timings {
-  double golden_s = 0, faulty_s = 0, store_s = 0, inference_wall_s = 0, summary_s = 0, audit_s = 0;
+  double perturb_s = 0, golden_s = 0, faulty_s = 0, store_s = 0, inference_wall_s = 0,
+         summary_s = 0, audit_s = 0;
 };
 
 class CampaignRun {
@@ -123,7 +124,7 @@ class CampaignRun {
     results::describe_host(manifest_);
     manifest_.threads = options_.threads;
     manifest_.inner_threads = options_.inner_threads;
-    manifest_.fingerprint = inputs_.model->fingerprint();
+    manifest_.fingerprint = numeric_fingerprint(*inputs_.model);
     manifest_.seed = inputs_.scenario.seed;
     manifest_.scenario_file = options_.scenario_file.string();
     manifest_.notices = inputs_.model->notices();
@@ -155,7 +156,7 @@ class CampaignRun {
     if (const auto text = memory_.notice()) observer_.notice(*text);
     progress_.trials_total = inputs_.plan.trials();
     progress_.independent =
-        inputs_.plan.epochs() == 1 &&
+        inputs_.plan.epochs() == 1 && inputs_.plan.perturbations() == 1 &&
         inputs_.plan.schedule().slots(inputs_.plan.samples()) == inputs_.plan.samples();
     progress_.trials_done = progress_.trials_resumed = finished.trials;
     progress_.outcomes = finished.outcomes;
@@ -163,7 +164,7 @@ class CampaignRun {
       for (const std::uint64_t unit : finished.units) {
         const SampleRange range = inputs_.plan.samples_of(unit);
         for (std::uint64_t i = range.first; i < range.last; ++i) {
-          skipped_trials_ += inputs_.plan.trials_of(i);
+          skipped_trials_ += inputs_.plan.perturbations() * inputs_.plan.trials_of(i);
         }
       }
       skipped_trials_ -= finished.trials;
@@ -207,6 +208,7 @@ class CampaignRun {
   }
 
   void count(const UnitRows& rows) {
+    timings_.perturb_s += rows.perturb_s;
     timings_.golden_s += rows.golden_s;
     timings_.faulty_s += rows.faulty_s;
     progress_.trials_done += rows.trials.size();
@@ -272,6 +274,8 @@ class CampaignRun {
     };
     row("total", progress_.seconds, "s", "wall time of this run");
     row("inference_wall", timings_.inference_wall_s, "s", "wall time of the pipeline");
+    row("perturb", timings_.perturb_s, "s",
+        "perturbing and normalising images, summed over workers");
     row("golden", timings_.golden_s, "s", "golden runs, summed over workers");
     row("faulty", timings_.faulty_s, "s", "faulty runs, summed over workers");
     row("store", timings_.store_s, "s", "writing segments");

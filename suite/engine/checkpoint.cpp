@@ -84,8 +84,8 @@ Result<Finished> RunDirectory::finished(const results::Campaign& campaign, const
                    "was computed with other libraries or CPU instructions, whose last bits may "
                    "differ:\n" +
                        segment->fingerprint + "here:\n" + campaign.fingerprint,
-                   "continue on the first machine, pin ATEN_CPU_CAPABILITY, DNNL_MAX_CPU_ISA and "
-                   "OPENBLAS_CORETYPE, or choose another directory with -o",
+                   "continue on the first machine, pin ATEN_CPU_CAPABILITY, DNNL_MAX_CPU_ISA, "
+                   "OPENBLAS_CORETYPE and OPENCV_CPU_DISABLE, or choose another directory with -o",
                    ""};
     }
     if (path != segment_path(segment->first_unit)) {

@@ -11,9 +11,11 @@
 namespace bitquake::engine {
 namespace {
 
-GoldenProbe probe_unit(const UnitInput& input, model::Executor& executor) {
+GoldenProbe probe_unit(const Inputs& inputs, const UnitInput& input, model::Executor& executor) {
   GoldenProbe probe;
-  const auto block = run_golden(input, executor);
+  const std::vector<std::uint32_t> first(input.samples.size(), 0);
+  const auto values = network_input(inputs.scenario, input.samples, first);
+  const auto block = run_golden(input, values, executor);
   for (std::size_t i = 0; i < input.samples.size(); ++i) {
     const model::GoldenRow& row = block->row(i);
     ++probe.samples;
@@ -41,7 +43,7 @@ GoldenProbe probe_golden(const Inputs& inputs, unsigned threads, const std::atom
   GoldenProbe all;
   std::mutex mutex;
   const auto work = [&](const Inputs&, const UnitInput& input, model::Executor& executor) {
-    const GoldenProbe unit = probe_unit(input, executor);
+    const GoldenProbe unit = probe_unit(inputs, input, executor);
     const std::lock_guard lock(mutex);
     all.samples += unit.samples;
     all.nonfinite += unit.nonfinite;

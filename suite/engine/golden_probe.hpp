@@ -18,8 +18,8 @@ struct GoldenProbe {
   bool all_distributions = true;  ///< every finite output passes is_distribution
 };
 
-/// Runs the model without faults on all samples of `inputs`, on `threads` workers. Setting `stop`
-/// ends it early: fewer samples then. Throws as a campaign would.
+/// Runs the model without faults on all samples of `inputs`, under the first perturbation, on
+/// `threads` workers. Setting `stop` ends it early: fewer samples then. Throws as a campaign would.
 GoldenProbe probe_golden(const Inputs& inputs, unsigned threads, const std::atomic<bool>& stop);
 
 /// Whether scores can be probabilities of classes that exclude each other: each in [0, 1], their

@@ -1,5 +1,7 @@
 #include "suite/engine/identity.hpp"
 
+#include "augment/cpu_dispatch.hpp"
+#include "augment/pipeline.hpp"
 #include "faultgen/schedule.hpp"
 #include "suite/base/sha256.hpp"
 #include "suite/scenario/yaml_writer.hpp"
@@ -26,19 +28,32 @@ std::string campaign_identity(const scenario::Scenario& scenario,
   return sha256_hex(text);
 }
 
+std::map<std::string, std::string> numeric_fingerprint(const model::Model& model) {
+  auto fingerprint = model.fingerprint();
+  fingerprint["opencv"] = augment::cpu_dispatch();
+  return fingerprint;
+}
+
 std::string fingerprint_text(const std::map<std::string, std::string>& fingerprint) {
   std::string text;
   for (const auto& [name, value] : fingerprint) text += fmt::format("{}={}\n", name, value);
   return text;
 }
 
+std::vector<std::string> perturbation_labels(const scenario::Scenario& scenario) {
+  std::vector<std::string> labels;
+  for (const auto& pipeline : scenario.perturbations) labels.push_back(augment::label(pipeline));
+  return labels;
+}
+
 results::Campaign describe_rows(const scenario::Scenario& scenario, const model::Model& model,
                                 const datasets::Dataset& data, const std::string& identity) {
   results::Campaign campaign;
   campaign.identity = identity;
-  campaign.fingerprint = fingerprint_text(model.fingerprint());
+  campaign.fingerprint = fingerprint_text(numeric_fingerprint(model));
   campaign.classes = model.classes();
   campaign.run_type = name_of(faultgen::kRunTypes, scenario.run_type);
+  campaign.perturbations = perturbation_labels(scenario);
   for (const auto& point : model.points()) {
     campaign.points.push_back({point.path, std::string(name_of(model::kPointKinds, point.kind))});
   }
@@ -55,7 +70,8 @@ Result<std::monostate> check_content(const datasets::Dataset& data,
   for (const results::GoldenRow& row : golden) {
     const bool unreadable =
         static_cast<results::SkipReason>(row.skipped) == results::SkipReason::unreadable;
-    if (unreadable || row.sample >= data.size()) continue;
+    // Each sample has a row for each perturbation.
+    if (unreadable || row.perturbation != 0 || row.sample >= data.size()) continue;
     const auto hash = data.content_hash(row.sample);
     if (!hash) return hash.error();
     if (*hash == row.content_hash) continue;

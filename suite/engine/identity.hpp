@@ -21,8 +21,15 @@ std::vector<results::Manifest::Input> input_hashes(const Inputs& inputs,
 std::string campaign_identity(const scenario::Scenario& scenario,
                               const std::vector<results::Manifest::Input>& inputs);
 
+/// What decides the last bits of a campaign on this machine: what the model says of it, and the
+/// code paths of OpenCV, which perturbs.
+std::map<std::string, std::string> numeric_fingerprint(const model::Model& model);
+
 /// A numeric fingerprint as lines of "name=value".
 std::string fingerprint_text(const std::map<std::string, std::string>& fingerprint);
+
+/// Names of the perturbations, in their order.
+std::vector<std::string> perturbation_labels(const scenario::Scenario& scenario);
 
 /// What all rows of a campaign share when they are computed here: the head of its trials.h5.
 results::Campaign describe_rows(const scenario::Scenario& scenario, const model::Model& model,

@@ -93,7 +93,7 @@ MemoryPlan plan_memory(const Inputs& inputs, unsigned threads,
   MemoryPlan plan;
   plan.budget_bytes = scenario.memory_budget_mib ? *scenario.memory_budget_mib * kMebibyte
                                                  : machine_memory_bytes() / 4;
-  // The input, its copy in the golden block, and the pixels.
+  // The input under one perturbation, its copy in the golden block, and the pixels.
   plan.input_bytes = elements * (2 * sizeof(float) + sizeof(std::uint8_t));
   plan.kept = inputs.model->kept_activations(execution);
   plan.unit_samples = std::min<std::uint64_t>(scenario.unit_samples, inputs.plan.samples());

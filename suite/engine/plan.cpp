@@ -5,7 +5,8 @@
 namespace bitquake::engine {
 
 Plan::Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots,
-           std::uint32_t unit_samples, faultgen::Schedule schedule, std::uint64_t last_slots)
+           std::uint32_t unit_samples, faultgen::Schedule schedule, std::uint64_t last_slots,
+           std::uint32_t perturbations)
     : samples_(samples),
       slots_(slots),
       last_slots_(last_slots == 0 ? slots : last_slots),
@@ -14,6 +15,7 @@ Plan::Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots,
                                           : last_slots_ * schedule.batch_size)),
       epochs_(epochs),
       unit_samples_(unit_samples),
+      perturbations_(perturbations),
       schedule_(schedule) {}
 
 SampleRange Plan::samples_of(std::uint64_t unit) const {
@@ -23,14 +25,15 @@ SampleRange Plan::samples_of(std::uint64_t unit) const {
 
 std::uint64_t Plan::units_per_segment() const {
   constexpr std::uint64_t kSegments = 64, kFewTrials = 1024, kManyTrials = 65536;
-  const std::uint64_t unit_trials = std::uint64_t{unit_samples_} * epochs_;
+  const std::uint64_t unit_trials = std::uint64_t{unit_samples_} * epochs_ * perturbations_;
   const std::uint64_t low = (kFewTrials + unit_trials - 1) / unit_trials;
   const std::uint64_t high = std::max(low, kManyTrials / unit_trials);
   return std::clamp((units() + kSegments - 1) / kSegments, low, high);
 }
 
 Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
-                       std::uint32_t unit_samples, const std::string& where) {
+                       std::uint32_t unit_samples, const std::string& where,
+                       std::uint32_t perturbations) {
   const auto error = [&](const std::string& what, const std::string& hint) {
     return Error{Errc::fault_set, where, what, hint, ""};
   };
@@ -56,7 +59,8 @@ Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
         "holds faults for " + most + " samples, but the scenario has " + std::to_string(samples),
         "set data.samples to at most " + most + ", or generate a set for this scenario");
   }
-  return Plan(samples, epochs, slots, unit_samples, schedule, groups - slots * (epochs - 1));
+  return Plan(samples, epochs, slots, unit_samples, schedule, groups - slots * (epochs - 1),
+              perturbations);
 }
 
 }  // namespace bitquake::engine

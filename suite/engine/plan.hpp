@@ -8,14 +8,22 @@
 
 namespace bitquake::engine {
 
+/// What a trial is of.
+struct TrialPlace {
+  std::uint32_t perturbation = 0, epoch = 0;
+  std::uint64_t sample = 0;
+  bool operator==(const TrialPlace&) const = default;
+};
+
 /// Half-open range of sample positions.
 struct SampleRange {
   std::uint64_t first = 0, last = 0;
 };
 
 /// The campaign as a list of work units, fixed before the first inference: a unit is `unit_samples`
-/// consecutive samples and everything that happens to them. Trials are numbered by (epoch, sample):
-/// a trial's number depends on neither units nor threads.
+/// consecutive samples and everything that happens to them. Trials are numbered by (perturbation,
+/// epoch, sample): a trial's number depends on neither units nor threads. Every perturbation meets
+/// the same samples and, sample by sample, the same fault groups: comparisons are paired.
 class Plan {
  public:
   /// @param samples       of the subset, > 0
@@ -24,20 +32,26 @@ class Plan {
   /// @param unit_samples  samples of a work unit, > 0
   /// @param schedule      how groups meet samples
   /// @param last_slots    groups of the last epoch, in [1, slots]; 0: all
+  /// @param perturbations that each sample runs under, > 0
   Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots, std::uint32_t unit_samples,
-       faultgen::Schedule schedule = {}, std::uint64_t last_slots = 0);
+       faultgen::Schedule schedule = {}, std::uint64_t last_slots = 0,
+       std::uint32_t perturbations = 1);
 
   std::uint64_t samples() const { return samples_; }
   std::uint64_t slots() const { return slots_; }
   const faultgen::Schedule& schedule() const { return schedule_; }
   std::uint32_t epochs() const { return epochs_; }
+  std::uint32_t perturbations() const { return perturbations_; }
   std::uint64_t groups() const { return slots_ * (epochs_ - 1) + last_slots_; }
-  /// Those of the last epoch are of the first samples: their numbers leave no gap.
-  std::uint64_t trials() const { return samples_ * (epochs_ - 1) + last_samples_; }
+  /// Under one perturbation. Those of the last epoch are of the first samples: their numbers leave
+  /// no gap.
+  std::uint64_t trials_each() const { return samples_ * (epochs_ - 1) + last_samples_; }
+  std::uint64_t trials() const { return perturbations_ * trials_each(); }
   /// Whether a sample has a trial in an epoch.
   bool has_trial(std::uint32_t epoch, std::uint64_t sample) const {
-    return trial(epoch, sample) < trials();
+    return epoch * samples_ + sample < trials_each();
   }
+  /// Of a sample under one perturbation.
   std::uint64_t trials_of(std::uint64_t sample) const {
     return epochs_ - (sample < last_samples_ ? 0 : 1);
   }
@@ -45,8 +59,14 @@ class Plan {
   SampleRange samples_of(std::uint64_t unit) const;
 
   /// A sample meets one group in each epoch, in the last one perhaps none.
-  std::uint64_t trial(std::uint32_t epoch, std::uint64_t sample) const {
-    return epoch * samples_ + sample;
+  std::uint64_t trial(const TrialPlace& place) const {
+    return place.perturbation * trials_each() + place.epoch * samples_ + place.sample;
+  }
+  /// @param trial  < trials()
+  TrialPlace place_of(std::uint64_t trial) const {
+    const std::uint64_t rest = trial % trials_each();
+    return {static_cast<std::uint32_t>(trial / trials_each()),
+            static_cast<std::uint32_t>(rest / samples_), rest % samples_};
   }
   std::uint64_t group(std::uint32_t epoch, std::uint64_t sample) const {
     return epoch * slots_ + schedule_.slot_of(sample);
@@ -58,7 +78,7 @@ class Plan {
 
  private:
   std::uint64_t samples_, slots_, last_slots_, last_samples_;
-  std::uint32_t epochs_, unit_samples_;
+  std::uint32_t epochs_, unit_samples_, perturbations_;
   faultgen::Schedule schedule_;
 };
 
@@ -66,6 +86,7 @@ class Plan {
 /// for every (epoch, slot), the last slots of the last epoch aside, or are fewer per epoch than
 /// there are samples.
 Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
-                       std::uint32_t unit_samples, const std::string& where);
+                       std::uint32_t unit_samples, const std::string& where,
+                       std::uint32_t perturbations);
 
 }  // namespace bitquake::engine

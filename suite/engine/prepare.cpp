@@ -4,6 +4,7 @@
 #include "datasets/preprocess.hpp"
 #include "faultgen/sampler.hpp"
 #include "suite/base/build_info.hpp"
+#include "suite/engine/unit.hpp"
 #include "suite/scenario/fault_kinds.hpp"
 #include "suite/scenario/yaml_writer.hpp"
 
@@ -109,6 +110,16 @@ std::vector<float> first_inputs(const scenario::Scenario& scenario, const datase
   return inputs;
 }
 
+/// Why a sample makes no network input under one of the perturbations.
+std::optional<Error> unfit(const scenario::Scenario& scenario, const datasets::Sample& sample) try {
+  for (std::uint32_t i = 0; i < scenario.perturbations.size(); ++i) {
+    network_input(scenario, {&sample, 1}, {&i, 1});
+  }
+  return std::nullopt;
+} catch (const Exception& exception) {
+  return exception.error();
+}
+
 }  // namespace
 
 Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
@@ -144,9 +155,7 @@ Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& lo
 
   auto first = first_sample(scenario, **data);
   if (!first) return first.error();
-  std::vector<float> input(faultgen::element_count(scenario.model.input));
-  auto fits = datasets::to_input(*first, scenario.preprocess, scenario.model.input, input);
-  if (!fits) return fits.error();
+  if (auto failed = unfit(scenario, *first)) return *std::move(failed);
 
   std::string where = "faults";
   std::optional<Result<faultgen::FaultSet>> faults;
@@ -163,7 +172,8 @@ Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& lo
     faults = draw_fault_set(scenario, **model, **data);
   }
   if (!*faults) return faults->error();
-  auto plan = make_plan(**faults, (*data)->size(), scenario.unit_samples, where);
+  auto plan = make_plan(**faults, (*data)->size(), scenario.unit_samples, where,
+                        static_cast<std::uint32_t>(scenario.perturbations.size()));
   if (!plan) return plan.error();
   return Inputs{scenario, std::move(*data), std::move(*model), std::move(**faults), *plan};
 }

@@ -28,7 +28,8 @@ struct Inputs {
 /// The data set of a scenario, subset applied. Errc::data.
 Result<std::shared_ptr<const datasets::Dataset>> open_data(const scenario::Scenario& scenario);
 
-/// Samples from the start of the data by which int8 scales of activations are calibrated.
+/// Samples from the start of the data by which int8 scales of activations are calibrated, not
+/// perturbed.
 inline constexpr std::uint64_t kCalibrationSamples = 64;
 
 /// Draws the fault set a scenario describes, for a model and the data's samples. Errc::fault_set;
@@ -37,7 +38,7 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
                                           const model::Model& model, const datasets::Dataset& data);
 
 /// Opens data and model, reads or draws the fault set, and checks that they fit: first sample
-/// against the input shape, fault set against model and number of samples.
+/// against the perturbations and the input shape, fault set against model and number of samples.
 Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& load_model);
 
 }  // namespace bitquake::engine

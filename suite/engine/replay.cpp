@@ -15,15 +15,15 @@ namespace {
 
 /// Why a trial of the plan has no row.
 Error no_row(const RunFiles& run, const results::Trials& rows, std::uint64_t trial,
-             std::uint64_t sample) {
+             const TrialPlace& place) {
   const std::string where = fmt::format("trial {}", trial);
-  const results::GoldenRow* golden = find_golden(rows, sample);
+  const results::GoldenRow* golden = find_golden(rows, place.perturbation, place.sample);
   if (golden != nullptr && golden->skipped != 0) {
     const bool unreadable =
         static_cast<results::SkipReason>(golden->skipped) == results::SkipReason::unreadable;
     return {Errc::usage, where,
             fmt::format("was not run: {} of sample {} {}",
-                        unreadable ? "the image" : "the golden output", sample,
+                        unreadable ? "the image" : "the golden output", place.sample,
                         unreadable ? "cannot be read" : "is not finite"),
             "see skipped.csv", ""};
   }
@@ -52,8 +52,9 @@ std::optional<TrialRows> computed_rows(const UnitRows& rows, std::uint64_t trial
                                 [&](const results::TrialRow& r) { return r.trial == trial; });
   if (row == rows.trials.end()) return std::nullopt;
   const auto golden =
-      std::find_if(rows.golden.begin(), rows.golden.end(),
-                   [&](const results::GoldenRow& r) { return r.sample == row->sample; });
+      std::find_if(rows.golden.begin(), rows.golden.end(), [&](const results::GoldenRow& r) {
+        return r.sample == row->sample && r.perturbation == row->perturbation;
+      });
   TrialRows all{*row, {}, *golden, rows.messages[row->message]};
   std::copy_if(rows.injections.begin(), rows.injections.end(), std::back_inserter(all.injections),
                [&](const results::InjectionRow& r) { return r.trial == trial; });
@@ -84,19 +85,18 @@ Result<Replay> replay_trial(const RunFiles& run, const Inputs& inputs, const res
     return Error{Errc::usage, fmt::format("trial {}", trial), "is not one of the campaign",
                  fmt::format("name a trial from 0 to {}", plan.trials() - 1), ""};
   }
-  const std::uint64_t sample = trial % plan.samples();
+  const TrialPlace place = plan.place_of(trial);
   const results::TrialRow* row = find_trial(rows, trial);
-  const results::GoldenRow* golden = find_golden(rows, sample);
-  if (row == nullptr || golden == nullptr) return no_row(run, rows, trial, sample);
+  const results::GoldenRow* golden = find_golden(rows, place.perturbation, place.sample);
+  if (row == nullptr || golden == nullptr) return no_row(run, rows, trial, place);
 
   Replay replay;
   replay.trial = trial;
-  replay.input = decode_samples(inputs, {sample});
+  replay.input = decode_samples(inputs, {place.sample}, {place.perturbation});
   replay.stored_numerics = rows.campaign.fingerprint;
-  replay.numerics = fingerprint_text(inputs.model->fingerprint());
-  const auto epoch = static_cast<std::uint32_t>(trial / plan.samples());
+  replay.numerics = fingerprint_text(numeric_fingerprint(*inputs.model));
   const auto executor = inputs.model->make_executor(execution_options(inputs.scenario));
-  replay.again = trace_trial(inputs, replay.input, epoch, *executor);
+  replay.again = trace_trial(inputs, replay.input, place.epoch, *executor);
   const TrialRows stored = stored_rows(rows, *row, *golden);
   if (const auto computed = computed_rows(replay.again.rows, trial)) {
     replay.differences = differences(stored, *computed);

@@ -21,7 +21,7 @@ struct TrialRows {
   std::string message;  ///< that trial.message stands for
 };
 
-/// The rows that a run directory has of a trial; `golden` of its sample.
+/// The rows that a run directory has of a trial; `golden` of its sample and perturbation.
 TrialRows stored_rows(const results::Trials& rows, const results::TrialRow& trial,
                       const results::GoldenRow& golden);
 /// The rows that were computed of it; none when its sample was skipped.
@@ -33,7 +33,7 @@ std::vector<results::Difference> differences(const TrialRows& stored, const Tria
 /// One trial of a run directory, run once more, beside the rows that are stored of it.
 struct Replay {
   std::uint64_t trial = 0;
-  UnitInput input;  ///< its sample and what the network saw
+  UnitInput input;  ///< its sample
   TracedTrial again;
   std::vector<results::Difference> differences;  ///< empty: reproduced to the bit
   std::uint64_t columns = 0;                     ///< compared, over all rows of the trial

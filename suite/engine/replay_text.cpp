@@ -1,3 +1,4 @@
+#include "augment/pipeline.hpp"
 #include "faultgen/bits.hpp"
 #include "metrics/outcome.hpp"
 #include "suite/base/text.hpp"
@@ -161,7 +162,8 @@ std::string numerics_text(const Replay& replay) {
   if (replay.stored_numerics == replay.numerics) return "";
   return "\nThe campaign ran with other numerics than this machine's: last bits may differ, which "
          "is "
-         "no\ndefect. ATEN_CPU_CAPABILITY, DNNL_MAX_CPU_ISA and OPENBLAS_CORETYPE pin them.\n"
+         "no\ndefect. ATEN_CPU_CAPABILITY, DNNL_MAX_CPU_ISA, OPENBLAS_CORETYPE "
+         "and\nOPENCV_CPU_DISABLE pin them.\n"
          "of the campaign:\n" +
          replay.stored_numerics + "here:\n" + replay.numerics;
 }
@@ -185,17 +187,17 @@ std::string comparison_text(const Replay& replay) {
 
 std::string replay_text(const Replay& replay, const Inputs& inputs) {
   const datasets::Sample& sample = replay.input.samples.front();
-  const std::uint64_t position = replay.input.positions.front();
-  const auto epoch = static_cast<std::uint32_t>(replay.trial / inputs.plan.samples());
+  const auto [perturbation, epoch, position] = inputs.plan.place_of(replay.trial);
   std::string text = fmt::format(
       "trial    {} of {}: epoch {}, sample {}, group {} ({})\n"
       "sample   {}, index {}, {}, {}x{} pixels\n"
-      "source   {}\n",
+      "source   {}\n"
+      "image    {}\n",
       replay.trial, with_commas(inputs.plan.trials()), epoch, position,
       inputs.plan.group(epoch, position),
       name_of(faultgen::kPolicies, inputs.plan.schedule().policy), sample.dataset, sample.index,
       sample.label ? fmt::format("label {}", *sample.label) : "no label", sample.height,
-      sample.width, sample.file);
+      sample.width, sample.file, augment::label(inputs.scenario.perturbations[perturbation]));
   if (replay.again.rows.trials.empty()) {
     text += "outcome  none: the golden output is not finite here\n";
   } else {

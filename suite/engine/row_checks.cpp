@@ -10,6 +10,7 @@
 #include <cmath>
 #include <map>
 #include <tuple>
+#include <utility>
 
 namespace bitquake::engine {
 namespace {
@@ -29,11 +30,12 @@ std::string place_defect(const TrialRow& row, const TrialRow* before, const resu
                          const Plan& plan, const faultgen::FaultSet& faults) {
   const std::string name = fmt::format("trial {}", row.trial);
   if (before != nullptr && before->trial >= row.trial) return name + " is there twice";
-  if (row.epoch >= plan.epochs() || row.sample >= plan.samples() || row.trial >= plan.trials() ||
-      row.trial != plan.trial(row.epoch, row.sample)) {
-    return fmt::format("{} claims epoch {}, sample {}", name, row.epoch, row.sample);
+  const TrialPlace claimed{row.perturbation, row.epoch, row.sample};
+  if (row.trial >= plan.trials() || plan.place_of(row.trial) != claimed) {
+    return fmt::format("{} claims perturbation {}, epoch {}, sample {}", name, row.perturbation,
+                       row.epoch, row.sample);
   }
-  const GoldenRow* golden = find_golden(rows, row.sample);
+  const GoldenRow* golden = find_golden(rows, row.perturbation, row.sample);
   if (golden == nullptr) return name + " belongs to a sample without a golden row";
   if (golden->skipped != 0) return name + " belongs to a skipped sample";
   const std::uint64_t group = plan.group(row.epoch, row.sample);
@@ -48,7 +50,8 @@ void count_missing(const results::Trials& rows, const Plan& plan, RowFindings& f
     for (const GoldenRow& golden : rows.golden) {
       if (golden.skipped != 0 || golden.sample >= plan.samples()) continue;
       if (!plan.has_trial(epoch, golden.sample)) continue;
-      const std::uint64_t trial = plan.trial(epoch, golden.sample);
+      if (golden.perturbation >= plan.perturbations()) continue;
+      const std::uint64_t trial = plan.trial({golden.perturbation, epoch, golden.sample});
       if (find_trial(rows, trial) != nullptr) continue;
       count(findings, fmt::format("trial {} is missing", trial));
     }
@@ -147,15 +150,18 @@ RowFindings check_against_plan(const results::Trials& rows, const Plan& plan,
     count(findings, place_defect(rows.trials[i], before, rows, plan, faults));
   }
   count_missing(rows, plan, findings);
+  const auto key = [](const GoldenRow& row) { return std::pair(row.perturbation, row.sample); };
   for (std::size_t i = 0; i < rows.golden.size(); ++i) {
-    const std::uint64_t sample = rows.golden[i].sample;
-    const bool twice = i > 0 && rows.golden[i - 1].sample >= sample;
-    if (!twice && sample < plan.samples()) continue;
-    count(findings, fmt::format("golden row of sample {} {}", sample,
-                                twice ? "is there twice" : "is outside the plan"));
+    const auto [perturbation, sample] = key(rows.golden[i]);
+    const bool twice = i > 0 && key(rows.golden[i - 1]) >= key(rows.golden[i]);
+    if (!twice && sample < plan.samples() && perturbation < plan.perturbations()) continue;
+    count(findings, fmt::format("golden row of sample {} under perturbation {} {}", sample,
+                                perturbation, twice ? "is there twice" : "is outside the plan"));
   }
-  if (rows.golden.size() != samples) {
-    count(findings, fmt::format("{} golden rows for {} samples", rows.golden.size(), samples));
+  const std::uint64_t wanted = samples * plan.perturbations();
+  if (rows.golden.size() != wanted) {
+    count(findings, fmt::format("{} golden rows, not {}: {} samples under {} perturbations",
+                                rows.golden.size(), wanted, samples, plan.perturbations()));
   }
   return findings;
 }
@@ -173,7 +179,7 @@ RowFindings check_injections(const results::Trials& rows, const Plan& plan,
 RowFindings check_verdicts(const results::Trials& rows) {
   RowFindings findings;
   for (const TrialRow& row : rows.trials) {
-    const std::string rule = broken_rule(row, *find_golden(rows, row.sample));
+    const std::string rule = broken_rule(row, *find_golden(rows, row.perturbation, row.sample));
     count(findings, rule.empty() ? "" : fmt::format("trial {}: {}", row.trial, rule));
   }
   return findings;

@@ -19,9 +19,9 @@ struct RowFindings {
   std::string first;  ///< what is wrong with the first wrong row
 };
 
-/// Every trial of the samples in /golden is there once, with the epoch, sample, group and fault of
-/// its number; a skipped sample has none. /golden has `samples` rows: one for every sample that the
-/// run has come to.
+/// Every trial of the samples in /golden is there once, with the perturbation, epoch, sample, group
+/// and fault of its number; a sample that is skipped under a perturbation has none there. /golden
+/// has a row under each perturbation for each of the `samples` that the run has come to.
 RowFindings check_against_plan(const results::Trials& rows, const Plan& plan,
                                const faultgen::FaultSet& faults, std::uint64_t samples);
 

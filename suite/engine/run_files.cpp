@@ -75,7 +75,8 @@ Result<Inputs> reopen(const RunFiles& run, const ModelLoader& load_model) {
   same = faultgen::check_fits(*faults, (*model)->sha256(), run.scenario.model.input,
                               (*model)->sites(), path.string());
   if (!same) return same.error();
-  auto plan = make_plan(*faults, (*data)->size(), run.scenario.unit_samples, path.string());
+  auto plan = make_plan(*faults, (*data)->size(), run.scenario.unit_samples, path.string(),
+                        static_cast<std::uint32_t>(run.scenario.perturbations.size()));
   if (!plan) return plan.error();
   return Inputs{run.scenario, std::move(*data), std::move(*model), std::move(*faults), *plan};
 }
@@ -96,15 +97,20 @@ Result<results::Trials> read_rows(const RunFiles& run) {
   campaign.identity = run.manifest.campaign;
   campaign.fingerprint = fingerprint_text(run.manifest.fingerprint);
   campaign.run_type = name_of(faultgen::kRunTypes, run.scenario.run_type);
+  campaign.perturbations = perturbation_labels(run.scenario);
   return results::gather_segments(segment_files(run.directory), campaign);
 }
 
-const results::GoldenRow* find_golden(const results::Trials& rows, std::uint64_t sample) {
-  const auto row = std::lower_bound(rows.golden.begin(), rows.golden.end(), sample,
-                                    [](const results::GoldenRow& golden, std::uint64_t wanted) {
-                                      return golden.sample < wanted;
-                                    });
-  return row != rows.golden.end() && row->sample == sample ? &*row : nullptr;
+const results::GoldenRow* find_golden(const results::Trials& rows, std::uint32_t perturbation,
+                                      std::uint64_t sample) {
+  const auto key = [](const results::GoldenRow& row) {
+    return std::pair(row.perturbation, row.sample);
+  };
+  const std::pair wanted(perturbation, sample);
+  const auto row = std::lower_bound(
+      rows.golden.begin(), rows.golden.end(), wanted,
+      [&](const results::GoldenRow& golden, const auto& value) { return key(golden) < value; });
+  return row != rows.golden.end() && key(*row) == wanted ? &*row : nullptr;
 }
 
 const results::TrialRow* find_trial(const results::Trials& rows, std::uint64_t trial) {

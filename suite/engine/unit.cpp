@@ -1,5 +1,6 @@
 #include "suite/engine/unit.hpp"
 
+#include "augment/pipeline.hpp"
 #include "datasets/geometry.hpp"
 #include "datasets/preprocess.hpp"
 #include "metrics/outcome.hpp"
@@ -49,8 +50,10 @@ std::uint32_t label_rank(const std::vector<float>& scores, std::int64_t label,
 }
 
 /// What is known of a sample whether it can be read or not.
-results::GoldenRow sample_row(std::uint64_t position, const datasets::Sample& sample) {
+results::GoldenRow sample_row(std::uint32_t perturbation, std::uint64_t position,
+                              const datasets::Sample& sample) {
   results::GoldenRow row;
+  row.perturbation = perturbation;
   row.sample = position;
   row.sample_index = sample.index;
   row.file = sample.file_number;
@@ -58,9 +61,10 @@ results::GoldenRow sample_row(std::uint64_t position, const datasets::Sample& sa
   return row;
 }
 
-results::GoldenRow golden_row(const Inputs& inputs, std::uint64_t position,
-                              const datasets::Sample& sample, const model::GoldenRow& run) {
-  results::GoldenRow row = sample_row(position, sample);
+results::GoldenRow golden_row(const Inputs& inputs, std::uint32_t perturbation,
+                              std::uint64_t position, const datasets::Sample& sample,
+                              const model::GoldenRow& run) {
+  results::GoldenRow row = sample_row(perturbation, position, sample);
   row.height = sample.height;
   row.width = sample.width;
   row.content_hash = sample.content_hash;
@@ -156,9 +160,10 @@ class UnitFaults {
 /// Makes the rows of a unit's trials, behind those there are.
 class RowMaker {
  public:
-  /// @param rows  with the golden rows of `block`
-  RowMaker(const Inputs& inputs, const model::GoldenBlock& block, UnitRows& rows)
-      : inputs_(inputs), block_(block), rows_(rows), unchanged_(rows.golden.size()) {}
+  /// @param golden  rows of `block`
+  RowMaker(const Inputs& inputs, const model::GoldenBlock& block,
+           std::span<const results::GoldenRow> golden, UnitRows& rows)
+      : inputs_(inputs), block_(block), golden_(golden), rows_(rows), unchanged_(golden.size()) {}
 
   /// @param faults  number of those present
   /// @param ids     theirs
@@ -190,15 +195,14 @@ class RowMaker {
   Judged judge(std::size_t sample, const std::vector<float>& scores, bool detected) const {
     return {
         metrics::judge(block_.row(sample).output, scores, inputs_.scenario.model.output, detected),
-        label_rank(scores, rows_.golden[sample].label, inputs_.model->classes()),
-        output_hash(scores)};
+        label_rank(scores, golden_[sample].label, inputs_.model->classes()), output_hash(scores)};
   }
 
   /// Most trials change nothing: what comes of those is found once for each sample.
   const Judged& unchanged(std::size_t sample) {
     std::optional<Judged>& known = unchanged_[sample];
     if (known) return *known;
-    const results::GoldenRow& golden = rows_.golden[sample];
+    const results::GoldenRow& golden = golden_[sample];
     const std::vector<float>& scores = block_.row(sample).output;
     return known.emplace(
         Judged{metrics::judge(scores, scores, inputs_.scenario.model.output, false),
@@ -211,9 +215,11 @@ class RowMaker {
     const bool same = !detected && metrics::same_bits(block_.row(sample).output, result.output);
     const Judged judged = same ? unchanged(sample) : judge(sample, result.output, detected);
     const metrics::Verdict& verdict = judged.verdict;
-    const std::uint64_t position = rows_.golden[sample].sample;
+    const std::uint32_t perturbation = golden_[sample].perturbation;
+    const std::uint64_t position = golden_[sample].sample;
     results::TrialRow row;
-    row.trial = inputs_.plan.trial(epoch, position);
+    row.trial = inputs_.plan.trial({perturbation, epoch, position});
+    row.perturbation = perturbation;
     row.epoch = epoch;
     row.sample = position;
     row.group = inputs_.plan.group(epoch, position);
@@ -238,6 +244,7 @@ class RowMaker {
 
   const Inputs& inputs_;
   const model::GoldenBlock& block_;
+  std::span<const results::GoldenRow> golden_;
   UnitRows& rows_;
   std::vector<std::optional<Judged>> unchanged_;  ///< by sample
 };
@@ -246,13 +253,15 @@ class RowMaker {
 /// than memory should hold at once.
 class TrialSlice {
  public:
-  TrialSlice(const Inputs& inputs, const model::GoldenBlock& block, model::Executor& executor,
-             UnitRows& rows)
+  /// @param golden  rows of `block`
+  TrialSlice(const Inputs& inputs, const model::GoldenBlock& block,
+             std::span<const results::GoldenRow> golden, model::Executor& executor, UnitRows& rows)
       : inputs_(inputs),
         block_(block),
+        golden_(golden),
         executor_(executor),
         rows_(rows),
-        maker_(inputs, block, rows) {}
+        maker_(inputs, block, golden, rows) {}
 
   /// @param sample  of the unit
   /// @param faults  that are present: what they refer to must outlive the slice
@@ -294,7 +303,7 @@ class TrialSlice {
   };
 
   void draw_activity(Entry& entry) const {
-    const std::uint64_t position = rows_.golden[entry.sample].sample;
+    const std::uint64_t position = golden_[entry.sample].sample;
     for (std::size_t i = 0; i < entry.present.faults.size(); ++i) {
       entry.active.push_back(acts(inputs_.faults, entry.present.ids[i], position));
       if (entry.active.back() != 0) entry.chosen.push_back(entry.present.faults[i]);
@@ -306,24 +315,44 @@ class TrialSlice {
 
   const Inputs& inputs_;
   const model::GoldenBlock& block_;
+  std::span<const results::GoldenRow> golden_;
   model::Executor& executor_;
   UnitRows& rows_;
   RowMaker maker_;
   std::vector<Entry> entries_;
 };
 
-std::vector<results::GoldenRow> golden_rows(const Inputs& inputs, const UnitInput& input,
-                                            const model::GoldenBlock& block) {
-  std::vector<results::GoldenRow> rows;
+/// Appends the golden rows of a block and gives them.
+std::span<const results::GoldenRow> add_golden(const Inputs& inputs, const UnitInput& input,
+                                               std::span<const std::uint32_t> perturbations,
+                                               const model::GoldenBlock& block, UnitRows& rows) {
   for (std::size_t i = 0; i < input.samples.size(); ++i) {
     if (!input.unreadable[i].empty()) {
-      rows.push_back(sample_row(input.positions[i], input.samples[i]));
-      rows.back().skipped = static_cast<std::uint8_t>(results::SkipReason::unreadable);
+      rows.golden.push_back(sample_row(perturbations[i], input.positions[i], input.samples[i]));
+      rows.golden.back().skipped = static_cast<std::uint8_t>(results::SkipReason::unreadable);
       continue;
     }
-    rows.push_back(golden_row(inputs, input.positions[i], input.samples[i], block.row(i)));
+    rows.golden.push_back(
+        golden_row(inputs, perturbations[i], input.positions[i], input.samples[i], block.row(i)));
   }
-  return rows;
+  return std::span(rows.golden).last(input.samples.size());
+}
+
+/// The sample under its perturbation.
+datasets::Sample perturbed(const scenario::Scenario& scenario, const datasets::Sample& sample,
+                           std::uint32_t perturbation) {
+  const augment::Pipeline& pipeline = scenario.perturbations[perturbation];
+  if (pipeline.steps.empty()) return sample;
+  auto scene = augment::apply(pipeline, {sample.image, {}}, scenario.seed, sample.index);
+  if (!scene) {
+    throw Exception({Errc::data, sample.file,
+                     fmt::format("sample {} cannot be perturbed by {}: {}", sample.index,
+                                 augment::label(pipeline), scene.error().what),
+                     scene.error().hint, ""});
+  }
+  datasets::Sample result = sample;
+  result.image = scene->image;
+  return result;
 }
 
 /// Stands for a sample whose image cannot be read.
@@ -342,45 +371,56 @@ UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit) {
   const SampleRange range = inputs.plan.samples_of(unit);
   std::vector<std::uint64_t> positions(range.last - range.first);
   std::iota(positions.begin(), positions.end(), range.first);
-  UnitInput input = decode_samples(inputs, std::move(positions));
+  UnitInput input = decode_samples(inputs, std::move(positions), {});
   input.unit = unit;
   return input;
 }
 
-UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions) {
-  const std::uint64_t elements = faultgen::element_count(inputs.scenario.model.input);
-  UnitInput input{0, std::move(positions), {}, {}, {}};
-  input.values.resize(input.positions.size() * elements);
+UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions,
+                         std::vector<std::uint32_t> perturbations) {
+  UnitInput input{0, std::move(positions), std::move(perturbations), {}, {}};
   const bool skip = inputs.scenario.data.on_bad_sample == scenario::OnBadSample::skip;
   const datasets::Geometry geometry = inputs.scenario.geometry();
-  for (std::size_t i = 0; i < input.positions.size(); ++i) {
-    auto read = inputs.data->get(input.positions[i]);
+  for (const std::uint64_t position : input.positions) {
+    auto read = inputs.data->get(position);
     if (!read) {
       if (!skip) throw Exception(std::move(read).error());
       input.unreadable.push_back(read.error().where + ": " + read.error().what);
-      input.samples.push_back(unread_sample(*inputs.data, input.positions[i]));
+      input.samples.push_back(unread_sample(*inputs.data, position));
       continue;
     }
     input.unreadable.emplace_back();
     input.samples.push_back(value_or_throw(datasets::prepare_image(std::move(*read), geometry)));
-    datasets::Sample& sample = input.samples.back();
+    const datasets::Sample& sample = input.samples.back();
     if (sample.label && *sample.label >= static_cast<std::int64_t>(inputs.model->classes())) {
       throw Exception({Errc::data, sample.file,
                        fmt::format("sample {} has label {}, but the model has {} classes",
                                    sample.index, *sample.label, inputs.model->classes()),
                        "use the labels the model was trained with", ""});
     }
-    value_or_throw(datasets::to_input(sample, inputs.scenario.preprocess,
-                                      inputs.scenario.model.input,
-                                      std::span(input.values).subspan(i * elements, elements)));
-    sample.image.release();
   }
   return input;
 }
 
-std::unique_ptr<model::GoldenBlock> run_golden(const UnitInput& input, model::Executor& executor) {
+std::vector<float> network_input(const scenario::Scenario& scenario,
+                                 std::span<const datasets::Sample> samples,
+                                 std::span<const std::uint32_t> perturbations) {
+  const std::uint64_t elements = faultgen::element_count(scenario.model.input);
+  std::vector<float> values(samples.size() * elements);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (samples[i].image.empty()) continue;  // unreadable
+    value_or_throw(datasets::to_input(perturbed(scenario, samples[i], perturbations[i]),
+                                      scenario.preprocess, scenario.model.input,
+                                      std::span(values).subspan(i * elements, elements)));
+  }
+  return values;
+}
+
+std::unique_ptr<model::GoldenBlock> run_golden(const UnitInput& input,
+                                               const std::vector<float>& values,
+                                               model::Executor& executor) {
   try {
-    return executor.golden(input.values);
+    return executor.golden(values);
   } catch (const model::GoldenFailure& failure) {
     const datasets::Sample& sample = input.samples[failure.row()];
     throw Exception({Errc::model, sample.file,
@@ -393,27 +433,34 @@ std::unique_ptr<model::GoldenBlock> run_golden(const UnitInput& input, model::Ex
 UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor& executor) {
   UnitRows rows;
   rows.unit = input.unit;
+  rows.golden.reserve(input.samples.size() * inputs.plan.perturbations());
   const SampleRange range = inputs.plan.samples_of(input.unit);
-  const Stopwatch golden_time;
-  const auto block = run_golden(input, executor);
-  rows.golden_s = golden_time.seconds();
-  rows.golden = golden_rows(inputs, input, *block);
   for (std::size_t i = 0; i < input.samples.size(); ++i) {
     if (input.unreadable[i].empty()) continue;
     rows.notices.push_back(
-        fmt::format("sample {} is skipped: {}", rows.golden[i].sample, input.unreadable[i]));
+        fmt::format("sample {} is skipped: {}", input.positions[i], input.unreadable[i]));
   }
-
   const UnitFaults faults(inputs, range);
-  TrialSlice slice(inputs, *block, executor, rows);
-  for (std::uint32_t epoch = 0; epoch < inputs.plan.epochs(); ++epoch) {
-    for (std::size_t i = 0; i < input.samples.size(); ++i) {
-      const std::uint64_t sample = range.first + i;
-      if (rows.golden[i].skipped != 0 || !inputs.plan.has_trial(epoch, sample)) continue;
-      slice.add(epoch, i, faults.of(epoch, sample));
+  for (std::uint32_t perturbation = 0; perturbation < inputs.plan.perturbations(); ++perturbation) {
+    const std::vector<std::uint32_t> perturbations(input.samples.size(), perturbation);
+    const Stopwatch perturb_time;
+    const auto values = network_input(inputs.scenario, input.samples, perturbations);
+    rows.perturb_s += perturb_time.seconds();
+    const Stopwatch golden_time;
+    const auto block = run_golden(input, values, executor);
+    rows.golden_s += golden_time.seconds();
+    const auto golden = add_golden(inputs, input, perturbations, *block, rows);
+
+    TrialSlice slice(inputs, *block, golden, executor, rows);
+    for (std::uint32_t epoch = 0; epoch < inputs.plan.epochs(); ++epoch) {
+      for (std::size_t i = 0; i < input.samples.size(); ++i) {
+        const std::uint64_t sample = range.first + i;
+        if (golden[i].skipped != 0 || !inputs.plan.has_trial(epoch, sample)) continue;
+        slice.add(epoch, i, faults.of(epoch, sample));
+      }
     }
+    slice.run();
   }
-  slice.run();
   return rows;
 }
 
@@ -449,13 +496,14 @@ UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
                     std::span<const ChosenTrial> chosen, model::Executor& executor) {
   UnitRows rows;
   rows.unit = input.unit;
-  const auto block = run_golden(input, executor);
-  rows.golden = golden_rows(inputs, input, *block);
+  const auto values = network_input(inputs.scenario, input.samples, input.perturbations);
+  const auto block = run_golden(input, values, executor);
+  const auto golden = add_golden(inputs, input, input.perturbations, *block, rows);
   std::vector<TrialFaults> faults;  // what the slice refers to
   faults.reserve(chosen.size());
-  TrialSlice slice(inputs, *block, executor, rows);
+  TrialSlice slice(inputs, *block, golden, executor, rows);
   for (const ChosenTrial& trial : chosen) {
-    if (rows.golden[trial.sample].skipped != 0) continue;
+    if (golden[trial.sample].skipped != 0) continue;
     const TrialFaults& present =
         faults.emplace_back(faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type,
                                             trial.epoch, input.positions[trial.sample]));
@@ -468,15 +516,16 @@ UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
 TracedTrial trace_trial(const Inputs& inputs, const UnitInput& input, std::uint32_t epoch,
                         model::Executor& executor) {
   TracedTrial traced;
-  const auto block = run_golden(input, executor);
-  traced.rows.golden = golden_rows(inputs, input, *block);
+  traced.values = network_input(inputs.scenario, input.samples, input.perturbations);
+  const auto block = run_golden(input, traced.values, executor);
+  const auto golden = add_golden(inputs, input, input.perturbations, *block, traced.rows);
   traced.golden_scores = block->row(0).output;
   traced.faults = faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type, epoch,
                                   input.positions[0]);
-  if (traced.rows.golden[0].skipped != 0) return traced;
+  if (golden[0].skipped != 0) return traced;
   const std::vector<faultgen::Fault> acting = traced.faults.acting();
   traced.trace = executor.trace(*block, {0, acting});
-  RowMaker(inputs, *block, traced.rows)
+  RowMaker(inputs, *block, golden, traced.rows)
       .append(epoch, 0, traced.faults.ids.size(), {0, traced.faults.ids}, traced.faults.active,
               traced.trace.result);
   return traced;

@@ -12,15 +12,15 @@
 
 namespace bitquake::engine {
 
-/// The samples of a work unit as network input.
+/// The samples of a work unit, not perturbed.
 struct UnitInput {
   std::uint64_t unit = 0;
   std::vector<std::uint64_t> positions;  ///< of the samples in the subset
-  /// Without their images, which the values stand for.
+  /// What each sample is wanted under; empty for a whole unit, which runs under each perturbation.
+  std::vector<std::uint32_t> perturbations;
   std::vector<datasets::Sample> samples;
-  std::vector<float> values;  ///< [samples, input elements]; zeros where the image is unreadable
-  /// By sample: why its image cannot be read; empty when it can. All are when the scenario says
-  /// on_bad_sample: error.
+  /// By sample: why its image cannot be read, and it has none; empty when it can. All are when the
+  /// scenario says on_bad_sample: error.
   std::vector<std::string> unreadable;
 };
 
@@ -31,22 +31,35 @@ struct UnitRows {
   BigVector<results::InjectionRow> injections;
   std::vector<results::GoldenRow> golden;
   std::vector<std::string> messages{""};
-  std::vector<std::string> notices;   ///< of unreadable images
-  double golden_s = 0, faulty_s = 0;  ///< time spent
+  std::vector<std::string> notices;                  ///< of unreadable images
+  double perturb_s = 0, golden_s = 0, faulty_s = 0;  ///< time spent
 };
 
-/// Reads, prepares and normalises a unit's samples. Throws Exception (data): a sample that cannot
-/// be read, unless the scenario skips those; that has another size, or a label outside the model's
-/// classes. Thread-safe.
+/// Reads and prepares a unit's samples. Throws Exception (data): a sample that cannot be read,
+/// unless the scenario skips those, or has a label outside the model's classes. Thread-safe.
 UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit);
 
-/// The same for any samples of the plan, given by their positions.
-UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions);
+/// The same for any samples of the plan, given by their positions, each under one perturbation.
+UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions,
+                         std::vector<std::uint32_t> perturbations);
 
-/// Golden run of a unit. Throws Exception (model): the model fails on a sample without any fault.
-std::unique_ptr<model::GoldenBlock> run_golden(const UnitInput& input, model::Executor& executor);
+/// Perturbs and normalises samples: a pure function of scenario, samples and perturbations.
+/// @param perturbations  of each sample
+/// @return [samples, input elements]
+/// Throws Exception (data): a sample of another size, or that a perturbation does not take.
+/// Thread-safe.
+std::vector<float> network_input(const scenario::Scenario& scenario,
+                                 std::span<const datasets::Sample> samples,
+                                 std::span<const std::uint32_t> perturbations);
 
-/// Golden run, faulty runs and verdicts of a unit: a pure function of (inputs, unit).
+/// Golden run of a unit's samples, given as network input. Throws Exception (model): the model
+/// fails on a sample without any fault.
+std::unique_ptr<model::GoldenBlock> run_golden(const UnitInput& input,
+                                               const std::vector<float>& values,
+                                               model::Executor& executor);
+
+/// Golden run, faulty runs and verdicts of a unit under each perturbation, one after the other: a
+/// pure function of (inputs, unit).
 UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor& executor);
 
 /// The faults that are present together in a trial.
@@ -68,7 +81,7 @@ TrialFaults faults_of_trial(const faultgen::FaultSet& set, const Plan& plan,
 
 /// A trial that is wanted on its own.
 struct ChosenTrial {
-  std::size_t sample = 0;  ///< of the UnitInput
+  std::size_t sample = 0;  ///< of the UnitInput, which says its perturbation
   std::uint32_t epoch = 0;
 };
 
@@ -82,6 +95,7 @@ UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
 struct TracedTrial {
   UnitRows rows;
   TrialFaults faults;
+  std::vector<float> values;  ///< what the network saw: [input elements]
   std::vector<float> golden_scores;
   model::Trace trace;
 };

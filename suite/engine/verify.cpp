@@ -128,7 +128,8 @@ class Verifier {
     const auto path = run_ / "faults.h5";
     auto read = faultgen::read_fault_set(path);
     if (!read) return failed(read.error());
-    auto planned = make_plan(*read, run_.manifest.samples, run_.scenario.unit_samples, "faults.h5");
+    auto planned = make_plan(*read, run_.manifest.samples, run_.scenario.unit_samples, "faults.h5",
+                             static_cast<std::uint32_t>(run_.scenario.perturbations.size()));
     if (!planned) return failed(planned.error());
     faults_ = std::move(*read);
     plan_ = *planned;
@@ -282,15 +283,14 @@ class Verifier {
     if (!rows_ || !plan_ || !data_ || !model_) {
       return not_checked("needs model, data, fault set and rows");
     }
-    if (fingerprint_text(model_->fingerprint()) != rows_->campaign.fingerprint) {
+    if (fingerprint_text(numeric_fingerprint(*model_)) != rows_->campaign.fingerprint) {
       return not_checked("the run had other numerics than this machine: last bits may differ");
     }
     std::vector<const results::TrialRow*> candidates;
     for (const results::TrialRow& row : rows_->trials) {
-      const bool planned = row.epoch < plan_->epochs() && row.sample < plan_->samples() &&
-                           row.trial < plan_->trials() &&
-                           row.trial == plan_->trial(row.epoch, row.sample) &&
-                           find_golden(*rows_, row.sample) != nullptr;
+      const TrialPlace claimed{row.perturbation, row.epoch, row.sample};
+      const bool planned = row.trial < plan_->trials() && plan_->place_of(row.trial) == claimed &&
+                           find_golden(*rows_, row.perturbation, row.sample) != nullptr;
       if (planned) candidates.push_back(&row);
     }
     const std::uint64_t total = candidates.size(),

@@ -125,7 +125,7 @@ CheckResult same_files(Check check, const std::filesystem::path& a, const std::f
 }
 
 const metrics::Rate* find_rate(const results::Summary& summary, std::string_view metric) {
-  for (const metrics::Rate& rate : summary.overall) {
+  for (const metrics::Rate& rate : summary.tables.front().overall) {
     if (rate.metric == metric) return &rate;
   }
   return nullptr;

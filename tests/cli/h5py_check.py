@@ -91,6 +91,7 @@ def check(output, target):
     # Trial, group and fault belong together as documented.
     require((trials["trial"] == trials["epoch"] * np.uint64(SAMPLES) + trials["sample"]).all(),
             "trials are numbered by (epoch, sample)")
+    require((trials["perturbation"] == 0).all(), "no image is perturbed")
     require((groups["epoch"][trials["group"]] == trials["epoch"]).all(), "epoch of the group")
     require((groups["slot"][trials["group"]] == trials["sample"]).all(), "slot of the group")
     require((groups["first_fault"][trials["group"]] == trials["first_fault"]).all(), "first fault")
@@ -106,7 +107,9 @@ def check(output, target):
 
     # The tables, counted again.
     summary = json.loads((output / "summary.json").read_text())
-    overall = summary["overall"]
+    tables = summary["perturbations"][0]
+    require(tables["perturbation"] == "clean", "the only perturbation is none")
+    overall = tables["overall"]
     outcome = trials["outcome"]
     require(len(np.unique(outcome)) >= 3, "the campaign has at least three different outcomes")
     for name, code in OUTCOMES.items():
@@ -134,7 +137,7 @@ def check(output, target):
         inside = (bit >= low) & (bit <= high)
         for name, code in OUTCOMES.items():
             hits = (inside & (outcome == code)).sum()
-            require_rate(summary["bit_fields"][field][name], hits, inside.sum(), f"{field} {name}")
+            require_rate(tables["bit_fields"][field][name], hits, inside.sum(), f"{field} {name}")
     paths = [path.decode() for path in sites["path"]]
     site = faults["site"][trials["first_fault"]]
     with open(output / "kpi" / "site.csv", newline="") as file:

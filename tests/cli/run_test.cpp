@@ -74,10 +74,11 @@ TEST_CASE("--quiet leaves stderr empty and --json prints summary.json", "[cli]")
   REQUIRE(got.out == workspace.read("out/summary.json"));
   const auto json = nlohmann::json::parse(got.out);
   REQUIRE(json.at("trials") == 200);
+  const auto& overall = json.at("perturbations").at(0).at("overall");
   std::uint64_t sum = 0;
   for (const char* outcome : {"due", "masked", "benign", "sde"}) {
-    REQUIRE(json.at("overall").at(outcome).at("n") == 200);
-    sum += json.at("overall").at(outcome).at("k").get<std::uint64_t>();
+    REQUIRE(overall.at(outcome).at("n") == 200);
+    sum += overall.at(outcome).at("k").get<std::uint64_t>();
   }
   REQUIRE(sum == 200);
 }

@@ -1,5 +1,6 @@
 #include "suite/engine/campaign.hpp"
 
+#include "augment/cpu_dispatch.hpp"
 #include "faultgen/bits.hpp"
 #include "results/segment.hpp"
 #include "suite/engine/unit.hpp"
@@ -45,7 +46,8 @@ TEST_CASE("every column of a campaign is what a plain computation gives", "[engi
   REQUIRE(first_difference(got, expected) == "");
   REQUIRE(got.trials.size() == 119 * 3);
   REQUIRE(got.campaign.classes == 6);
-  REQUIRE(got.campaign.fingerprint == "arithmetic=plain loops\n");
+  REQUIRE(got.campaign.fingerprint ==
+          "arithmetic=plain loops\nopencv=" + augment::cpu_dispatch() + "\n");
   REQUIRE(got.campaign.points.size() == 6);
   REQUIRE(got.campaign.points[kFc1Weight] == results::Point{"fc1", "parameter"});
   REQUIRE(got.campaign.points[kClampOutput] == results::Point{"clamp", "module_output"});
@@ -59,10 +61,10 @@ TEST_CASE("every column of a campaign is what a plain computation gives", "[engi
     for (const std::uint64_t n : outcomes) REQUIRE(n > 0);  // the comparison saw every outcome
   }
   REQUIRE(result.progress.outcomes == outcomes);
-  REQUIRE(count(result.summary.overall, "due") == outcomes[0]);
-  REQUIRE(count(result.summary.overall, "masked") == outcomes[1]);
-  REQUIRE(count(result.summary.overall, "benign") == outcomes[2]);
-  REQUIRE(count(result.summary.overall, "sde") == outcomes[3]);
+  REQUIRE(count(result.summary.tables[0].overall, "due") == outcomes[0]);
+  REQUIRE(count(result.summary.tables[0].overall, "masked") == outcomes[1]);
+  REQUIRE(count(result.summary.tables[0].overall, "benign") == outcomes[2]);
+  REQUIRE(count(result.summary.tables[0].overall, "sde") == outcomes[3]);
 }
 
 TEST_CASE("policies and run types give what a plain computation gives", "[engine][campaign]") {
@@ -143,14 +145,15 @@ TEST_CASE("samples whose golden output is not finite are skipped and listed",
   const engine::CampaignResult result = run(campaign.inputs(), campaign / "out");
 
   REQUIRE(read_bytes(campaign / "out" / "skipped.csv") ==
-          "sample,sample_index,id,file,reason\n0,0,0,images,golden output is not finite\n"
-          "13,13,13,images,golden output is not finite\n");
+          "perturbation,sample,sample_index,id,file,reason\n"
+          "clean,0,0,0,images,golden output is not finite\n"
+          "clean,13,13,13,images,golden output is not finite\n");
   REQUIRE(result.summary.samples == 20);
   REQUIRE(result.summary.skipped == 2);
   REQUIRE(result.summary.trials == 18 * 3);
   REQUIRE_FALSE(result.interrupted);
   REQUIRE(result.progress.trials_done == 18 * 3);
-  for (const auto& rate : result.summary.overall) {
+  for (const auto& rate : result.summary.tables[0].overall) {
     REQUIRE(rate.n == (rate.unit == "sample" ? 18 : 18 * 3));
   }
   const results::Trials trials = trials_of(campaign / "out");
@@ -242,7 +245,7 @@ TEST_CASE("data without labels gives outcomes but no accuracies", "[engine][camp
   ToyCampaign campaign(20);
   campaign.scenario.data.labels.reset();
   const engine::CampaignResult result = run(campaign.inputs(), campaign / "out");
-  for (const auto& rate : result.summary.overall) {
+  for (const auto& rate : result.summary.tables[0].overall) {
     REQUIRE(rate.metric.find("top") == std::string::npos);
   }
   for (const auto& row : trials_of(campaign / "out").golden)
@@ -297,9 +300,9 @@ TEST_CASE("an intermittent fault acts on the samples that its seed says", "[engi
   REQUIRE(active < 710);
   REQUIRE(inactive_trials > 590);
   REQUIRE(inactive_trials < 760);
-  REQUIRE(result.summary.inactive == inactive_trials);
-  REQUIRE(count(result.summary.active, "masked") + inactive_trials ==
-          count(result.summary.overall, "masked"));
+  REQUIRE(result.summary.tables[0].inactive == inactive_trials);
+  REQUIRE(count(result.summary.tables[0].active, "masked") + inactive_trials ==
+          count(result.summary.tables[0].overall, "masked"));
   REQUIRE(result.audit.differing.empty());
 }
 
@@ -343,7 +346,7 @@ TEST_CASE("without replacement no fault comes twice, and all come when all are a
   }
   REQUIRE(distinct.size() == population);
   const engine::CampaignResult result = run(inputs, campaign / "out");
-  const auto& estimates = result.summary.estimates;
+  const auto& estimates = result.summary.tables[0].estimates;
   REQUIRE(estimates.size() == 2);
   REQUIRE(estimates[1].metric == "sde");
   REQUIRE(estimates[1].population == population);

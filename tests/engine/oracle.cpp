@@ -1,5 +1,6 @@
 #include "tests/engine/oracle.hpp"
 
+#include "augment/pipeline.hpp"
 #include "results/columns.hpp"
 #include "suite/base/sha256.hpp"
 
@@ -133,9 +134,11 @@ std::uint64_t first_eight_bytes_of_sha256(std::vector<float> values) {
   return std::stoull(sha256_hex(std::as_bytes(std::span(values))).substr(0, 16), nullptr, 16);
 }
 
-results::GoldenRow golden_row(std::uint64_t sample, std::span<const std::uint8_t> pixels,
-                              std::uint8_t label, const std::vector<float>& scores) {
+results::GoldenRow golden_row(std::uint32_t perturbation, std::uint64_t sample,
+                              std::span<const std::uint8_t> pixels, std::uint8_t label,
+                              const std::vector<float>& scores) {
   results::GoldenRow row;
+  row.perturbation = perturbation;
   row.sample = row.sample_index = row.id = sample;
   row.height = row.width = 4;
   row.content_hash = std::stoull(sha256_hex(std::as_bytes(pixels)).substr(0, 16), nullptr, 16);
@@ -244,55 +247,81 @@ std::string compare(const std::string& table, const std::array<results::Column<R
   return "";
 }
 
+using Pixels = std::vector<std::uint8_t>;
+
+/// The pixels of a sample under a perturbation, whose own tests are in tests/augment.
+Pixels perturbed(const ToyCampaign& campaign, const augment::Pipeline& pipeline,
+                 std::uint64_t sample) {
+  cv::Mat image(4, 4, CV_8UC1);
+  std::memcpy(image.data, campaign.images.data() + 16 * sample, 16);
+  const auto scene =
+      value_or_throw(augment::apply(pipeline, {image, {}}, campaign.scenario.seed, sample));
+  Pixels pixels;
+  for (int y = 0; y < 4; ++y) {
+    for (int x = 0; x < 4; ++x) pixels.push_back(scene.image.at<std::uint8_t>(y, x));
+  }
+  return pixels;
+}
+
 }  // namespace
 
 results::Trials expected_trials(const ToyCampaign& campaign, const engine::Inputs& inputs,
                                 const FailureOf& failure_of, const Acts& acts) {
   results::Trials all;
   const std::uint64_t samples = inputs.data->size();
-  std::vector<Inference> golden;
-  for (std::uint64_t sample = 0; sample < samples; ++sample) {
-    golden.push_back(infer(campaign.images.data() + 16 * sample, {}));
-    all.golden.push_back(golden_row(sample, std::span(campaign.images).subspan(16 * sample, 16),
-                                    campaign.labels[sample], golden.back().output()));
-  }
-  for (std::uint32_t epoch = 0; epoch < inputs.scenario.faults.epochs; ++epoch) {
+  const std::uint32_t epochs = inputs.scenario.faults.epochs;
+  std::uint32_t perturbation = 0;
+  for (const augment::Pipeline& pipeline : inputs.scenario.perturbations) {
+    std::vector<Pixels> images;
+    std::vector<Inference> golden;
     for (std::uint64_t sample = 0; sample < samples; ++sample) {
-      if (all.golden[sample].skipped != 0) continue;
-      const Present present = faults_present(inputs, epoch, sample);
-      results::TrialRow row;
-      row.trial = epoch * samples + sample;
-      row.epoch = epoch;
-      row.sample = sample;
-      row.group = present.group;
-      row.first_fault = inputs.faults.groups[present.group].first_fault;
-      row.n_faults = static_cast<std::uint32_t>(present.faults.size());
-      std::vector<Fault> acting;
-      std::vector<std::size_t> places;
-      for (std::size_t i = 0; i < present.ids.size(); ++i) {
-        if (acts && !acts(present.ids[i], sample)) continue;
-        acting.push_back(present.faults[i]);
-        places.push_back(i);
-      }
-      Inference run = infer(campaign.images.data() + 16 * sample, acting);
-      std::vector<results::InjectionRow> injections(present.ids.size());
-      for (auto& injection : injections) injection.active = 0;
-      for (std::size_t i = 0; i < places.size(); ++i) injections[places[i]] = run.injections[i];
-      run.injections = std::move(injections);
-      const auto failure = failure_of ? failure_of(present.faults) : std::nullopt;
-      if (failure) {
-        fail(row, golden[sample], *failure, all.messages);
-        for (auto& injection : run.injections) injection = {};
-      } else {
-        judge(row, golden[sample], run, campaign.labels[sample]);
-      }
-      all.trials.push_back(row);
-      for (std::size_t i = 0; i < present.ids.size(); ++i) {
-        run.injections[i].trial = row.trial;
-        run.injections[i].fault = present.ids[i];
-        all.injections.push_back(run.injections[i]);
+      images.push_back(perturbed(campaign, pipeline, sample));
+      golden.push_back(infer(images.back().data(), {}));
+      all.golden.push_back(golden_row(perturbation, sample,
+                                      std::span(campaign.images).subspan(16 * sample, 16),
+                                      campaign.labels[sample], golden.back().output()));
+    }
+    const std::uint64_t first_golden = perturbation * samples;
+    for (std::uint32_t epoch = 0; epoch < epochs; ++epoch) {
+      for (std::uint64_t sample = 0; sample < samples; ++sample) {
+        if (all.golden[first_golden + sample].skipped != 0) continue;
+        const Present present = faults_present(inputs, epoch, sample);
+        results::TrialRow row;
+        row.trial = (perturbation * epochs + epoch) * samples + sample;
+        row.perturbation = perturbation;
+        row.epoch = epoch;
+        row.sample = sample;
+        row.group = present.group;
+        row.first_fault = inputs.faults.groups[present.group].first_fault;
+        row.n_faults = static_cast<std::uint32_t>(present.faults.size());
+        std::vector<Fault> acting;
+        std::vector<std::size_t> places;
+        for (std::size_t i = 0; i < present.ids.size(); ++i) {
+          if (acts && !acts(present.ids[i], sample)) continue;
+          acting.push_back(present.faults[i]);
+          places.push_back(i);
+        }
+        Inference run = infer(images[sample].data(), acting);
+        std::vector<results::InjectionRow> injections(present.ids.size());
+        for (auto& injection : injections) injection.active = 0;
+        for (std::size_t i = 0; i < places.size(); ++i) injections[places[i]] = run.injections[i];
+        run.injections = std::move(injections);
+        const auto failure = failure_of ? failure_of(present.faults) : std::nullopt;
+        if (failure) {
+          fail(row, golden[sample], *failure, all.messages);
+          for (auto& injection : run.injections) injection = {};
+        } else {
+          judge(row, golden[sample], run, campaign.labels[sample]);
+        }
+        all.trials.push_back(row);
+        for (std::size_t i = 0; i < present.ids.size(); ++i) {
+          run.injections[i].trial = row.trial;
+          run.injections[i].fault = present.ids[i];
+          all.injections.push_back(run.injections[i]);
+        }
       }
     }
+    ++perturbation;
   }
   return all;
 }

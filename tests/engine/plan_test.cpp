@@ -25,7 +25,7 @@ faultgen::FaultSet full_set(std::uint32_t epochs, std::uint64_t slots,
 }
 
 Error refusal(const faultgen::FaultSet& set, std::uint64_t samples) {
-  const auto plan = make_plan(set, samples, 4, "set.h5");
+  const auto plan = make_plan(set, samples, 4, "set.h5", 1);
   REQUIRE_FALSE(plan);
   REQUIRE(plan.error().code == Errc::fault_set);
   REQUIRE(plan.error().where == "set.h5");
@@ -52,16 +52,16 @@ TEST_CASE("units cover all samples once, the last one what is left", "[engine][p
 TEST_CASE("trials are numbered by epoch, then sample", "[engine][plan]") {
   const Plan plan(10, 3, 12, 4);
   REQUIRE(plan.trials() == 30);
-  REQUIRE(plan.trial(0, 0) == 0);
-  REQUIRE(plan.trial(0, 9) == 9);
-  REQUIRE(plan.trial(1, 0) == 10);
-  REQUIRE(plan.trial(2, 9) == 29);
+  REQUIRE(plan.trial({0, 0, 0}) == 0);
+  REQUIRE(plan.trial({0, 0, 9}) == 9);
+  REQUIRE(plan.trial({0, 1, 0}) == 10);
+  REQUIRE(plan.trial({0, 2, 9}) == 29);
   // The fault set holds two more groups per epoch than there are samples.
   REQUIRE(plan.group(0, 9) == 9);
   REQUIRE(plan.group(1, 0) == 12);
   REQUIRE(plan.group(2, 9) == 33);
   // Beyond 32 bits.
-  REQUIRE(Plan(3'000'000'000, 4, 3'000'000'000, 64).trial(3, 1) == 9'000'000'001);
+  REQUIRE(Plan(3'000'000'000, 4, 3'000'000'000, 64).trial({0, 3, 1}) == 9'000'000'001);
 }
 
 TEST_CASE("a segment holds about a 64th of the campaign, within bounds", "[engine][plan]") {
@@ -77,7 +77,7 @@ TEST_CASE("a segment holds about a 64th of the campaign, within bounds", "[engin
 }
 
 TEST_CASE("a plan takes its epochs and slots from the fault set", "[engine][plan]") {
-  const Plan plan = value_or_throw(make_plan(full_set(3, 5), 4, 2, "set.h5"));
+  const Plan plan = value_or_throw(make_plan(full_set(3, 5), 4, 2, "set.h5", 1));
   REQUIRE(plan.samples() == 4);
   REQUIRE(plan.epochs() == 3);
   REQUIRE(plan.units() == 2);
@@ -96,7 +96,7 @@ TEST_CASE("samples of a slot meet the same group, another one in each epoch", "[
   };
   using Groups = std::vector<std::uint64_t>;
   const auto planned = [&](std::uint64_t slots, faultgen::Schedule schedule) {
-    return groups_of(value_or_throw(make_plan(full_set(2, slots, schedule), 5, 2, "set.h5")));
+    return groups_of(value_or_throw(make_plan(full_set(2, slots, schedule), 5, 2, "set.h5", 1)));
   };
   REQUIRE(planned(5, {}) == Groups{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
   REQUIRE(planned(3, {Policy::per_batch, 2}) == Groups{0, 0, 1, 1, 2, 3, 3, 4, 4, 5});
@@ -106,18 +106,18 @@ TEST_CASE("samples of a slot meet the same group, another one in each epoch", "[
   // Trials are numbered alike under every policy.
   const Plan plan(5, 2, 1, 2, {Policy::per_epoch, 1});
   REQUIRE(plan.trials() == 10);
-  REQUIRE(plan.trial(1, 4) == 9);
+  REQUIRE(plan.trial({0, 1, 4}) == 9);
 }
 
 TEST_CASE("a fault set offers its batches' samples, a permanent one any number", "[engine][plan]") {
   using faultgen::Policy;
   const faultgen::FaultSet batches = full_set(2, 3, {Policy::per_batch, 4});
-  REQUIRE(make_plan(batches, 12, 4, "set.h5"));
-  REQUIRE(make_plan(batches, 9, 4, "set.h5"));
+  REQUIRE(make_plan(batches, 12, 4, "set.h5", 1));
+  REQUIRE(make_plan(batches, 9, 4, "set.h5", 1));
   const Error error = refusal(batches, 13);
   REQUIRE(error.what == "holds faults for 12 samples, but the scenario has 13");
   REQUIRE(error.hint.find("at most 12") != std::string::npos);
-  REQUIRE(make_plan(full_set(2, 1, {Policy::per_epoch, 1}), 1'000'000'000, 4, "set.h5"));
+  REQUIRE(make_plan(full_set(2, 1, {Policy::per_epoch, 1}), 1'000'000'000, 4, "set.h5", 1));
 }
 
 TEST_CASE("a fault set with too few groups for the samples is refused", "[engine][plan]") {
@@ -129,7 +129,7 @@ TEST_CASE("a fault set with too few groups for the samples is refused", "[engine
 TEST_CASE("the last epoch may have groups for its first slots only", "[engine][plan]") {
   faultgen::FaultSet set = full_set(3, 4);
   set.groups.resize(10);  // slots 0 and 1 of epoch 2
-  const Plan plan = value_or_throw(make_plan(set, 4, 2, "set.h5"));
+  const Plan plan = value_or_throw(make_plan(set, 4, 2, "set.h5", 1));
   REQUIRE(plan.epochs() == 3);
   REQUIRE(plan.groups() == 10);
   REQUIRE(plan.trials() == 10);

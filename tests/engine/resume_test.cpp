@@ -66,7 +66,7 @@ TEST_CASE("an interrupted campaign goes on and ends with the same bytes", "[engi
   const unsigned threads = GENERATE(1U, 4U);
   const engine::CampaignResult first = run_some(inputs, campaign / "out", stop_after, threads);
   REQUIRE(first.interrupted);
-  REQUIRE(first.summary.overall.empty());
+  REQUIRE(first.summary.tables.empty());
   REQUIRE(first.progress.trials_done >= stop_after);
   REQUIRE_FALSE(fs::exists(campaign / "out/trials.h5"));
 

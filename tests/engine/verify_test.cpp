@@ -280,7 +280,7 @@ TEST_CASE("rows that an unfinished run has lost are missed", "[engine][verify]")
   SECTION("a sample with its trials") {
     erase_if(segment.trials, [&](const auto& row) { return row.sample == sample; });
     std::erase_if(segment.golden, [&](const auto& row) { return row.sample == sample; });
-    text = " golden rows for ";
+    text = " golden rows, not ";
   }
   results::write_segment(path, segment);
   const engine::Verification result = verify(campaign);

@@ -70,7 +70,7 @@ int run(const std::filesystem::path& directory) {
   }
   std::cout << trials.injections.size() << " injections, each of two adjacent bits\n"
             << "faults: " << result.summary.faults << "\n";
-  for (const metrics::Rate& rate : result.summary.overall) {
+  for (const metrics::Rate& rate : result.summary.tables.front().overall) {
     if (rate.metric == "sde") std::cout << "sde " << rate.k << " of " << rate.n << " trials\n";
   }
   return 0;

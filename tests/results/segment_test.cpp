@@ -156,14 +156,15 @@ TEST_CASE("a segment without a column, or with one too long, is refused", "[resu
     file.write_column<std::uint64_t>("trials/trial", std::vector<std::uint64_t>{}, {});
     file.close();
     seal_file(scratch / "a.h5");
-    REQUIRE(refusal(scratch / "a.h5") == "has no column 'trials/epoch'");
+    REQUIRE(refusal(scratch / "a.h5") == "has no column 'trials/perturbation'");
   }
   SECTION("of another length") {
     file.write_column<std::uint64_t>("trials/trial", std::vector<std::uint64_t>{1}, {});
-    file.write_column<std::uint32_t>("trials/epoch", std::vector<std::uint32_t>{1, 2}, {});
+    file.write_column<std::uint32_t>("trials/perturbation", std::vector<std::uint32_t>{1, 2}, {});
     file.close();
     seal_file(scratch / "a.h5");
-    REQUIRE(refusal(scratch / "a.h5") == "column 'trials/epoch' has 2 rows, 'trials/trial' has 1");
+    REQUIRE(refusal(scratch / "a.h5") ==
+            "column 'trials/perturbation' has 2 rows, 'trials/trial' has 1");
   }
 }
 

@@ -91,17 +91,17 @@ Summary summary_of(const Shared& campaign) {
 
 TEST_CASE("the overall table is counted by hand", "[results]") {
   const Summary summary = tiny_summary();
-  REQUIRE(counts_of(summary.overall) == Counts{{"golden_top1", 8, 10},
-                                               {"golden_top5", 9, 10},
-                                               {"faulty_top1", 5, 10},
-                                               {"faulty_top5", 6, 10},
-                                               {"due", 2, 10},
-                                               {"masked", 5, 10},
-                                               {"benign", 2, 10},
-                                               {"sde", 1, 10},
-                                               {"sdc5", 1, 10},
-                                               {"sdc10", 2, 10},
-                                               {"sdc20", 1, 10}});
+  REQUIRE(counts_of(summary.tables[0].overall) == Counts{{"golden_top1", 8, 10},
+                                                         {"golden_top5", 9, 10},
+                                                         {"faulty_top1", 5, 10},
+                                                         {"faulty_top5", 6, 10},
+                                                         {"due", 2, 10},
+                                                         {"masked", 5, 10},
+                                                         {"benign", 2, 10},
+                                                         {"sde", 1, 10},
+                                                         {"sdc5", 1, 10},
+                                                         {"sdc10", 2, 10},
+                                                         {"sdc20", 1, 10}});
   REQUIRE(summary.trials == 10);
   REQUIRE(summary.failed == 1);
   REQUIRE(summary.samples == 11);
@@ -112,29 +112,32 @@ TEST_CASE("the overall table is counted by hand", "[results]") {
 
 TEST_CASE("the breakdowns are counted by hand", "[results]") {
   const Summary summary = tiny_summary();
-  REQUIRE(summary.sites.size() == 3);
-  REQUIRE(summary.sites[0].name == "conv1");
-  REQUIRE(counts_of(summary.sites[0].rates) == outcome_counts(4, {2, 1, 0, 1, 1, 1, 1}));
-  REQUIRE(counts_of(summary.sites[1].rates) == outcome_counts(6, {0, 4, 2, 0, 0, 1, 0}));
-  REQUIRE(summary.sites[2].name == "fc#1");
-  REQUIRE(counts_of(summary.sites[2].rates) == outcome_counts(0, {0, 0, 0, 0, 0, 0, 0}));
+  REQUIRE(summary.tables[0].sites.size() == 3);
+  REQUIRE(summary.tables[0].sites[0].name == "conv1");
+  REQUIRE(counts_of(summary.tables[0].sites[0].rates) == outcome_counts(4, {2, 1, 0, 1, 1, 1, 1}));
+  REQUIRE(counts_of(summary.tables[0].sites[1].rates) == outcome_counts(6, {0, 4, 2, 0, 0, 1, 0}));
+  REQUIRE(summary.tables[0].sites[2].name == "fc#1");
+  REQUIRE(counts_of(summary.tables[0].sites[2].rates) == outcome_counts(0, {0, 0, 0, 0, 0, 0, 0}));
 
-  REQUIRE(summary.bit_fields[0].name == "sign");
-  REQUIRE(counts_of(summary.bit_fields[0].rates) == outcome_counts(2, {0, 2, 0, 0, 0, 0, 0}));
-  REQUIRE(summary.bit_fields[1].name == "exponent");
-  REQUIRE(counts_of(summary.bit_fields[1].rates) == outcome_counts(4, {2, 0, 1, 1, 1, 2, 1}));
-  REQUIRE(summary.bit_fields[2].name == "mantissa");
-  REQUIRE(counts_of(summary.bit_fields[2].rates) == outcome_counts(4, {0, 3, 1, 0, 0, 0, 0}));
+  REQUIRE(summary.tables[0].bit_fields[0].name == "sign");
+  REQUIRE(counts_of(summary.tables[0].bit_fields[0].rates) ==
+          outcome_counts(2, {0, 2, 0, 0, 0, 0, 0}));
+  REQUIRE(summary.tables[0].bit_fields[1].name == "exponent");
+  REQUIRE(counts_of(summary.tables[0].bit_fields[1].rates) ==
+          outcome_counts(4, {2, 0, 1, 1, 1, 2, 1}));
+  REQUIRE(summary.tables[0].bit_fields[2].name == "mantissa");
+  REQUIRE(counts_of(summary.tables[0].bit_fields[2].rates) ==
+          outcome_counts(4, {0, 3, 1, 0, 0, 0, 0}));
 
-  REQUIRE(summary.bits.size() == 32);
-  REQUIRE(counts_of(summary.bits[30].rates) == outcome_counts(3, {2, 0, 0, 1, 1, 1, 1}));
-  REQUIRE(counts_of(summary.bits[0].rates) == outcome_counts(3, {0, 2, 1, 0, 0, 0, 0}));
-  REQUIRE(counts_of(summary.bits[1].rates) == outcome_counts(0, {0, 0, 0, 0, 0, 0, 0}));
+  REQUIRE(summary.tables[0].bits.size() == 32);
+  REQUIRE(counts_of(summary.tables[0].bits[30].rates) == outcome_counts(3, {2, 0, 0, 1, 1, 1, 1}));
+  REQUIRE(counts_of(summary.tables[0].bits[0].rates) == outcome_counts(3, {0, 2, 1, 0, 0, 0, 0}));
+  REQUIRE(counts_of(summary.tables[0].bits[1].rates) == outcome_counts(0, {0, 0, 0, 0, 0, 0, 0}));
 }
 
 TEST_CASE("PyTorchALFI's figures are counted by hand", "[results]") {
   REQUIRE(
-      counts_of(tiny_summary().pytorchalfi) ==
+      counts_of(tiny_summary().tables[0].pytorchalfi) ==
       Counts{{"acc_orig", 8, 10}, {"acc_corr", 5, 10}, {"due_rate", 2, 10}, {"sdc_rate", 1, 6}});
 }
 
@@ -145,7 +148,7 @@ TEST_CASE("without monitored module outputs there are no PyTorchALFI figures", "
   }
   const auto summary = summarise(all, tiny_faults(), IntervalMethod::wilson, 0.95);
   REQUIRE(summary.ok());
-  REQUIRE(summary->pytorchalfi.empty());
+  REQUIRE(summary->tables[0].pytorchalfi.empty());
   REQUIRE_THAT(summary_text(*summary), Catch::Contains("they need monitor: all"));
 }
 
@@ -159,13 +162,15 @@ TEST_CASE("a group counts once in each site, bit and field it touches", "[result
   const auto before = tiny_summary();
   const auto summary = summarise(all, faults, IntervalMethod::wilson, 0.95);
   REQUIRE(summary);
-  REQUIRE(summary->overall[4].n == 10);
-  REQUIRE(summary->sites[0].rates[0].n == 3);  // trial 2 moved to conv2, trial 0 is still here once
-  REQUIRE(summary->sites[1].rates[0].n == 8);  // trials 0 and 2 joined
-  REQUIRE(summary->bits[31].rates[0].n == 2);
-  REQUIRE(summary->bits[30].rates[0].n == 4);
-  REQUIRE(summary->bits[0].rates[0].n == 5);
-  REQUIRE(summary->bit_fields[1].rates[0].n == before.bit_fields[1].rates[0].n + 1);
+  REQUIRE(summary->tables[0].overall[4].n == 10);
+  REQUIRE(summary->tables[0].sites[0].rates[0].n ==
+          3);  // trial 2 moved to conv2, trial 0 is still here once
+  REQUIRE(summary->tables[0].sites[1].rates[0].n == 8);  // trials 0 and 2 joined
+  REQUIRE(summary->tables[0].bits[31].rates[0].n == 2);
+  REQUIRE(summary->tables[0].bits[30].rates[0].n == 4);
+  REQUIRE(summary->tables[0].bits[0].rates[0].n == 5);
+  REQUIRE(summary->tables[0].bit_fields[1].rates[0].n ==
+          before.tables[0].bit_fields[1].rates[0].n + 1);
 }
 
 TEST_CASE("trials of one sample are taken together wherever they stand", "[results]") {
@@ -191,12 +196,13 @@ TEST_CASE("trials of one sample are taken together wherever they stand", "[resul
   faults.sampling_weight.assign(faults.faults.size(), 1.0);
   const auto summary = summarise(all, faults, IntervalMethod::wilson, 0.95);
   REQUIRE(summary);
-  const Rate& golden = summary->overall[0];
+  const Rate& golden = summary->tables[0].overall[0];
   REQUIRE((golden.k == 8 && golden.n == 10 && golden.method == "wilson 95 %"));
-  const Rate& sde = summary->overall[7];
+  const Rate& sde = summary->tables[0].overall[7];
   REQUIRE((sde.k == 2 && sde.n == 20));
   REQUIRE(sde.method == "wilson 95 %, clustered by sample (10 samples)");
-  REQUIRE(summary->sites[0].rates[3].method == "none: too few samples for an interval (4 samples)");
+  REQUIRE(summary->tables[0].sites[0].rates[3].method ==
+          "none: too few samples for an interval (4 samples)");
 }
 
 TEST_CASE("accuracies are left out without labels", "[results]") {
@@ -204,8 +210,8 @@ TEST_CASE("accuracies are left out without labels", "[results]") {
   for (GoldenRow& row : all.golden) row.label = kNoLabel;
   const auto summary = summarise(all, tiny_faults(), IntervalMethod::wilson, 0.95);
   REQUIRE(summary);
-  REQUIRE(summary->overall[0].metric == "due");
-  REQUIRE(counts_of(summary->pytorchalfi) == Counts{{"due_rate", 2, 10}});
+  REQUIRE(summary->tables[0].overall[0].metric == "due");
+  REQUIRE(counts_of(summary->tables[0].pytorchalfi) == Counts{{"due_rate", 2, 10}});
 }
 
 TEST_CASE("a summary needs the fault set of its trials", "[results]") {
@@ -219,7 +225,7 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
   const Summary summary = tiny_summary();
   write_summary(scratch / "", summary);
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
-  REQUIRE(json.at("schema_version") == 2);
+  REQUIRE(json.at("schema_version") == 3);
   REQUIRE(json.at("skipped_samples") == 1);
   REQUIRE(json.at("unreached_injections") == 1);
   const auto check = [&](const std::string& file, const std::vector<Rate>& rates,
@@ -227,11 +233,12 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
     std::istringstream csv(read_bytes(scratch / file));
     std::string line;
     std::getline(csv, line);
-    REQUIRE(line == "metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high");
+    REQUIRE(line ==
+            "perturbation,metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high");
     for (const Rate& rate : rates) {
       std::getline(csv, line);
       REQUIRE(line ==
-              csv_record({rate.metric, std::to_string(rate.k), std::to_string(rate.n),
+              csv_record({"clean", rate.metric, std::to_string(rate.k), std::to_string(rate.n),
                           shortest(*rate.value()), shortest(rate.interval->low),
                           shortest(rate.interval->high), rate.unit, rate.method, "", "", ""}));
       const auto& entry = object.at(rate.metric);
@@ -245,9 +252,10 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
     }
     REQUIRE_FALSE(std::getline(csv, line));
   };
-  check("kpi/overall.csv", summary.overall, json.at("overall"));
-  check("kpi/pytorchalfi.csv", summary.pytorchalfi, json.at("pytorchalfi_compatible"));
-  REQUIRE(json.at("bit_fields").at("exponent").at("sde").at("k") == 1);
+  check("kpi/overall.csv", summary.tables[0].overall, json.at("perturbations").at(0).at("overall"));
+  check("kpi/pytorchalfi.csv", summary.tables[0].pytorchalfi,
+        json.at("perturbations").at(0).at("pytorchalfi_compatible"));
+  REQUIRE(json.at("perturbations").at(0).at("bit_fields").at("exponent").at("sde").at("k") == 1);
 }
 
 TEST_CASE("breakdown files list every site, bit and field, empty ones too", "[results]") {
@@ -261,13 +269,13 @@ TEST_CASE("breakdown files list every site, bit and field, empty ones too", "[re
   REQUIRE(lines("kpi/bit.csv") == 1 + 32 * 7);
   REQUIRE(lines("kpi/bit_field.csv") == 1 + 3 * 7);
   const std::string sites = read_bytes(scratch / "kpi/site.csv");
-  REQUIRE_THAT(sites,
-               Catch::StartsWith(
-                   "site,metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high\n"));
-  REQUIRE_THAT(sites, Catch::Contains("\nconv1,due,2,4,0.5,"));
-  REQUIRE_THAT(sites, Catch::Contains("\nfc#1,sde,0,0,,,,trial,,,,\n"));
-  REQUIRE_THAT(read_bytes(scratch / "kpi/bit.csv"), Catch::Contains("\n30,due,2,3,0.66666"));
-  REQUIRE_THAT(read_bytes(scratch / "kpi/bit_field.csv"), Catch::StartsWith("field,metric,"));
+  REQUIRE_THAT(sites, Catch::StartsWith("perturbation,site,metric,k,n,rate,low,high,unit,interval,"
+                                        "groups,group_low,group_high\n"));
+  REQUIRE_THAT(sites, Catch::Contains("\nclean,conv1,due,2,4,0.5,"));
+  REQUIRE_THAT(sites, Catch::Contains("\nclean,fc#1,sde,0,0,,,,trial,,,,\n"));
+  REQUIRE_THAT(read_bytes(scratch / "kpi/bit.csv"), Catch::Contains("\nclean,30,due,2,3,0.66666"));
+  REQUIRE_THAT(read_bytes(scratch / "kpi/bit_field.csv"),
+               Catch::StartsWith("perturbation,field,metric,"));
 }
 
 TEST_CASE("the console text of a tiny campaign is pinned", "[results][golden]") {
@@ -321,7 +329,7 @@ interval per trial: wilson 95 %
 TEST_CASE("small rates keep their digits on the console", "[results]") {
   Summary summary = tiny_summary();
   const auto shown = [&](std::uint64_t k, std::uint64_t n) {
-    Rate& sde = summary.overall[7];
+    Rate& sde = summary.tables[0].overall[7];
     sde.k = k;
     sde.n = n;
     sde.interval = metrics::interval(IntervalMethod::wilson, k, n, 0.95);
@@ -342,7 +350,8 @@ TEST_CASE("the console text is at most 100 columns wide", "[results]") {
   faults.sites[2].path = "encoder.layers.encoder_layer_11.self_attention.out_projection";
   all.campaign.sites[2].name = faultgen::site_name(faults.sites[2]);
   Summary summary = value_or_throw(summarise(all, faults, IntervalMethod::wilson, 0.95));
-  for (auto* table : {&summary.overall, &summary.pytorchalfi, &summary.sites[2].rates}) {
+  for (auto* table : {&summary.tables[0].overall, &summary.tables[0].pytorchalfi,
+                      &summary.tables[0].sites[2].rates}) {
     for (Rate& rate : *table) {
       rate.k = 1;
       rate.n = 10'000'000;
@@ -365,16 +374,16 @@ TEST_CASE("shared faults show their groups in every file", "[results]") {
   const Summary summary = summary_of(shared_campaign({faultgen::Policy::per_batch, 2}, 1));
   REQUIRE(summary.options.clustering == metrics::Clustering::two_way);
   REQUIRE_THAT(summary.faults, Catch::EndsWith(", the same for 2 consecutive samples"));
-  const Rate& sde = summary.overall[3];
+  const Rate& sde = summary.tables[0].overall[3];
   REQUIRE(counts_of({sde}) == Counts{{"sde", 2, 30}});
   REQUIRE(sde.method == "wilson 95 %, clustered by fault (15 groups)");
   REQUIRE(sde.groups == 15);
   write_summary(scratch / "", summary);
   REQUIRE_THAT(read_bytes(scratch / "kpi/overall.csv"),
-               Catch::Contains("\nsde,2,30,0.06666666666666667,") &&
+               Catch::Contains("\nclean,sde,2,30,0.06666666666666667,") &&
                    Catch::Contains(",\"wilson 95 %, clustered by fault (15 groups)\",15,0,1\n"));
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
-  const auto& entry = json.at("overall").at("sde");
+  const auto& entry = json.at("perturbations").at(0).at("overall").at("sde");
   REQUIRE(entry.at("groups") == 15);
   REQUIRE(entry.at("group_low") == 0);
   REQUIRE(entry.at("group_high") == 1);
@@ -390,19 +399,19 @@ TEST_CASE("few shared faults show a range and no interval", "[results]") {
   REQUIRE_THAT(
       text, Catch::Contains("interval per trial: none: too few faults for an interval (4 groups)"));
   write_summary(scratch / "", summary);
-  REQUIRE_THAT(
-      read_bytes(scratch / "kpi/overall.csv"),
-      Catch::Contains("\nsde,15,60,0.25,,,trial,none: too few faults for an interval (4 groups),"
-                      "4,0,1\n"));
+  REQUIRE_THAT(read_bytes(scratch / "kpi/overall.csv"),
+               Catch::Contains(
+                   "\nclean,sde,15,60,0.25,,,trial,none: too few faults for an interval (4 groups),"
+                   "4,0,1\n"));
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
-  REQUIRE(json.at("overall").at("sde").at("low").is_null());
-  REQUIRE(json.at("overall").at("sde").at("group_high") == 1);
+  REQUIRE(json.at("perturbations").at(0).at("overall").at("sde").at("low").is_null());
+  REQUIRE(json.at("perturbations").at(0).at("overall").at("sde").at("group_high") == 1);
 }
 
 TEST_CASE("a permanent fault that is alone has neither interval nor range", "[results]") {
   const Summary summary = summary_of(shared_campaign({faultgen::Policy::per_epoch, 1}, 1));
   REQUIRE_THAT(summary.faults, Catch::EndsWith(", the same for all samples of an epoch"));
-  REQUIRE_FALSE(summary.overall[3].interval);
+  REQUIRE_FALSE(summary.tables[0].overall[3].interval);
   const std::string text = summary_text(summary);
   REQUIRE_THAT(text, !Catch::Contains("range ["));
   REQUIRE_THAT(text, Catch::Contains("too few faults for an interval (1 group)"));
@@ -416,17 +425,20 @@ TEST_CASE("accumulated faults are clustered by slot and shown by epoch", "[resul
   REQUIRE_THAT(summary.faults, Catch::Contains("accumulating up to 3 per inference"));
   REQUIRE(summary.injections == 30 * (1 + 2 + 3));
   // 45 groups, but those of a slot share faults: 15 clusters of 6 trials, one with 2 hits.
-  REQUIRE(counts_of({summary.overall[3]}) == Counts{{"sde", 2, 90}});
-  REQUIRE(summary.overall[3].method == "wilson 95 %, clustered by fault (15 groups)");
-  REQUIRE(summary.overall[3].group_range->high == Approx(1 / 3.0));
-  REQUIRE(summary.epochs.size() == 3);
-  REQUIRE(counts_of(summary.epochs[0].rates) == outcome_counts(30, {0, 28, 0, 2, 0, 0, 0}));
-  REQUIRE(counts_of(summary.epochs[2].rates) == outcome_counts(30, {0, 30, 0, 0, 0, 0, 0}));
+  REQUIRE(counts_of({summary.tables[0].overall[3]}) == Counts{{"sde", 2, 90}});
+  REQUIRE(summary.tables[0].overall[3].method == "wilson 95 %, clustered by fault (15 groups)");
+  REQUIRE(summary.tables[0].overall[3].group_range->high == Approx(1 / 3.0));
+  REQUIRE(summary.tables[0].epochs.size() == 3);
+  REQUIRE(counts_of(summary.tables[0].epochs[0].rates) ==
+          outcome_counts(30, {0, 28, 0, 2, 0, 0, 0}));
+  REQUIRE(counts_of(summary.tables[0].epochs[2].rates) ==
+          outcome_counts(30, {0, 30, 0, 0, 0, 0, 0}));
   write_summary(scratch / "", summary);
   const std::string csv = read_bytes(scratch / "kpi/epoch.csv");
-  REQUIRE_THAT(csv, Catch::StartsWith("epoch,metric,k,n,rate,low,high,unit,interval,groups,"
-                                      "group_low,group_high\n0,due,0,30,0,0,"));
-  REQUIRE_THAT(csv, Catch::Contains("\n2,sde,0,30,0,0,"));
+  REQUIRE_THAT(csv,
+               Catch::StartsWith("perturbation,epoch,metric,k,n,rate,low,high,unit,interval,groups,"
+                                 "group_low,group_high\nclean,0,due,0,30,0,0,"));
+  REQUIRE_THAT(csv, Catch::Contains("\nclean,2,sde,0,30,0,0,"));
   REQUIRE(std::count(csv.begin(), csv.end(), '\n') == 1 + 3 * 7);
   REQUIRE_THAT(summary_text(summary),
                Catch::Contains("Outcome by epoch, faults of the epochs before included\n"));
@@ -434,6 +446,123 @@ TEST_CASE("accumulated faults are clustered by slot and shown by epoch", "[resul
 
 TEST_CASE("accumulated faults of single samples are clustered by sample", "[results]") {
   const Summary summary = summary_of(shared_campaign({}, 3, faultgen::RunType::accumulate));
-  REQUIRE(summary.overall[3].method == "wilson 95 %, clustered by sample (30 samples)");
-  REQUIRE_FALSE(summary.overall[3].groups);
+  REQUIRE(summary.tables[0].overall[3].method == "wilson 95 %, clustered by sample (30 samples)");
+  REQUIRE_FALSE(summary.tables[0].overall[3].groups);
+}
+
+namespace {
+
+/// The tiny campaign clean and under fog/3, where samples 5 and 6 are sde, sample 2 is masked and
+/// sample 8 is skipped.
+Trials joint_trials() {
+  Trials all = tiny_trials();
+  all.campaign.perturbations = {"clean", "fog/3"};
+  const Trials clean = all;
+  for (GoldenRow row : clean.golden) {
+    row.perturbation = 1;
+    if (row.sample == 8) row.skipped = 1;
+    all.golden.push_back(row);
+  }
+  for (TrialRow row : clean.trials) {
+    if (row.sample == 8) continue;
+    row.trial += 11;
+    row.perturbation = 1;
+    if (row.sample == 5 || row.sample == 6) row.outcome = 3, row.faulty_top1 = 0;
+    if (row.sample == 2) row.outcome = 1, row.faulty_top1 = 2;
+    all.trials.push_back(row);
+  }
+  for (InjectionRow row : clean.injections) {
+    if (row.trial == 8) continue;
+    row.trial += 11;
+    all.injections.push_back(row);
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("tables are per perturbation, and what one adds to faults is counted by hand",
+          "[results]") {
+  REQUIRE(check_trials(joint_trials(), ""));
+  const Summary summary =
+      value_or_throw(summarise(joint_trials(), tiny_faults(), IntervalMethod::wilson, 0.95));
+  REQUIRE(summary.trials == 19);
+  REQUIRE(summary.samples == 11);
+  REQUIRE(summary.skipped == 3);
+  REQUIRE(summary.tables.size() == 2);
+  REQUIRE(counts_of(summary.tables[0].overall) == counts_of(tiny_summary().tables[0].overall));
+  REQUIRE(counts_of(summary.tables[0].sites[1].rates) ==
+          counts_of(tiny_summary().tables[0].sites[1].rates));
+  REQUIRE_FALSE(summary.tables[0].interaction);
+  const Tables& fog = summary.tables[1];
+  REQUIRE(fog.perturbation == "fog/3");
+  REQUIRE(fog.trials == 9);
+  const Counts overall = counts_of(fog.overall);
+  REQUIRE(overall[0] == std::tuple("golden_top1", 8, 9));
+  REQUIRE(overall[2] == std::tuple("faulty_top1", 4, 9));  // of samples 0, 2, 4 and 7
+  REQUIRE(overall[7] == std::tuple("sde", 2, 9));
+  REQUIRE(counts_of(fog.sites[1].rates)[3] == std::tuple("sde", 2, 5));
+  REQUIRE(fog.interaction);
+  REQUIRE(fog.interaction->pairs == metrics::Pairs{0, 2, 1, 6});
+  REQUIRE(fog.interaction->unpaired == 1);
+  REQUIRE(fog.interaction->method == "newcombe 95 %");
+  const metrics::Interval expected = metrics::paired_interval({0, 2, 1, 6}, 0.95);
+  REQUIRE(fog.interaction->interval->low == expected.low);
+
+  const TempDirectory scratch;
+  write_summary(scratch / "", summary);
+  const std::string csv = read_bytes(scratch / "kpi/perturbations.csv");
+  REQUIRE_THAT(csv, Catch::Contains("\nfog/3,sde,2,9,") &&
+                        Catch::Contains("\nfog/3,sde_minus_clean,1,9,0.1111111111111111,-0.") &&
+                        Catch::Contains(",pair,newcombe 95 %,2,1,1\n"));
+  REQUIRE_THAT(csv, !Catch::Contains("clean,sde_minus_clean"));
+  REQUIRE_THAT(read_bytes(scratch / "kpi/overall.csv"),
+               Catch::Contains("\nclean,sde,1,10,") && Catch::Contains("\nfog/3,sde,2,9,"));
+  // Of 9 golden answers 1 is wrong, of 9 faulty ones 5.
+  REQUIRE(read_bytes(scratch / "kpi/corruption_error.csv") ==
+          "corruption,severity,golden_error,faulty_error\n"
+          "fog,3,0.1111111111111111,0.5555555555555556\n"
+          "fog,mean,0.1111111111111111,0.5555555555555556\n"
+          "mean,mean,0.1111111111111111,0.5555555555555556\n");
+  const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
+  REQUIRE(json.at("perturbations").at(1).at("perturbation") == "fog/3");
+  REQUIRE(json.at("perturbations").at(1).at("sde_minus_clean").at("only_perturbed") == 2);
+  const std::string text = summary_text(summary);
+  REQUIRE_THAT(text, Catch::Contains("11 samples under 2 perturbations (3 of 22 pairs skipped"));
+  REQUIRE_THAT(text, Catch::Contains("\nUnder the first perturbation, clean\n"));
+  REQUIRE_THAT(text, Catch::Contains("\n- clean leaves out 1 trial whose sample is skipped"));
+}
+
+TEST_CASE("corruption errors are means over severities, then over corruptions", "[results]") {
+  Summary summary;
+  const auto add = [&](const std::string& label, std::uint64_t golden, std::uint64_t faulty) {
+    Tables tables;
+    tables.perturbation = label;
+    tables.overall = {{"golden_top1", golden, 10, {}, "", "sample"},
+                      {"faulty_top1", faulty, 10, {}, "", "trial"}};
+    summary.tables.push_back(tables);
+  };
+  add("clean", 9, 9);
+  REQUIRE(corruption_errors(summary).empty());
+  add("fog/1", 8, 7);
+  add("fog/5", 4, 2);
+  add("jpeg_compression/2", 5, 5);
+  add("fog/3[amount=2]", 0, 0);           // not as defined
+  add("fog/1+jpeg_compression/1", 0, 0);  // two
+  add("fog/0", 0, 0);                     // none
+  add("rotate/3", 0, 0);                  // not of ImageNet-C
+  const auto errors = corruption_errors(summary);
+  const auto require_error = [&](std::size_t i, const char* corruption, const char* severity,
+                                 double golden, double faulty) {
+    REQUIRE(errors[i].corruption == corruption);
+    REQUIRE(errors[i].severity == severity);
+    REQUIRE(*errors[i].golden == Approx(golden));
+    REQUIRE(*errors[i].faulty == Approx(faulty));
+  };
+  REQUIRE(errors.size() == 6);
+  require_error(0, "fog", "1", 0.2, 0.3);
+  require_error(1, "fog", "5", 0.6, 0.8);
+  require_error(2, "fog", "mean", 0.4, 0.55);
+  require_error(3, "jpeg_compression", "2", 0.5, 0.5);
+  require_error(5, "mean", "mean", 0.45, 0.525);
 }

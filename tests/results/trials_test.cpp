@@ -65,6 +65,37 @@ TEST_CASE("trials.h5 that contradicts itself is refused", "[results]") {
   REQUIRE(read.error().where == (scratch / "trials.h5").string());
 }
 
+TEST_CASE("rows of several perturbations stand one after the other", "[results]") {
+  const TempDirectory scratch;
+  Trials all = tiny_trials();
+  all.campaign.perturbations = {"clean", "fog/3"};
+  REQUIRE(check_trials(all, "").error().what == "/golden has 11 rows for 2 perturbations");
+  for (std::uint64_t i = 0; i < 11; ++i) {
+    all.golden.push_back(all.golden[i]);
+    all.golden.back().perturbation = 1;
+    all.golden.back().height = 7;
+  }
+  REQUIRE(check_trials(all, ""));
+  REQUIRE(all.samples() == 11);
+  REQUIRE(all.range_of(0) == std::pair<std::uint64_t, std::uint64_t>(0, 10));
+  REQUIRE(all.range_of(1) == std::pair<std::uint64_t, std::uint64_t>(10, 10));
+  all.trials[9].perturbation = 1;
+  REQUIRE(all.golden_of(all.trials[9]).height == 7);
+  REQUIRE(all.golden_of(all.trials[9]).sample == 10);
+  REQUIRE(all.range_of(1) == std::pair<std::uint64_t, std::uint64_t>(9, 10));
+  write_trials(scratch / "trials.h5", all);
+  REQUIRE(read_trials(scratch / "trials.h5")->campaign == all.campaign);
+
+  all.trials[8].perturbation = 1, all.trials[9].perturbation = 0;
+  REQUIRE(check_trials(all, "").error().what == "trial 10 is misplaced");
+  all.trials[8].perturbation = 0, all.trials[9].perturbation = 2;
+  REQUIRE(check_trials(all, "").error().what == "trial 10 belongs to a sample that is not there");
+  all.trials[9].perturbation = 1;
+  std::swap(all.golden[3], all.golden[14]);
+  REQUIRE(check_trials(all, "").error().what ==
+          "/golden has sample 3 under perturbation 1 in row 3: a sample is missing or there twice");
+}
+
 TEST_CASE("trials.h5 without a seal, or with another one, is refused", "[results]") {
   const TempDirectory scratch;
   write_trials(scratch / "trials.h5", tiny_trials());
