@@ -69,7 +69,8 @@ cv::Mat picture(const Scene& scene) {
 
 Result<cv::Mat> contact_sheet(std::span<const SheetRow> rows, std::span<const Pipeline> columns,
                               std::uint64_t seed) {
-  int cell_width = 0, label_width = 0, height = 0;
+  int cell_width = 0, label_width = 0;
+  std::int64_t height = 0;
   for (const SheetRow& row : rows) {
     if (auto wrong = image_error(row.scene.image)) {
       wrong->where = row.label;
@@ -88,8 +89,15 @@ Result<cv::Mat> contact_sheet(std::span<const SheetRow> rows, std::span<const Pi
   }
   const int top = static_cast<int>(title_lines) * kLineHeight + 2 * kGap;
   const int left = label_width + 2 * kGap;
-  cv::Mat sheet(top + height, left + static_cast<int>(columns.size()) * (cell_width + kGap),
-                CV_8UC3, kPaper);
+  height += top;
+  const std::int64_t width = left + static_cast<std::int64_t>(columns.size()) * (cell_width + kGap);
+  if (std::max(width, height) > kMaxSheetSide || width * height > kMaxSheetPixels) {
+    return Error{Errc::usage, "",
+                 "the sheet would have " + std::to_string(width) + " x " + std::to_string(height) +
+                     " pixels, more than viewers show",
+                 "take fewer samples or perturbations", ""};
+  }
+  cv::Mat sheet(static_cast<int>(height), static_cast<int>(width), CV_8UC3, kPaper);
   for (std::size_t c = 0; c < titles.size(); ++c) {
     for (std::size_t i = 0; i < titles[c].size(); ++i) {
       write(sheet, titles[c][i],

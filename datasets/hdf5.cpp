@@ -74,6 +74,9 @@ class Writer {
       }
       if (sample.file_number >= data_.files.size()) refuse("a sample has no file");
     }
+    if (!data_.perturbations.empty() && data_.perturbations.size() != data_.samples.size()) {
+      refuse("there is not one perturbation for each sample");
+    }
     for (const Parameter& parameter : data_.parameters) {
       const bool named = !parameter.name.empty() &&
                          parameter.name.find_first_not_of(
@@ -140,6 +143,10 @@ class Writer {
         "1 grey, 3 RGB, 4 RGB and alpha");
     file_.write_strings("samples/transforms", column(all, &Sample::transforms),
                         {"1", "what was done to the stored pixels"});
+    if (!data_.perturbations.empty()) {
+      file_.write_strings("samples/perturbation", data_.perturbations,
+                          {"1", "what it was perturbed by"});
+    }
     file_.write_strings("files/name", data_.files, {"1", "file that samples come from"});
   }
 
@@ -282,6 +289,9 @@ class Reader {
       sample.transforms = transforms[i];
       data_.samples.push_back(std::move(sample));
     }
+    if (!file_.has("samples/perturbation")) return;
+    data_.perturbations = file_.read_strings("samples/perturbation");
+    if (data_.perturbations.size() != n) fail(file_.path(), "columns of /samples differ in length");
   }
 
   void boxes() {

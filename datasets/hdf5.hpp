@@ -31,11 +31,13 @@ struct EnrichedData {
   std::vector<Sample> samples;
   std::vector<Category> categories;
   std::vector<Parameter> parameters;
+  /// What each sample was perturbed by, as augment/ writes it: "fog/3"; empty: not said.
+  std::vector<std::string> perturbations;
 };
 
 /// Writes a file for open_hdf5. The bytes depend on the values alone, and the file appears whole or
 /// not at all; it ends with a seal (suite/base/seal.hpp). Throws Exception: data when the samples
-/// do not go together (no samples, 8 and 16 bits mixed, a parameter of another length), results
+/// do not go together (no samples, 8 and 16 bits mixed, a column of another length), results
 /// when the file cannot be written.
 void write_hdf5(const std::filesystem::path& path, const EnrichedData& data);
 

@@ -1,3 +1,4 @@
+#include "augment/perturbation.hpp"
 #include "faultgen/fault_model.hpp"
 #include "metrics/interval.hpp"
 #include "results/columns.hpp"
@@ -40,6 +41,50 @@ std::string columns_text() {
          "\ntrials.h5: /golden\n" + registry_text(results::kGoldenColumns);
 }
 
+std::string values_text(const augment::Severities& values) {
+  std::vector<std::string> texts;
+  for (const double value : values) texts.push_back(fmt::format("{:.4g}", value));
+  return fmt::format("{}", fmt::join(texts, " "));
+}
+
+std::string parameter_text(const augment::Parameter& parameter) {
+  const std::string unit = parameter.unit.empty() ? "" : " " + parameter.unit;
+  std::string text = fmt::format("      {}: {}; {}{} to {}{}\n", parameter.name, parameter.doc,
+                                 parameter.integer ? "whole, " : "", shortest(parameter.min),
+                                 shortest(parameter.max), unit);
+  if (parameter.small) {
+    text += fmt::format("        severity 1-5, small: {}\n", values_text(*parameter.small));
+    return text + fmt::format("        severity 1-5, large: {}\n", values_text(parameter.large));
+  }
+  return text + fmt::format("        severity 1-5: {}\n", values_text(parameter.large));
+}
+
+/// What a kind does that is not plain from its name, in brackets.
+std::string properties_text(const augment::Kind& kind) {
+  std::vector<std::string_view> words;
+  if (kind.random) words.emplace_back("random");
+  if (kind.moves_boxes) words.emplace_back("moves boxes");
+  if (!kind.takes_grey) words.emplace_back("colour only");
+  if (!kind.takes_16_bit) words.emplace_back("8 bits only");
+  return words.empty() ? "" : fmt::format(" [{}]", fmt::join(words, ", "));
+}
+
+std::string perturbations_text() {
+  std::string text =
+      "Written NAME/SEVERITY, severity 0 to 5, joined by '+', with values in place of the\n"
+      "severity's in brackets: rotate/2+gaussian_noise/3[sigma=0.2;table=large]. Tables:\n" +
+      registry_text(augment::kTables);
+  for (const auto& group : augment::kGroups) {
+    text += fmt::format("\n{}: {}\n", group.name, group.doc);
+    for (const augment::Kind& kind : augment::kinds()) {
+      if (kind.group != group.value) continue;
+      text += fmt::format("  {}  {}{}\n", kind.name, kind.doc, properties_text(kind));
+      for (const augment::Parameter& parameter : kind.parameters) text += parameter_text(parameter);
+    }
+  }
+  return text;
+}
+
 struct Listing {
   std::string_view name, doc;
   std::string (*text)();
@@ -53,6 +98,7 @@ constexpr std::array kListings{
     Listing{"draws", "values of faults.draw", [] { return registry_text(faultgen::kDraws); }},
     Listing{"policies", "values of faults.policy",
             [] { return registry_text(faultgen::kPolicies); }},
+    Listing{"perturbations", "values of augment: what each severity means", perturbations_text},
     Listing{"run-types", "values of run_type", [] { return registry_text(faultgen::kRunTypes); }},
     Listing{"intervals", "values of statistics.interval",
             [] { return registry_text(metrics::kIntervalMethods); }},
@@ -83,8 +129,8 @@ ExitCode list(const std::string& what) {
 }  // namespace
 
 void add_list(CLI::App& app, Action& action) {
-  auto* sub =
-      app.add_subcommand("list", "list scenario keys, fault models, columns, exit codes and more");
+  auto* sub = app.add_subcommand(
+      "list", "list scenario keys, fault models, perturbations, exit codes and more");
   auto what = std::make_shared<std::string>();
   sub->add_option("WHAT", *what, "what to list (default: the lists there are)")->type_name("");
   sub->footer("Example:\n  bitquake list keys");

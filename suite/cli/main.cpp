@@ -99,6 +99,7 @@ ExitCode run(int argc, char** argv) {
   cli::add_run(app, action);
   cli::add_check(app, action);
   cli::add_faults(app, action);
+  cli::add_augment(app, action);
   cli::add_model(app, action);
   cli::add_scenario(app, action);
   cli::add_export(app, action);
@@ -127,7 +128,8 @@ ExitCode run(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A limit on the size of files is an error like a full disk, not the end of the process.
   std::signal(SIGXFSZ, SIG_IGN);
-  cv::setNumThreads(1);  // the workers are the parallelism
+  // Work is shared out by sample: a pool of OpenCV's own would only compete with those threads.
+  cv::setNumThreads(1);
   try {
     return static_cast<int>(flushed(run(argc, argv)));
   } catch (const Exception& exception) {

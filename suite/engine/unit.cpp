@@ -1,11 +1,11 @@
 #include "suite/engine/unit.hpp"
 
-#include "augment/pipeline.hpp"
 #include "datasets/geometry.hpp"
 #include "datasets/preprocess.hpp"
 #include "metrics/outcome.hpp"
 #include "suite/base/rng.hpp"
 #include "suite/base/sha256.hpp"
+#include "suite/engine/perturb.hpp"
 
 #include <fmt/format.h>
 
@@ -336,23 +336,6 @@ std::span<const results::GoldenRow> add_golden(const Inputs& inputs, const UnitI
         golden_row(inputs, perturbations[i], input.positions[i], input.samples[i], block.row(i)));
   }
   return std::span(rows.golden).last(input.samples.size());
-}
-
-/// The sample under its perturbation.
-datasets::Sample perturbed(const scenario::Scenario& scenario, const datasets::Sample& sample,
-                           std::uint32_t perturbation) {
-  const augment::Pipeline& pipeline = scenario.perturbations[perturbation];
-  if (pipeline.steps.empty()) return sample;
-  auto scene = augment::apply(pipeline, {sample.image, {}}, scenario.seed, sample.index);
-  if (!scene) {
-    throw Exception({Errc::data, sample.file,
-                     fmt::format("sample {} cannot be perturbed by {}: {}", sample.index,
-                                 augment::label(pipeline), scene.error().what),
-                     scene.error().hint, ""});
-  }
-  datasets::Sample result = sample;
-  result.image = scene->image;
-  return result;
 }
 
 /// Stands for a sample whose image cannot be read.

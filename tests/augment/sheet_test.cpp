@@ -43,3 +43,12 @@ TEST_CASE("a contact sheet says which row cannot be perturbed", "[augment][sheet
   REQUIRE_FALSE(sheet);
   REQUIRE(sheet.error().where == "grey one");
 }
+
+TEST_CASE("a contact sheet too large to look at is refused", "[augment][sheet]") {
+  const std::vector<aug::SheetRow> rows(2, {"wide", 0, {test_image({999, 1}, CV_8UC1), {}}});
+  const std::vector<aug::Pipeline> fits(65), too_many(66);
+  REQUIRE(aug::contact_sheet(rows, fits, 1));
+  const auto sheet = aug::contact_sheet(rows, too_many, 1);
+  REQUIRE_FALSE(sheet);
+  REQUIRE(sheet.error().code == bitquake::Errc::usage);
+}

@@ -78,11 +78,30 @@ TEST_CASE("each list that is offered exists and is not empty", "[cli]") {
   std::getline(lines, line);
   std::vector<std::string> commands;
   while (std::getline(lines, line)) commands.push_back("list " + line.substr(0, line.find(' ')));
-  REQUIRE(commands.size() == 9);
+  REQUIRE(commands.size() == 10);
   for (const Finished& got : workspace.bitquake_each(commands)) {
     CAPTURE(got.out);
     REQUIRE(got.exit_code == 0);
     REQUIRE(got.err.empty());
     REQUIRE(!got.out.empty());
   }
+}
+
+// The values are those of Hendrycks and Dietterich's ImageNet-C and CIFAR-10-C.
+TEST_CASE("list perturbations says what each severity means", "[cli]") {
+  const Workspace workspace;
+  const Finished got = workspace.bitquake({"list", "perturbations"});
+  REQUIRE(got.exit_code == 0);
+  REQUIRE(holds(got.out, "\nnoise: random values; ImageNet-C\n  gaussian_noise  "));
+  REQUIRE(holds(got.out,
+                " [random]\n"
+                "      sigma: standard deviation; 0 to 10 of the range\n"
+                "        severity 1-5, small: 0.04 0.06 0.08 0.09 0.1\n"
+                "        severity 1-5, large: 0.08 0.12 0.18 0.26 0.38\n"));
+  for (const char* kind : {"motion_blur", "fog", "jpeg_compression", "spatter", "dead_pixels"}) {
+    CAPTURE(kind);
+    REQUIRE(holds(got.out, "\n  " + std::string(kind) + "  "));
+  }
+  REQUIRE_THAT(got.out, Catch::Matchers::Contains("\n  rotate  ") &&
+                            Catch::Matchers::Contains("moves boxes]\n"));
 }

@@ -36,6 +36,8 @@ TEST_CASE("help goes to stdout, says how to call and gives an example", "[cli]")
       Case{"faults show --help", "Usage: bitquake faults show [OPTIONS] FILE", "faults show f"},
       Case{"faults export --help", "Usage: bitquake faults export [OPTIONS] FILE",
            "faults export f"},
+      Case{"augment --help", "Usage: bitquake augment [OPTIONS] SCENARIO",
+           "bitquake augment suite/"},
       Case{"model --help", "Usage: bitquake model [OPTIONS] SUBCOMMAND", "bitquake model info"},
       Case{"model info --help", "Usage: bitquake model info [OPTIONS] MODEL",
            "bitquake model info"},
@@ -89,7 +91,7 @@ TEST_CASE("a mistake on the command line is named with its remedy and exits with
            "hint: did you mean 'run'? see bitquake --help\n"},
       Case{"zzz",
            "bitquake: error: unknown command 'zzz'\n"
-           "hint: one of: init, run, check, faults, model, scenario, export, "
+           "hint: one of: init, run, check, faults, augment, model, scenario, export, "
            "replay, verify, selftest, bench, list\n"},
       Case{"--verison",
            "bitquake: error: unknown option '--verison'\n"
@@ -128,6 +130,12 @@ TEST_CASE("a mistake on the command line is named with its remedy and exits with
       Case{"faults generate a.yaml",
            "bitquake faults generate: error: --output is required\n"
            "hint: see bitquake faults generate --help\n"},
+      Case{"augment a.yaml",
+           "bitquake augment: error: nothing to write was named\n"
+           "hint: give --sheet FILE to look at the images, -o FILE to keep them\n"},
+      Case{"list pertubations",
+           "list pertubations: error: there is no such list\n"
+           "hint: did you mean 'perturbations'?\n"},
       Case{"model info m.pt",
            "bitquake model info: error: --input is required\n"
            "hint: see bitquake model info --help\n"},

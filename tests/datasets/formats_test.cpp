@@ -461,6 +461,7 @@ EnrichedData enriched(bool uniform, int depth) {
   }
   data.categories = {{2, "x"}, {4, "y"}};
   data.parameters = {{"severity", "1", "strength", {1, 2, 3}}};
+  if (uniform) data.perturbations = {"clean", "fog/3", "rotate/1+fog/3[amount=2;mix=1]"};
   return data;
 }
 
@@ -477,6 +478,7 @@ TEST_CASE("what is written as HDF5 is read again", "[datasets][hdf5]") {
   REQUIRE(same_bytes);
   const auto set =
       value_or_throw(open_hdf5("mine", directory / "a.h5", std::nullopt, std::nullopt));
+  REQUIRE(value_or_throw(read_hdf5(directory / "a.h5")).perturbations == data.perturbations);
   REQUIRE(set->size() == 3);
   REQUIRE(set->files() == data.files);
   REQUIRE(set->categories() == data.categories);
@@ -518,6 +520,9 @@ TEST_CASE("an HDF5 data set that is damaged or foreign is refused", "[datasets][
   EnrichedData short_parameter = enriched(true, CV_8U);
   short_parameter.parameters[0].values.pop_back();
   REQUIRE_THROWS_AS(write_hdf5(directory / "c.h5", short_parameter), Exception);
+  EnrichedData short_perturbations = enriched(true, CV_8U);
+  short_perturbations.perturbations.pop_back();
+  REQUIRE_THROWS_AS(write_hdf5(directory / "c.h5", short_perturbations), Exception);
   REQUIRE_FALSE(std::filesystem::exists(directory / "c.h5"));
 }
 

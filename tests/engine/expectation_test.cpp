@@ -17,7 +17,7 @@ ToyCampaign labelled_campaign(std::size_t wrong) {
   const auto trials = value_or_throw(results::read_trials(campaign / "golden/trials.h5"));
   for (std::size_t i = 0; i < 11; ++i) {
     const auto answer = static_cast<std::uint8_t>(trials.golden[i].top1);
-    campaign.labels[i] = i < wrong ? (answer + 1) % kToyClasses : answer;
+    campaign.labels[i] = static_cast<std::uint8_t>(i < wrong ? (answer + 1) % kToyClasses : answer);
   }
   campaign.write_data();
   return campaign;

@@ -150,8 +150,9 @@ TEST_CASE("trials of every perturbation are replayed, audited and verified", "[e
 
   // A sample that is skipped under one perturbation has trials under another.
   const std::string skipped = read_bytes(campaign / "out/skipped.csv");
-  REQUIRE_THAT(skipped, Catch::StartsWith("perturbation,sample,sample_index,reason\nclean,7,7,") &&
-                            Catch::Contains("\nbrightness/5,5,5,"));
+  REQUIRE_THAT(skipped,
+               Catch::StartsWith("perturbation,sample,sample_index,id,file,reason\nclean,7,7,7,") &&
+                   Catch::Contains("\nbrightness/5,5,5,"));
   REQUIRE_THAT(skipped, !Catch::Contains("\nclean,5,"));
 }
 

@@ -1,0 +1,162 @@
+#include "suite/engine/perturb.hpp"
+
+#include "augment/pipeline.hpp"
+#include "datasets/geometry.hpp"
+#include "suite/base/memory.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <optional>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+#include <utility>
+
+namespace bitquake::engine {
+namespace {
+
+/// Calls work(i) for i < count; then throws the error of the lowest i that has one.
+template <class Work>
+void for_each(std::size_t count, unsigned threads, Work work) {
+  std::vector<std::optional<Error>> errors(count);
+  tbb::task_arena arena(static_cast<int>(threads));
+  arena.execute([&] {
+    tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
+      try {
+        work(i);
+      } catch (const Exception& exception) {
+        errors[i] = exception.error();
+      }
+    });
+  });
+  for (std::optional<Error>& error : errors) {
+    if (error) throw Exception(*std::move(error));
+  }
+}
+
+/// Reads and prepares samples one by one; none and a notice for those that are skipped.
+class Source {
+ public:
+  Source(const scenario::Scenario& scenario, const datasets::Dataset& data)
+      : data_(data),
+        geometry_(scenario.geometry()),
+        skip_(scenario.data.on_bad_sample == scenario::OnBadSample::skip) {}
+
+  /// Throws Exception (data). Thread-safe for different notices.
+  std::optional<datasets::Sample> get(std::uint64_t position, std::string& notice) const {
+    auto read = data_.get(position);
+    if (read) return value_or_throw(datasets::prepare_image(std::move(*read), geometry_));
+    if (!skip_) throw Exception(std::move(read).error());
+    notice = fmt::format("sample {} is skipped: {}: {}", position, read.error().where,
+                         read.error().what);
+    return std::nullopt;
+  }
+
+ private:
+  const datasets::Dataset& data_;
+  datasets::Geometry geometry_;
+  bool skip_;
+};
+
+void drop_empty(std::vector<std::string>& notices) {
+  std::erase_if(notices, [](const std::string& notice) { return notice.empty(); });
+}
+
+/// Those of `data` that can be read, in order.
+Readable<std::vector<datasets::Sample>> read_all(const scenario::Scenario& scenario,
+                                                 const datasets::Dataset& data, unsigned threads) {
+  const std::size_t count = data.size();
+  const Source source(scenario, data);
+  const std::uint64_t limit = machine_memory_bytes() / 4;
+  std::atomic<std::uint64_t> bytes = 0;
+  std::vector<std::optional<datasets::Sample>> all(count);
+  Readable<std::vector<datasets::Sample>> result;
+  result.notices.resize(count);
+  for_each(count, threads, [&](std::size_t i) {
+    all[i] = source.get(i, result.notices[i]);
+    if (!all[i]) return;
+    const std::uint64_t own = all[i]->image.total() * all[i]->image.elemSize();
+    if (bytes += own * scenario.perturbations.size(); bytes > limit) {
+      throw Exception({Errc::usage, "",
+                       fmt::format("{} samples under {} perturbations take more than {} MiB, a "
+                                   "quarter of the machine's memory",
+                                   count, scenario.perturbations.size(), limit / kMebibyte),
+                       "write several files, each of some of the perturbations", ""});
+    }
+  });
+  for (auto& sample : all) {
+    if (sample) result.value.push_back(*std::move(sample));
+  }
+  drop_empty(result.notices);
+  return result;
+}
+
+}  // namespace
+
+datasets::Sample perturbed(const scenario::Scenario& scenario, const datasets::Sample& sample,
+                           std::uint32_t perturbation) {
+  const augment::Pipeline& pipeline = scenario.perturbations[perturbation];
+  if (pipeline.steps.empty()) return sample;
+  auto scene =
+      augment::apply(pipeline, {sample.image, sample.objects}, scenario.seed, sample.index);
+  if (!scene) {
+    throw Exception({Errc::data, sample.file,
+                     fmt::format("sample {} cannot be perturbed by {}: {}", sample.index,
+                                 augment::label(pipeline), scene.error().what),
+                     scene.error().hint, ""});
+  }
+  datasets::Sample result = sample;
+  result.image = std::move(scene->image);
+  result.objects = std::move(scene->objects);
+  datasets::note_transform(result, "perturb " + augment::label(pipeline));
+  return result;
+}
+
+Readable<datasets::EnrichedData> enrich(const scenario::Scenario& scenario,
+                                        const datasets::Dataset& data, unsigned threads) {
+  auto clean = read_all(scenario, data, threads);
+  const std::size_t count = clean.value.size(), perturbations = scenario.perturbations.size();
+  Readable<datasets::EnrichedData> result{
+      {scenario.data.name, data.files(), {}, data.categories(), {}, {}}, std::move(clean.notices)};
+  datasets::EnrichedData& enriched = result.value;
+  enriched.samples.resize(count * perturbations);
+  for_each(enriched.samples.size(), threads, [&](std::size_t i) {
+    enriched.samples[i] =
+        perturbed(scenario, clean.value[i % count], static_cast<std::uint32_t>(i / count));
+  });
+  datasets::Parameter index{"source_index", "1", "place in the data set it comes from", {}};
+  datasets::Parameter row{"perturbation", "1", "number of its perturbation in the scenario", {}};
+  for (std::size_t i = 0; i < enriched.samples.size(); ++i) {
+    enriched.perturbations.push_back(augment::label(scenario.perturbations[i / count]));
+    index.values.push_back(static_cast<double>(enriched.samples[i].index));
+    row.values.push_back(static_cast<double>(i / count));
+  }
+  enriched.parameters = {std::move(index), std::move(row)};
+  return result;
+}
+
+Readable<std::vector<augment::SheetRow>> sheet_rows(const scenario::Scenario& scenario,
+                                                    const datasets::Dataset& data,
+                                                    std::uint64_t count) {
+  const Source source(scenario, data);
+  Readable<std::vector<augment::SheetRow>> rows;
+  for (std::uint64_t i = 0; i < data.size() && rows.value.size() < count; ++i) {
+    auto sample = source.get(i, rows.notices.emplace_back());
+    if (!sample) continue;
+    std::string label = fmt::format("sample {}", sample->id);
+    if (sample->label) {
+      const auto& names = data.categories();
+      const auto named = std::find_if(names.begin(), names.end(),
+                                      [&](const auto& c) { return c.number == *sample->label; });
+      label +=
+          named == names.end() ? fmt::format(", class {}", *sample->label) : ", " + named->name;
+    }
+    rows.value.push_back({label, sample->index, {sample->image, std::move(sample->objects)}});
+  }
+  drop_empty(rows.notices);
+  return rows;
+}
+
+}  // namespace bitquake::engine
