@@ -349,7 +349,7 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
         "[clean, clean]",
         "[fog/3, fog/1-5]",
         "[[]]",
-        "[[clean]]",
+        "[[clean, fog/3]]",
         "[[fog/3, [fog/3]]]",
         "[{a: b}]",
         "{a: b}",
