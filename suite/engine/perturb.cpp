@@ -131,9 +131,10 @@ Readable<datasets::EnrichedData> enrich(const scenario::Scenario& scenario,
   datasets::Parameter index{"source_index", "1", "place in the data set it comes from", {}};
   datasets::Parameter row{"perturbation", "1", "number of its perturbation in the scenario", {}};
   for (std::size_t i = 0; i < enriched.samples.size(); ++i) {
-    enriched.perturbations.push_back(augment::label(scenario.perturbations[i / count]));
+    const std::size_t perturbation = i / count;
+    enriched.perturbations.push_back(augment::label(scenario.perturbations[perturbation]));
     index.values.push_back(static_cast<double>(enriched.samples[i].index));
-    row.values.push_back(static_cast<double>(i / count));
+    row.values.push_back(static_cast<double>(perturbation));
   }
   enriched.parameters = {std::move(index), std::move(row)};
   return result;
