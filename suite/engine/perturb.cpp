@@ -5,13 +5,14 @@
 #include "suite/base/memory.hpp"
 
 #include <fmt/format.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <optional>
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
 #include <utility>
 
 namespace bitquake::engine {
@@ -21,6 +22,7 @@ namespace {
 template <class Work>
 void for_each(std::size_t count, unsigned threads, Work work) {
   std::vector<std::optional<Error>> errors(count);
+  const tbb::global_control parallelism(tbb::global_control::max_allowed_parallelism, threads);
   tbb::task_arena arena(static_cast<int>(threads));
   arena.execute([&] {
     tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
@@ -129,9 +131,10 @@ Readable<datasets::EnrichedData> enrich(const scenario::Scenario& scenario,
   datasets::Parameter index{"source_index", "1", "place in the data set it comes from", {}};
   datasets::Parameter row{"perturbation", "1", "number of its perturbation in the scenario", {}};
   for (std::size_t i = 0; i < enriched.samples.size(); ++i) {
-    enriched.perturbations.push_back(augment::label(scenario.perturbations[i / count]));
+    const std::size_t perturbation = i / count;
+    enriched.perturbations.push_back(augment::label(scenario.perturbations[perturbation]));
     index.values.push_back(static_cast<double>(enriched.samples[i].index));
-    row.values.push_back(static_cast<double>(i / count));
+    row.values.push_back(static_cast<double>(perturbation));
   }
   enriched.parameters = {std::move(index), std::move(row)};
   return result;
@@ -156,6 +159,10 @@ Readable<std::vector<augment::SheetRow>> sheet_rows(const scenario::Scenario& sc
     rows.value.push_back({label, sample->index, {sample->image, std::move(sample->objects)}});
   }
   drop_empty(rows.notices);
+  if (rows.value.empty()) {
+    throw Exception({Errc::data, scenario.data.images, "none of the images can be read",
+                     rows.notices.front(), ""});
+  }
   return rows;
 }
 

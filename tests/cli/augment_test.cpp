@@ -52,7 +52,9 @@ TEST_CASE("augment -o writes a data set that campaigns run on", "[cli][augment]"
   REQUIRE(got.out ==
           "e.h5: 300 images (100 under 3 perturbations)   "
           "read it with data: {format: hdf5, images: e.h5}\n");
-  REQUIRE(write("f.h5", "3").exit_code == 0);
+  const Finished threaded = write("f.h5", "3");
+  REQUIRE(threaded.exit_code == 0);
+  REQUIRE(threaded.err.empty());
   const bool same = workspace.read("e.h5") == workspace.read("f.h5");
   REQUIRE(same);
 

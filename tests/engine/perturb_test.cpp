@@ -159,6 +159,11 @@ TEST_CASE("rows of a sheet are the first samples, those that cannot be read left
   REQUIRE(rows.notices.size() == 1);
   REQUIRE_THAT(rows.notices[0], Catch::Matchers::StartsWith("sample 1 is skipped: "));
   REQUIRE(engine::enrich(campaign.scenario, *opened, 2).value.samples.size() == 3);
+  for (const char* name : {"cat/1.pgm", "dog/2.pgm", "dog/3.pgm"}) {
+    write_bytes(campaign / ("set/" + std::string(name)), "P5\n2 2\n255\na");
+  }
+  REQUIRE_THROWS_WITH(engine::sheet_rows(campaign.scenario, *opened, 2),
+                      Catch::Matchers::Contains("none of the images can be read"));
   data.on_bad_sample = scenario::OnBadSample::error;
   REQUIRE_THROWS_AS(engine::sheet_rows(campaign.scenario, *opened, 2), Exception);
 }
