@@ -27,6 +27,8 @@ class FewImages : public datasets::Dataset {
                             .height = 4,
                             .width = 4,
                             .label = 7,
+                            .objects = {},
+                            .transforms = {},
                             .image = image};
   }
   std::optional<cv::Size> fixed_size() const override { return cv::Size(4, 4); }

@@ -240,9 +240,9 @@ TEST_CASE("two-way intervals agree with high-precision values", "[metrics]") {
 
 TEST_CASE("two-way intervals need ten clusters of either kind", "[metrics]") {
   const auto sums = [](std::uint64_t clusters, std::uint64_t trials) {
-    ClusterSums sums;
-    for (std::uint64_t i = 0; i < clusters; ++i) sums.add(i % 2 == 0 ? trials : 0, trials);
-    return sums;
+    ClusterSums all;
+    for (std::uint64_t i = 0; i < clusters; ++i) all.add(i % 2 == 0 ? trials : 0, trials);
+    return all;
   };
   REQUIRE(two_way_interval(kWilson, sums(20, 10), sums(10, 20), 0.95));
   REQUIRE_FALSE(two_way_interval(kWilson, sums(18, 8), sums(8, 18), 0.95));
