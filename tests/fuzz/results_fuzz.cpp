@@ -30,9 +30,8 @@ struct Example {
 };
 
 /// Equal bit for bit: NaN is equal to itself.
-template <class Row, std::size_t N>
-bool same_rows(const std::vector<Row>& a, const std::vector<Row>& b,
-               const std::array<Column<Row>, N>& columns) {
+template <class Rows, class Row, std::size_t N>
+bool same_rows(const Rows& a, const Rows& b, const std::array<Column<Row>, N>& columns) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const Row& x, const Row& y) {
     return std::all_of(columns.begin(), columns.end(), [&](const Column<Row>& column) {
       return std::visit(
