@@ -6,6 +6,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <numeric>
 #include <vector>
 
 namespace {
