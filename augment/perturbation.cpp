@@ -32,23 +32,6 @@ std::vector<Kind>& registry() {
   return instance;
 }
 
-bool well_formed(std::string_view name) {
-  constexpr std::size_t kMostLetters = 64;
-  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz";
-  const auto allowed = [&](char c) {
-    return kLetters.find(c) != std::string_view::npos || c == '_' || (c >= '0' && c <= '9');
-  };
-  return !name.empty() && name.size() <= kMostLetters &&
-         kLetters.find(name.front()) != std::string_view::npos &&
-         std::all_of(name.begin(), name.end(), allowed);
-}
-
-bool one_line(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
-  });
-}
-
 bool allows(const Parameter& parameter, double value) {
   return value >= parameter.min && value <= parameter.max &&
          (!parameter.integer || value == std::floor(value));
@@ -84,7 +67,7 @@ std::optional<Error> parameters_error(const Kind& kind, const std::string& where
                    "use at most " + std::to_string(kMaxParameters));
   }
   for (auto p = kind.parameters.begin(); p != kind.parameters.end(); ++p) {
-    if (!well_formed(p->name) || p->name == "table") {
+    if (!is_registry_name(p->name) || p->name == "table") {
       return refused(Errc::usage, where,
                      "the parameter's name " + in_quotes(p->name) + " is malformed",
                      "use lower-case letters, digits and '_', a letter first, at most 64; not "
@@ -95,7 +78,7 @@ std::optional<Error> parameters_error(const Kind& kind, const std::string& where
       return refused(Errc::usage, where, "it has two parameters '" + p->name + "'",
                      "name each once");
     }
-    if (!one_line(p->doc)) {
+    if (!is_one_line(p->doc)) {
       return refused(Errc::usage, where, "parameter '" + p->name + "' has no description",
                      "say in one line what it is");
     }
@@ -150,7 +133,7 @@ Result<const Kind*> find_kind(std::string_view name) {
 Result<const Kind*> register_kind(Kind kind) {
   const std::string where = "perturbation '" + printable(kind.name) + "'";
   auto& all = registry();
-  if (!well_formed(kind.name) || kind.name == "clean") {
+  if (!is_registry_name(kind.name) || kind.name == "clean") {
     return refused(Errc::usage, where, "the name is malformed",
                    "use lower-case letters, digits and '_', a letter first, at most 64; not "
                    "'clean'");
@@ -158,7 +141,7 @@ Result<const Kind*> register_kind(Kind kind) {
   if (find_kind(kind.name)) {
     return refused(Errc::usage, where, "the name is taken", "choose another name");
   }
-  if (!one_line(kind.doc)) {
+  if (!is_one_line(kind.doc)) {
     return refused(Errc::usage, where, "its description is empty or has control characters",
                    "say in one line what happens to the image");
   }

@@ -1,5 +1,7 @@
 #include "faultgen/fault_model.hpp"
 
+#include "suite/base/text.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -21,23 +23,6 @@ struct Registry {
 Registry& registry() {
   static Registry instance;
   return instance;
-}
-
-bool well_formed(std::string_view name) {
-  constexpr std::size_t kMostLetters = 64;
-  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz";
-  const auto allowed = [&](char c) {
-    return kLetters.find(c) != std::string_view::npos || c == '_' || (c >= '0' && c <= '9');
-  };
-  return !name.empty() && name.size() <= kMostLetters &&
-         kLetters.find(name.front()) != std::string_view::npos &&
-         std::all_of(name.begin(), name.end(), allowed);
-}
-
-bool one_line(std::string_view doc) {
-  return !doc.empty() && std::all_of(doc.begin(), doc.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
-  });
 }
 
 }  // namespace
@@ -92,12 +77,12 @@ Result<FaultModel> register_fault_model(std::string name, std::string doc, BitFu
     return Error{Errc::usage, "fault model '" + name + "'", std::move(what), std::move(hint), ""};
   };
   auto& [models, texts] = registry();
-  if (!well_formed(name)) {
+  if (!is_registry_name(name)) {
     return refused("the name is malformed",
                    "use lower-case letters, digits and '_', a letter first, at most 64");
   }
   if (value_of(models, name)) return refused("the name is taken", "choose another name");
-  if (!one_line(doc)) {
+  if (!is_one_line(doc)) {
     return refused("its description is empty or has control characters",
                    "say in one line what happens to a faulty bit");
   }

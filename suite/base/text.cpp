@@ -61,6 +61,23 @@ std::size_t character_start(std::string_view text, std::size_t at) {
 
 }  // namespace
 
+bool is_registry_name(std::string_view name) {
+  constexpr std::size_t kMostLetters = 64;
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz";
+  const auto allowed = [&](char c) {
+    return kLetters.find(c) != std::string_view::npos || c == '_' || (c >= '0' && c <= '9');
+  };
+  return !name.empty() && name.size() <= kMostLetters &&
+         kLetters.find(name.front()) != std::string_view::npos &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
+
+bool is_one_line(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F;
+  });
+}
+
 std::size_t utf8_length(std::string_view text) {
   if (text.empty()) return 0;
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };

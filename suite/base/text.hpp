@@ -40,6 +40,13 @@ std::string printable(std::string_view text);
 /// `text` in quotes for a message: long ones are cut, what is not printable becomes '?'.
 std::string in_quotes(std::string_view text);
 
+/// Whether a name may stand in a registry that programs add to: 1 to 64 lower-case letters, digits
+/// and '_', a letter first.
+bool is_registry_name(std::string_view name);
+
+/// Whether `text` is one line with something on it: no control characters.
+bool is_one_line(std::string_view text);
+
 /// Length in bytes of the UTF-8 character that `text` starts with; 0 when it is not valid UTF-8
 /// (overlong forms, surrogates and values above U+10FFFF included).
 /// Source: RFC 3629, section 4.

@@ -3,6 +3,7 @@
 #include "augment/pipeline.hpp"
 #include "datasets/geometry.hpp"
 #include "suite/base/memory.hpp"
+#include "suite/engine/prepare.hpp"
 
 #include <fmt/format.h>
 #include <oneapi/tbb/global_control.h>
@@ -38,29 +39,15 @@ void for_each(std::size_t count, unsigned threads, Work work) {
   }
 }
 
-/// Reads and prepares samples one by one; none and a notice for those that are skipped.
-class Source {
- public:
-  Source(const scenario::Scenario& scenario, const datasets::Dataset& data)
-      : data_(data),
-        geometry_(scenario.geometry()),
-        skip_(scenario.data.on_bad_sample == scenario::OnBadSample::skip) {}
-
-  /// Throws Exception (data). Thread-safe for different notices.
-  std::optional<datasets::Sample> get(std::uint64_t position, std::string& notice) const {
-    auto read = data_.get(position);
-    if (read) return value_or_throw(datasets::prepare_image(std::move(*read), geometry_));
-    if (!skip_) throw Exception(std::move(read).error());
-    notice = fmt::format("sample {} is skipped: {}: {}", position, read.error().where,
-                         read.error().what);
-    return std::nullopt;
-  }
-
- private:
-  const datasets::Dataset& data_;
-  datasets::Geometry geometry_;
-  bool skip_;
-};
+/// read_sample, and a notice when there is none.
+std::optional<datasets::Sample> read_or_note(const scenario::Scenario& scenario,
+                                             const datasets::Dataset& data, std::uint64_t position,
+                                             std::string& notice) {
+  std::string unreadable;
+  auto sample = read_sample(scenario, data, position, unreadable);
+  if (!sample) notice = fmt::format("sample {} is skipped: {}", position, unreadable);
+  return sample;
+}
 
 void drop_empty(std::vector<std::string>& notices) {
   std::erase_if(notices, [](const std::string& notice) { return notice.empty(); });
@@ -70,14 +57,13 @@ void drop_empty(std::vector<std::string>& notices) {
 Readable<std::vector<datasets::Sample>> read_all(const scenario::Scenario& scenario,
                                                  const datasets::Dataset& data, unsigned threads) {
   const std::size_t count = data.size();
-  const Source source(scenario, data);
   const std::uint64_t limit = machine_memory_bytes() / 4;
   std::atomic<std::uint64_t> bytes = 0;
   std::vector<std::optional<datasets::Sample>> all(count);
   Readable<std::vector<datasets::Sample>> result;
   result.notices.resize(count);
   for_each(count, threads, [&](std::size_t i) {
-    all[i] = source.get(i, result.notices[i]);
+    all[i] = read_or_note(scenario, data, i, result.notices[i]);
     if (!all[i]) return;
     const std::uint64_t own = all[i]->image.total() * all[i]->image.elemSize();
     if (bytes += own * scenario.perturbations.size(); bytes > limit) {
@@ -143,10 +129,9 @@ Readable<datasets::EnrichedData> enrich(const scenario::Scenario& scenario,
 Readable<std::vector<augment::SheetRow>> sheet_rows(const scenario::Scenario& scenario,
                                                     const datasets::Dataset& data,
                                                     std::uint64_t count) {
-  const Source source(scenario, data);
   Readable<std::vector<augment::SheetRow>> rows;
   for (std::uint64_t i = 0; i < data.size() && rows.value.size() < count; ++i) {
-    auto sample = source.get(i, rows.notices.emplace_back());
+    auto sample = read_or_note(scenario, data, i, rows.notices.emplace_back());
     if (!sample) continue;
     std::string label = fmt::format("sample {}", sample->id);
     if (sample->label) {

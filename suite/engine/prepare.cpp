@@ -78,6 +78,18 @@ Result<std::shared_ptr<const datasets::Dataset>> open_data(const scenario::Scena
   return datasets::subset(std::move(*whole), count, data.order, scenario.seed);
 }
 
+std::optional<datasets::Sample> read_sample(const scenario::Scenario& scenario,
+                                            const datasets::Dataset& data, std::uint64_t position,
+                                            std::string& unreadable) {
+  auto read = data.get(position);
+  if (read) return value_or_throw(datasets::prepare_image(std::move(*read), scenario.geometry()));
+  if (scenario.data.on_bad_sample != scenario::OnBadSample::skip) {
+    throw Exception(std::move(read).error());
+  }
+  unreadable = read.error().where + ": " + read.error().what;
+  return std::nullopt;
+}
+
 namespace {
 
 /// The first sample whose image can be read, prepared. Errc::data when the first one cannot and bad
@@ -96,15 +108,13 @@ Result<datasets::Sample> first_sample(const scenario::Scenario& scenario,
 std::vector<float> first_inputs(const scenario::Scenario& scenario, const datasets::Dataset& data) {
   const std::uint64_t count = std::min(kCalibrationSamples, data.size());
   const std::uint64_t elements = faultgen::element_count(scenario.model.input);
-  const bool skip = scenario.data.on_bad_sample == scenario::OnBadSample::skip;
   std::vector<float> inputs;
+  std::string unreadable;
   for (std::uint64_t i = 0; i < count; ++i) {
-    auto read = data.get(i);
-    if (!read && skip) continue;
-    const auto sample = value_or_throw(
-        datasets::prepare_image(value_or_throw(std::move(read)), scenario.geometry()));
+    const auto sample = read_sample(scenario, data, i, unreadable);
+    if (!sample) continue;
     inputs.resize(inputs.size() + elements);
-    value_or_throw(datasets::to_input(sample, scenario.preprocess, scenario.model.input,
+    value_or_throw(datasets::to_input(*sample, scenario.preprocess, scenario.model.input,
                                       std::span(inputs).last(elements)));
   }
   return inputs;

@@ -7,8 +7,11 @@
 #include "suite/model/model.hpp"
 #include "suite/scenario/scenario.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace bitquake::engine {
 
@@ -27,6 +30,13 @@ struct Inputs {
 
 /// The data set of a scenario, subset applied. Errc::data.
 Result<std::shared_ptr<const datasets::Dataset>> open_data(const scenario::Scenario& scenario);
+
+/// A sample of the data, its image prepared (datasets/geometry.hpp). None when the image cannot be
+/// read and the scenario skips such samples: then `unreadable` says why, "file: reason". Throws
+/// Exception (data). Thread-safe.
+std::optional<datasets::Sample> read_sample(const scenario::Scenario& scenario,
+                                            const datasets::Dataset& data, std::uint64_t position,
+                                            std::string& unreadable);
 
 /// Samples from the start of the data by which int8 scales of activations are calibrated, not
 /// perturbed.

@@ -1,6 +1,5 @@
 #include "suite/engine/unit.hpp"
 
-#include "datasets/geometry.hpp"
 #include "datasets/preprocess.hpp"
 #include "metrics/outcome.hpp"
 #include "suite/base/rng.hpp"
@@ -362,18 +361,14 @@ UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit) {
 UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions,
                          std::vector<std::uint32_t> perturbations) {
   UnitInput input{0, std::move(positions), std::move(perturbations), {}, {}};
-  const bool skip = inputs.scenario.data.on_bad_sample == scenario::OnBadSample::skip;
-  const datasets::Geometry geometry = inputs.scenario.geometry();
   for (const std::uint64_t position : input.positions) {
-    auto read = inputs.data->get(position);
+    auto read =
+        read_sample(inputs.scenario, *inputs.data, position, input.unreadable.emplace_back());
     if (!read) {
-      if (!skip) throw Exception(std::move(read).error());
-      input.unreadable.push_back(read.error().where + ": " + read.error().what);
       input.samples.push_back(unread_sample(*inputs.data, position));
       continue;
     }
-    input.unreadable.emplace_back();
-    input.samples.push_back(value_or_throw(datasets::prepare_image(std::move(*read), geometry)));
+    input.samples.push_back(*std::move(read));
     const datasets::Sample& sample = input.samples.back();
     if (sample.label && *sample.label >= static_cast<std::int64_t>(inputs.model->classes())) {
       throw Exception({Errc::data, sample.file,
