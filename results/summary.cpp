@@ -40,24 +40,6 @@ metrics::TrialFacts facts_of(const TrialRow& row, const GoldenRow& golden, std::
   return facts;
 }
 
-/// Positions in `trials` from `first` to `last` ordered by sample, stable.
-BigVector<std::uint64_t> by_sample(const Trials& all, std::uint64_t first, std::uint64_t last) {
-  std::vector<std::uint64_t> next(all.samples() + 1, 0);
-  PageRelief relief(all.trials);
-  for (std::uint64_t i = first; i < last; ++i) {
-    relief.step();
-    ++next[all.trials[i].sample + 1];
-  }
-  for (std::size_t i = 1; i < next.size(); ++i) next[i] += next[i - 1];
-  BigVector<std::uint64_t> order;
-  order.resize(last - first);
-  for (std::uint64_t i = first; i < last; ++i) {
-    relief.step();
-    order[next[all.trials[i].sample]++] = i;
-  }
-  return order;
-}
-
 std::vector<metrics::Rate> joined(std::vector<metrics::Rate> a, std::vector<metrics::Rate> b) {
   a.insert(a.end(), std::make_move_iterator(b.begin()), std::make_move_iterator(b.end()));
   return a;
@@ -83,6 +65,25 @@ metrics::Clustering clustering_of(const Trials& trials, const faultgen::FaultSet
 /// One table of outcome counts, a cell per site, bit or field.
 using Cells = std::vector<metrics::OutcomeCounts>;
 
+/// What the tables need of a trial, its faults' sites aside.
+struct Digest {
+  metrics::TrialFacts facts;
+  std::uint32_t epoch = 0;
+  bool acted = false;  ///< some fault did
+  std::uint64_t bits = 0;
+  std::array<bool, kFields.size()> fields{};
+  std::size_t first_site = 0, last_site = 0;  ///< of Digests::sites
+};
+
+struct Digests {
+  std::vector<Digest> trials;
+  std::vector<std::uint32_t> sites;  ///< of each trial, without repetition
+  void clear() {
+    trials.clear();
+    sites.clear();
+  }
+};
+
 /// The counts behind all tables of a perturbation.
 class Counts {
  public:
@@ -94,31 +95,19 @@ class Counts {
         sites_(faults.sites.size()),
         epochs_(accumulated_ ? faults.groups.back().epoch + std::size_t{1} : 0) {
     const auto [first, last] = trials.range_of(perturbation);
-    first_ = first;
-    first_injection_.reserve(last - first + 1);
-    std::uint64_t next = first_injection_of(first);
-    PageRelief relief(trials.trials, trials.injections);
-    for (std::uint64_t i = first; i < last; ++i) {
-      relief.step();
-      first_injection_.push_back(next);
-      const std::uint64_t trial = trials.trials[i].trial;
-      while (next < trials.injections.size() && trials.injections[next].trial == trial) ++next;
-    }
-    first_injection_.push_back(next);
-    const BigVector<std::uint64_t> samples_first = by_sample(trials, first, last);
-    for (const std::uint64_t i : samples_first) add(i, Shared::sample);
-    if (clustering() == metrics::Clustering::by_sample) return;
-    // Slots ascend with samples, groups with trials.
-    for (std::uint64_t i = first; i < last; ++i) {
-      add(accumulated_ ? samples_first[i - first] : i, Shared::fault);
-    }
+    trials_counted_ = last - first;
+    if (first == last) return;
+    count_by_sample(first, last);
+    // Slots ascend with samples, groups with trials: accumulated ones are counted already.
+    if (clustering() != metrics::Clustering::by_sample && !accumulated_)
+      count_by_group(first, last);
   }
 
   metrics::Clustering clustering() const { return clustering_of(trials_, faults_); }
 
   Tables tables(const metrics::RateOptions& options) const {
     Tables made;
-    made.trials = first_injection_.size() - 1;
+    made.trials = trials_counted_;
     made.overall = joined(accuracies_.rates(options), outcomes_.rates(options));
     made.inactive = inactive_;
     if (inactive_ > 0) made.active = active_.rates(options);
@@ -142,59 +131,113 @@ class Counts {
  private:
   using Shared = metrics::Shared;
 
-  void add(std::uint64_t trial, Shared pass) {
+  /// Rows that are read next, in order.
+  struct Cursor {
+    std::uint64_t trial = 0, injection = 0, last_trial = 0;
+  };
+
+  Cursor cursor(std::uint64_t trial, std::uint64_t last) const {
+    const auto injections = trials_.injections_of(trials_.trials[trial]);
+    return {trial, static_cast<std::uint64_t>(injections.data() - trials_.injections.data()), last};
+  }
+
+  /// Rows are in the order of epochs: those of a block of samples are read epoch by epoch, and
+  /// counted sample by sample. So each page of large tables is read once.
+  void count_by_sample(std::uint64_t first, std::uint64_t last) {
+    std::vector<Cursor> epochs;
+    for (std::uint64_t begin = first; begin < last;) {
+      const std::uint32_t epoch = trials_.trials[begin].epoch;
+      const TrialRow* const rows = trials_.trials.data();
+      const std::uint64_t end = static_cast<std::uint64_t>(
+          std::partition_point(rows + begin, rows + last,
+                               [&](const TrialRow& row) { return row.epoch == epoch; }) -
+          rows);
+      epochs.push_back(cursor(begin, end));
+      begin = end;
+    }
+    const std::uint64_t block = std::max<std::uint64_t>(1, kBlockTrials / epochs.size());
+    Digests digests;
+    for (std::uint64_t sample = 0; sample < trials_.samples(); sample += block) {
+      digests.clear();
+      for (Cursor& next : epochs) {
+        while (next.trial < next.last_trial && trials_.trials[next.trial].sample < sample + block) {
+          digest(next, digests);
+        }
+      }
+      for (const std::uint32_t i : by_sample(digests.trials, sample, block)) {
+        add(digests, digests.trials[i], Shared::sample);
+        if (accumulated_) add(digests, digests.trials[i], Shared::fault);
+      }
+    }
+  }
+
+  /// Positions ordered by sample, stable. @param first  sample of `count`
+  static std::vector<std::uint32_t> by_sample(const std::vector<Digest>& trials,
+                                              std::uint64_t first, std::uint64_t count) {
+    std::vector<std::uint32_t> next(count + 1, 0), order(trials.size());
+    for (const Digest& trial : trials) ++next[trial.facts.sample - first + 1];
+    for (std::size_t i = 1; i < next.size(); ++i) next[i] += next[i - 1];
+    for (std::uint32_t i = 0; i < trials.size(); ++i) {
+      order[next[trials[i].facts.sample - first]++] = i;
+    }
+    return order;
+  }
+
+  void count_by_group(std::uint64_t first, std::uint64_t last) {
+    Digests digests;
+    for (Cursor next = cursor(first, last); next.trial < last;) {
+      digests.clear();
+      digest(next, digests);
+      add(digests, digests.trials.front(), Shared::fault);
+    }
+  }
+
+  /// Appends what there is to know of the trial at a cursor, which goes on.
+  void digest(Cursor& next, Digests& digests) {
     relief_.step();
-    const TrialRow& row = trials_.trials[trial];
+    const TrialRow& row = trials_.trials[next.trial++];
+    Digest& made = digests.trials.emplace_back();
     // Accumulated groups share the faults of the first epochs: only slots differ throughout.
-    const metrics::TrialFacts facts = facts_of(
-        row, trials_.golden_of(row), accumulated_ ? faults_.groups[row.group].slot : row.group);
+    made.facts = facts_of(row, trials_.golden_of(row),
+                          accumulated_ ? faults_.groups[row.group].slot : row.group);
+    made.epoch = row.epoch;
+    auto& sites = digests.sites;
+    made.first_site = sites.size();
+    for (; next.injection < trials_.injections.size(); ++next.injection) {
+      const InjectionRow& injection = trials_.injections[next.injection];
+      if (injection.trial != row.trial) break;
+      const faultgen::Fault& fault = faults_.faults[injection.fault];
+      made.acted |= injection.active != 0;
+      made.bits |= fault.bit_mask;
+      touch_fields(fault, made.fields);
+      sites.push_back(fault.site);
+    }
+    const auto first = sites.begin() + static_cast<std::ptrdiff_t>(made.first_site);
+    std::sort(first, sites.end());
+    sites.erase(std::unique(first, sites.end()), sites.end());
+    made.last_site = sites.size();
+  }
+
+  void add(const Digests& digests, const Digest& trial, Shared pass) {
+    const metrics::TrialFacts& facts = trial.facts;
     accuracies_.add(facts, pass);
     outcomes_.add(facts, pass);
     pytorchalfi_.add(facts, pass);
-    if (accumulated_) epochs_[row.epoch].add(facts, pass);
-    if (acted(trial)) {
+    if (accumulated_) epochs_[trial.epoch].add(facts, pass);
+    if (trial.acted) {
       active_.add(facts, pass);
     } else if (pass == Shared::sample) {
       ++inactive_;
     }
-    std::uint64_t bits = 0;
-    std::array<bool, kFields.size()> fields{};
-    sites_touched_.clear();
-    const std::uint64_t at = trial - first_;
-    for (std::uint64_t i = first_injection_[at]; i < first_injection_[at + 1]; ++i) {
-      const faultgen::Fault& fault = faults_.faults[trials_.injections[i].fault];
-      bits |= fault.bit_mask;
-      touch_fields(fault, fields);
-      sites_touched_.push_back(fault.site);
+    for (std::size_t i = trial.first_site; i < trial.last_site; ++i) {
+      sites_[digests.sites[i]].add(facts, pass);
     }
-    count_sites(facts, pass);
-    count_bits(bits, facts, pass);
+    for (std::uint64_t bits = trial.bits; bits != 0; bits &= bits - 1) {
+      bits_[static_cast<std::size_t>(std::countr_zero(bits))].add(facts, pass);
+    }
     for (std::size_t i = 0; i < kFields.size(); ++i) {
-      if (fields[i]) fields_[i].add(facts, pass);
+      if (trial.fields[i]) fields_[i].add(facts, pass);
     }
-  }
-
-  /// Row of /injections that the trial at a position begins with.
-  std::uint64_t first_injection_of(std::uint64_t position) const {
-    if (position == trials_.trials.size()) return trials_.injections.size();
-    const auto found = trials_.injections_of(trials_.trials[position]);
-    return static_cast<std::uint64_t>(found.data() - &*trials_.injections.begin());
-  }
-
-  /// Whether some fault of the trial acted.
-  bool acted(std::uint64_t trial) const {
-    const auto begin = trials_.injections.begin();
-    const std::uint64_t at = trial - first_;
-    return std::any_of(begin + static_cast<std::ptrdiff_t>(first_injection_[at]),
-                       begin + static_cast<std::ptrdiff_t>(first_injection_[at + 1]),
-                       [](const InjectionRow& injection) { return injection.active != 0; });
-  }
-
-  void count_sites(const metrics::TrialFacts& facts, Shared pass) {
-    auto& sites = sites_touched_;
-    std::sort(sites.begin(), sites.end());
-    sites.erase(std::unique(sites.begin(), sites.end()), sites.end());
-    for (const std::uint32_t site : sites) sites_[site].add(facts, pass);
   }
 
   /// What a bit is depends on how the value is held.
@@ -207,11 +250,7 @@ class Counts {
     }
   }
 
-  void count_bits(std::uint64_t bits, const metrics::TrialFacts& facts, Shared pass) {
-    for (; bits != 0; bits &= bits - 1) {
-      bits_[static_cast<std::size_t>(std::countr_zero(bits))].add(facts, pass);
-    }
-  }
+  static constexpr std::uint64_t kBlockTrials = std::uint64_t{1} << 17U;  ///< some 10 MB
 
   const Trials& trials_;
   const faultgen::FaultSet& faults_;
@@ -219,14 +258,12 @@ class Counts {
              BigVector<faultgen::Fault>>
       relief_;
   bool accumulated_;
-  std::uint64_t first_ = 0;  ///< position of the first trial
+  std::uint64_t trials_counted_ = 0;
   metrics::AccuracyCounts accuracies_;
   metrics::OutcomeCounts outcomes_, active_;
   std::uint64_t inactive_ = 0;
   metrics::PyTorchAlfiCounts pytorchalfi_;
   Cells sites_, bits_{kMostBits}, fields_{kFields.size()}, epochs_;
-  BigVector<std::uint64_t> first_injection_;  ///< of each trial, and the end: rows of /injections
-  std::vector<std::uint32_t> sites_touched_;  ///< by the trial being counted
 };
 
 void count_rows(Summary& summary, const Trials& all) {
