@@ -22,8 +22,10 @@ struct Column {
 };
 
 inline constexpr std::array kTrialColumns{
-    Column<TrialRow>{"trial", "1", "rank in the full plan: (perturbation, epoch, sample) order",
+    Column<TrialRow>{"trial", "1",
+                     "rank in the full plan: (variant, perturbation, epoch, sample) order",
                      &TrialRow::trial},
+    Column<TrialRow>{"variant", "1", "row of /variants: which network", &TrialRow::variant},
     Column<TrialRow>{"perturbation", "1", "row of /perturbations: what the image was under",
                      &TrialRow::perturbation},
     Column<TrialRow>{"epoch", "1", "pass over the data set, from 0", &TrialRow::epoch},
@@ -78,6 +80,7 @@ inline constexpr std::array kInjectionColumns{
 };
 
 inline constexpr std::array kGoldenColumns{
+    Column<GoldenRow>{"variant", "1", "row of /variants: which network", &GoldenRow::variant},
     Column<GoldenRow>{"perturbation", "1", "row of /perturbations: what the image was under",
                       &GoldenRow::perturbation},
     Column<GoldenRow>{"sample", "1", "position of the sample in the subset", &GoldenRow::sample},

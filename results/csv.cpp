@@ -32,6 +32,7 @@ void append_column(std::string& line, const Column<Row>& column, const Row& row)
 
 /// A trial column whose code stands for a word.
 std::optional<std::string> word(std::string_view column, const TrialRow& row, const Trials& all) {
+  if (column == "variant") return all.campaign.variants[row.variant];
   if (column == "perturbation") return all.campaign.perturbations[row.perturbation];
   if (column == "outcome") return std::string(metrics::kOutcomeNames[row.outcome]);
   if (column == "message") return all.messages[row.message];
@@ -94,7 +95,9 @@ void append_faults(std::string& line, const TrialRow& row, const Trials& all,
 }
 
 /// Whether a golden column says nothing that the trial's does not.
-bool repeats_trial(std::string_view golden_column) { return golden_column == "perturbation"; }
+bool repeats_trial(std::string_view golden_column) {
+  return golden_column == "variant" || golden_column == "perturbation";
+}
 
 std::string header() {
   std::string line;
@@ -181,14 +184,16 @@ void write_trials_csv(const Trials& trials, const faultgen::FaultSet& faults, st
 }
 
 void write_skipped_csv(const Trials& trials, std::ostream& out) {
-  out << "perturbation,sample,sample_index,id,file,reason\n";
+  out << "variant,perturbation,sample,sample_index,id,file,reason\n";
   for (const GoldenRow& row : trials.golden) {
     const auto reason = static_cast<SkipReason>(row.skipped);
     if (reason == SkipReason::none) continue;
     const bool unreadable = reason == SkipReason::unreadable;
-    out << csv_record({trials.campaign.perturbations[row.perturbation]}) << ',' << row.sample << ','
-        << row.sample_index << ',' << row.id << ',' << csv_record({trials.campaign.files[row.file]})
-        << ',' << (unreadable ? "image cannot be read" : "golden output is not finite") << '\n';
+    out << csv_record({trials.campaign.variants[row.variant],
+                       trials.campaign.perturbations[row.perturbation]})
+        << ',' << row.sample << ',' << row.sample_index << ',' << row.id << ','
+        << csv_record({trials.campaign.files[row.file]}) << ','
+        << (unreadable ? "image cannot be read" : "golden output is not finite") << '\n';
   }
 }
 

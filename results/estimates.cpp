@@ -100,9 +100,9 @@ bool independent_trials(const Trials& trials, const faultgen::FaultSet& faults, 
 }  // namespace
 
 std::vector<Estimate> estimate(const Trials& trials, const faultgen::FaultSet& faults,
-                               std::uint32_t perturbation, double confidence) {
+                               Condition condition, double confidence) {
   std::vector<Estimate> estimates;
-  const Range range = trials.range_of(perturbation);
+  const Range range = trials.range_of(condition);
   if (range.first == range.second || !single_faults(trials, faults)) return estimates;
   if (!faults.strata.empty()) {
     for (const Outcome outcome : {Outcome::due, Outcome::sde}) {

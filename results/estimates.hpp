@@ -31,9 +31,9 @@ struct Estimate {
 /// - Faults with unequal sampling weights, one in a group: shares of trials with each outcome under
 ///   a uniform draw (Hajek, metrics::weighted_estimate). An interval only where each sample has one
 ///   trial and each group one sample: otherwise trials depend on each other.
-/// @param perturbation  whose trials count
+/// @param condition  whose trials count
 /// @pre check_faults(trials, faults)
 std::vector<Estimate> estimate(const Trials& trials, const faultgen::FaultSet& faults,
-                               std::uint32_t perturbation, double confidence);
+                               Condition condition, double confidence);
 
 }  // namespace bitquake::results

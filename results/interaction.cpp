@@ -132,13 +132,12 @@ class PairCounts {
 
 }  // namespace
 
-Interaction interaction(const Trials& trials, const faultgen::FaultSet& faults,
-                        std::uint32_t perturbation, std::uint32_t clean,
-                        metrics::Clustering clustering, double confidence) {
+Interaction interaction(const Trials& trials, const faultgen::FaultSet& faults, Condition condition,
+                        Condition other, metrics::Clustering clustering, double confidence) {
   PairCounts counts(trials, faults);
   std::uint64_t unpaired = 0;
-  auto [a, a_end] = trials.range_of(perturbation);
-  auto [b, b_end] = trials.range_of(clean);
+  auto [a, a_end] = trials.range_of(condition);
+  auto [b, b_end] = trials.range_of(other);
   PageRelief relief(trials.trials);
   while (a < a_end || b < b_end) {
     relief.step();

@@ -67,13 +67,14 @@ void sort_by(Rows& rows, Key key_of) {
     runs.back().end = i + 1;
   }
   if (runs.size() < 2) return;
+  constexpr std::uint64_t kPagesOfRow = 8;  // runs are read here and there, not row after row
   const auto later = [&](const Run& a, const Run& b) {
     return std::pair(key_of(rows[a.next]), a.next) > std::pair(key_of(rows[b.next]), b.next);
   };
   std::make_heap(runs.begin(), runs.end(), later);
   Rows sorted;
   while (!runs.empty()) {
-    relief.step();
+    relief.step(kPagesOfRow);
     std::pop_heap(runs.begin(), runs.end(), later);
     sorted.push_back(rows[runs.back().next]);
     if (++runs.back().next == runs.back().end) {
@@ -165,8 +166,7 @@ Result<std::monostate> Gathering::add(const std::filesystem::path& file, Segment
 Trials Gathering::rows() && {
   sort_by(all_.trials, [](const TrialRow& row) { return row.trial; });
   sort_by(all_.injections, [](const InjectionRow& row) { return std::pair(row.trial, row.fault); });
-  sort_by(all_.golden,
-          [](const GoldenRow& row) { return std::pair(row.perturbation, row.sample); });
+  sort_by(all_.golden, [](const GoldenRow& row) { return std::pair(row.condition(), row.sample); });
   renumber();
   return std::move(all_);
 }

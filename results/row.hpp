@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 namespace bitquake::results {
@@ -9,9 +10,17 @@ inline constexpr std::int32_t kNoPoint =
     -1;  ///< first_nonfinite column when every point was finite
 inline constexpr std::uint32_t kNoMessage = 0;  ///< message column when the inference did not fail
 
+/// Which network runs, and what the image is under.
+struct Condition {
+  std::uint32_t variant = 0;       ///< row of /variants
+  std::uint32_t perturbation = 0;  ///< row of /perturbations
+  auto operator<=>(const Condition&) const = default;
+};
+
 /// One trial: one faulty inference. The unit of every table; ordered by `trial`.
 struct TrialRow {
   std::uint64_t trial = 0;         ///< rank in the full plan
+  std::uint32_t variant = 0;       ///< row of /variants
   std::uint32_t perturbation = 0;  ///< row of /perturbations
   std::uint32_t epoch = 0;
   std::uint64_t sample = 0;       ///< position in the subset
@@ -28,6 +37,7 @@ struct TrialRow {
   std::uint8_t any_nonfinite = 0;
   std::uint32_t message = kNoMessage;  ///< row of /messages
   std::uint64_t output_hash = 0;       ///< of the faulty output's bytes; 0 when there is none
+  Condition condition() const { return {variant, perturbation}; }
   bool operator==(const TrialRow&) const = default;
 };
 
@@ -49,8 +59,9 @@ enum class SkipReason : std::uint8_t {
   unreadable = 2,  ///< then only sample, sample_index, file and id say something
 };
 
-/// The golden run of one sample under one perturbation.
+/// The golden run of one sample by one variant under one perturbation.
 struct GoldenRow {
+  std::uint32_t variant = 0;       ///< row of /variants
   std::uint32_t perturbation = 0;  ///< row of /perturbations
   std::uint64_t sample = 0;        ///< position in the subset
   std::uint64_t sample_index = 0;  ///< position in the data set
@@ -64,6 +75,7 @@ struct GoldenRow {
   double top1_probability = 0;
   std::uint8_t skipped = 0;  ///< SkipReason: the sample has no trials; 0: it has
   std::uint64_t output_hash = 0;
+  Condition condition() const { return {variant, perturbation}; }
   bool operator==(const GoldenRow&) const = default;
 };
 

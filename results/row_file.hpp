@@ -20,7 +20,7 @@
 namespace bitquake::results {
 
 /// Version of the layout of segments and of trials.h5; a reader refuses another one.
-inline constexpr std::uint64_t kResultsVersion = 3;
+inline constexpr std::uint64_t kResultsVersion = 4;
 
 /// The row tables of a file.
 struct RowTables {

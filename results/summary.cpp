@@ -84,17 +84,17 @@ struct Digests {
   }
 };
 
-/// The counts behind all tables of a perturbation.
+/// The counts behind all tables of a condition.
 class Counts {
  public:
-  Counts(const Trials& trials, const faultgen::FaultSet& faults, std::uint32_t perturbation)
+  Counts(const Trials& trials, const faultgen::FaultSet& faults, Condition condition)
       : trials_(trials),
         faults_(faults),
         relief_(trials.trials, trials.injections, faults.groups, faults.faults),
         accumulated_(accumulates(trials.campaign)),
         sites_(faults.sites.size()),
         epochs_(accumulated_ ? faults.groups.back().epoch + std::size_t{1} : 0) {
-    const auto [first, last] = trials.range_of(perturbation);
+    const auto [first, last] = trials.range_of(condition);
     trials_counted_ = last - first;
     if (first == last) return;
     count_by_sample(first, last);
@@ -367,13 +367,18 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
   const auto& labels = trials.campaign.perturbations;
   const auto clean =
       static_cast<std::uint32_t>(std::find(labels.begin(), labels.end(), "clean") - labels.begin());
-  for (std::uint32_t p = 0; p < labels.size(); ++p) {
-    Tables& tables = summary.tables.emplace_back(Counts(trials, faults, p).tables(summary.options));
-    tables.perturbation = labels[p];
-    tables.estimates = estimate(trials, faults, p, confidence);
-    if (clean == labels.size() || clean == p) continue;
-    tables.interaction =
-        interaction(trials, faults, p, clean, summary.options.clustering, confidence);
+  const auto& variants = trials.campaign.variants;
+  for (Condition at; at.variant < variants.size(); ++at.variant) {
+    for (at.perturbation = 0; at.perturbation < labels.size(); ++at.perturbation) {
+      Tables& tables =
+          summary.tables.emplace_back(Counts(trials, faults, at).tables(summary.options));
+      tables.variant = variants[at.variant];
+      tables.perturbation = labels[at.perturbation];
+      tables.estimates = estimate(trials, faults, at, confidence);
+      if (clean == labels.size() || clean == at.perturbation) continue;
+      tables.interaction = interaction(trials, faults, at, {at.variant, clean},
+                                       summary.options.clustering, confidence);
+    }
   }
   return summary;
 }

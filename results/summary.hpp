@@ -18,7 +18,7 @@
 namespace bitquake::results {
 
 /// Version of summary.json and of the kpi/*.csv files.
-inline constexpr std::uint64_t kSummaryVersion = 3;
+inline constexpr std::uint64_t kSummaryVersion = 4;
 
 /// The outcome rates of the trials that touch one site, bit or bit field.
 struct Breakdown {
@@ -26,10 +26,11 @@ struct Breakdown {
   std::vector<metrics::Rate> rates;
 };
 
-/// The KPI tables of one perturbation. A trial counts once in each site, bit and field that its
+/// The KPI tables of one condition. A trial counts once in each site, bit and field that its
 /// fault group touches: with single faults the rows of a breakdown add up to the total. Sites and
 /// bits without trials are listed with n = 0.
 struct Tables {
+  std::string variant{};       ///< name; "original": the model as it is
   std::string perturbation{};  ///< label; "clean": the images as they are
   std::uint64_t trials = 0;
   std::vector<metrics::Rate> overall{};  ///< accuracies and outcomes
@@ -43,7 +44,8 @@ struct Tables {
   std::vector<Estimate> estimates{};  ///< of the whole fault space, where draws were not uniform
   /// metrics::PyTorchAlfiCounts; empty when module outputs were not monitored.
   std::vector<metrics::Rate> pytorchalfi{};
-  /// Compared with "clean", where that is one of the perturbations; none for itself.
+  /// Compared with "clean" of the same variant, where that is one of the perturbations; none for
+  /// itself.
   std::optional<Interaction> interaction{};
 };
 
@@ -61,7 +63,7 @@ struct Summary {
   std::uint32_t per_group = 0;   ///< most faults present together in one inference
   std::string faults;            ///< what the rates are conditional on, in words
   bool accumulated = false;      ///< run_type accumulate
-  std::vector<Tables> tables;    ///< of each perturbation, in their order; at least one
+  std::vector<Tables> tables;    ///< of each condition, in their order; at least one
 };
 
 /// Builds the tables in O(trials) time; independent of threads. Errc::results when `faults` is not
@@ -69,14 +71,14 @@ struct Summary {
 Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults,
                           metrics::IntervalMethod method, double confidence);
 
-/// summary.json: counts, and for each perturbation overall, by bit field, PyTorchALFI-compatible
+/// summary.json: counts, and for each condition overall, by bit field, PyTorchALFI-compatible
 /// and the interaction. Each rate has k, n, rate, low, high, unit, interval, groups, group_low and
 /// group_high; null stands for what does not exist.
 std::string summary_json(const Summary& summary);
 
-/// Tables for people, at most 100 columns wide. Of the first perturbation: overall, by bit field,
+/// Tables for people, at most 100 columns wide. Of the first condition: overall, by bit field,
 /// by site, with accumulated faults by epoch, PyTorchALFI-compatible. Then one of all
-/// perturbations.
+/// conditions.
 std::string summary_text(const Summary& summary);
 
 /// A text file of a run directory.
@@ -88,8 +90,9 @@ struct TextFile {
 /// summary.json, kpi/overall.csv, kpi/site.csv, kpi/bit.csv, kpi/bit_field.csv and
 /// kpi/pytorchalfi.csv; where they apply kpi/active.csv, kpi/estimates.csv, kpi/epoch.csv
 /// (accumulated), kpi/perturbations.csv (more than one) and kpi/corruption_error.csv. The CSV files
-/// are long: perturbation, [site|bit|field|epoch,] metric, k, n, rate, low, high, unit, interval,
-/// groups, group_low, group_high; fractions in [0, 1], an empty cell for what does not exist.
+/// are long: variant, perturbation, [site|bit|field|epoch,] metric, k, n, rate, low, high, unit,
+/// interval, groups, group_low, group_high; fractions in [0, 1], an empty cell for what does not
+/// exist.
 std::vector<TextFile> summary_files(const Summary& summary);
 
 /// The 15 corruptions of ImageNet-C.

@@ -45,10 +45,10 @@ std::vector<std::string> cells(const metrics::Rate& rate) {
 }
 
 std::string estimates_csv(const Summary& summary) {
-  std::string text = "perturbation,metric,estimate,low,high,method,unit,n,population\n";
+  std::string text = "variant,perturbation,metric,estimate,low,high,method,unit,n,population\n";
   for (const Tables& tables : summary.tables) {
     for (const Estimate& e : tables.estimates) {
-      text += csv_record({tables.perturbation, e.metric, shortest(e.value),
+      text += csv_record({tables.variant, tables.perturbation, e.metric, shortest(e.value),
                           e.interval ? shortest(e.interval->low) : "",
                           e.interval ? shortest(e.interval->high) : "", e.method, e.unit,
                           std::to_string(e.n), e.population ? std::to_string(*e.population) : ""}) +
@@ -74,12 +74,13 @@ Json to_json(const std::vector<Estimate>& estimates) {
 
 constexpr auto kHeader = "metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high\n";
 
-/// The rates of each perturbation that `rates` holds.
+/// The rates of each condition that `rates` holds.
 std::string rates_csv(const Summary& summary, std::vector<metrics::Rate> Tables::*rates) {
-  std::string text = std::string("perturbation,") + kHeader;
+  std::string text = std::string("variant,perturbation,") + kHeader;
   for (const Tables& tables : summary.tables) {
     for (const metrics::Rate& rate : tables.*rates) {
-      text += csv_record({tables.perturbation}) + "," + csv_record(cells(rate)) + "\n";
+      text +=
+          csv_record({tables.variant, tables.perturbation}) + "," + csv_record(cells(rate)) + "\n";
     }
   }
   return text;
@@ -87,18 +88,19 @@ std::string rates_csv(const Summary& summary, std::vector<metrics::Rate> Tables:
 
 std::string breakdown_csv(const Summary& summary, const std::string& key,
                           std::vector<Breakdown> Tables::*breakdown) {
-  std::string text = "perturbation," + key + "," + kHeader;
+  std::string text = "variant,perturbation," + key + "," + kHeader;
   for (const Tables& tables : summary.tables) {
     for (const Breakdown& row : tables.*breakdown) {
       for (const metrics::Rate& rate : row.rates) {
-        text += csv_record({tables.perturbation, row.name}) + "," + csv_record(cells(rate)) + "\n";
+        text += csv_record({tables.variant, tables.perturbation, row.name}) + "," +
+                csv_record(cells(rate)) + "\n";
       }
     }
   }
   return text;
 }
 
-/// Rates that a table of perturbations shows.
+/// Rates that a table of conditions shows.
 bool is_headline(const metrics::Rate& rate) {
   return rate.metric == "golden_top1" || rate.metric == "faulty_top1" || rate.metric == "due" ||
          rate.metric == "sde";
@@ -106,20 +108,21 @@ bool is_headline(const metrics::Rate& rate) {
 
 std::string perturbations_csv(const Summary& summary) {
   std::string text =
-      "perturbation,metric,k,n,rate,low,high,unit,interval,only_perturbed,only_clean,unpaired\n";
+      "variant,perturbation,metric,k,n,rate,low,high,unit,interval,only_perturbed,only_clean,"
+      "unpaired\n";
   for (const Tables& tables : summary.tables) {
     for (const metrics::Rate& rate : tables.overall) {
       if (!is_headline(rate)) continue;
       std::vector<std::string> row = cells(rate);
       row.resize(8);  // without groups
-      text += csv_record({tables.perturbation}) + "," + csv_record(row) + ",,,\n";
+      text += csv_record({tables.variant, tables.perturbation}) + "," + csv_record(row) + ",,,\n";
     }
     if (!tables.interaction) continue;
     const auto& [pairs, unpaired, interval, method] = *tables.interaction;
     const auto k =
         static_cast<std::int64_t>(pairs.first_only) - static_cast<std::int64_t>(pairs.second_only);
     text += csv_record(
-                {tables.perturbation, "sde_minus_clean", std::to_string(k),
+                {tables.variant, tables.perturbation, "sde_minus_clean", std::to_string(k),
                  std::to_string(pairs.n()), pairs.n() > 0 ? shortest(pairs.difference()) : "",
                  interval ? shortest(interval->low) : "", interval ? shortest(interval->high) : "",
                  "pair", method, std::to_string(pairs.first_only),
@@ -152,6 +155,7 @@ Json to_json(const Interaction& interaction) {
 
 Json to_json(const Tables& tables) {
   Json object;
+  object["variant"] = tables.variant;
   object["perturbation"] = tables.perturbation;
   object["trials"] = tables.trials;
   object["overall"] = to_json(tables.overall);
@@ -166,7 +170,7 @@ Json to_json(const Tables& tables) {
   return object;
 }
 
-/// Whether some perturbation has rows in a table.
+/// Whether some condition has rows in a table.
 template <class Row>
 bool any(const Summary& summary, std::vector<Row> Tables::*rows) {
   return std::any_of(summary.tables.begin(), summary.tables.end(),
@@ -189,8 +193,8 @@ std::string summary_json(const Summary& summary) {
   root["unreached_injections"] = summary.unreached;
   root["unchanged_injections"] = summary.unchanged;
   root["faults"] = summary.faults;
-  root["perturbations"] = Json::array();
-  for (const Tables& tables : summary.tables) root["perturbations"].push_back(to_json(tables));
+  root["conditions"] = Json::array();
+  for (const Tables& tables : summary.tables) root["conditions"].push_back(to_json(tables));
   return root.dump(2) + "\n";
 }
 

@@ -21,19 +21,26 @@ struct ByTrial {
 /// What is wrong with the golden rows; empty when nothing is.
 std::string golden_defect(const Trials& all) {
   if (all.campaign.perturbations.empty()) return "/perturbations is empty";
-  if (all.golden.size() % all.campaign.perturbations.size() != 0) {
+  if (all.campaign.variants.empty()) return "/variants is empty";
+  if (all.golden.size() % all.campaign.conditions() != 0) {
     return "/golden has " + std::to_string(all.golden.size()) + " rows for " +
-           std::to_string(all.campaign.perturbations.size()) + " perturbations";
+           std::to_string(all.campaign.perturbations.size()) + " perturbations of " +
+           std::to_string(all.campaign.variants.size()) + " variants";
   }
   for (std::uint64_t i = 0; i < all.golden.size(); ++i) {
     if (all.golden[i].file >= all.campaign.files.size()) {
       return "golden row " + std::to_string(i) + " refers to a file that is not there";
     }
     const GoldenRow& row = all.golden[i];
-    if (row.perturbation == i / all.samples() && row.sample == i % all.samples()) continue;
+    const Campaign& campaign = all.campaign;
+    const bool known = row.perturbation < campaign.perturbations.size();
+    if (known && campaign.number_of(row.condition()) == i / all.samples() &&
+        row.sample == i % all.samples()) {
+      continue;
+    }
     return "/golden has sample " + std::to_string(row.sample) + " under perturbation " +
-           std::to_string(row.perturbation) + " in row " + std::to_string(i) +
-           ": a sample is missing or there twice";
+           std::to_string(row.perturbation) + " by variant " + std::to_string(row.variant) +
+           " in row " + std::to_string(i) + ": a sample is missing or there twice";
   }
   return "";
 }
@@ -46,8 +53,9 @@ std::string trial_defect(const Trials& all) {
     const TrialRow& row = all.trials[i];
     const std::string name = "trial " + std::to_string(row.trial);
     if (i > 0 && row.trial <= all.trials[i - 1].trial) return name + " is there twice or misplaced";
-    if (i > 0 && row.perturbation < all.trials[i - 1].perturbation) return name + " is misplaced";
-    if (row.sample >= all.samples() || row.perturbation >= all.campaign.perturbations.size()) {
+    if (i > 0 && row.condition() < all.trials[i - 1].condition()) return name + " is misplaced";
+    if (row.sample >= all.samples() || row.variant >= all.campaign.variants.size() ||
+        row.perturbation >= all.campaign.perturbations.size()) {
       return name + " belongs to a sample that is not there";
     }
     if (all.golden_of(row).skipped != 0) return name + " belongs to a skipped sample";
@@ -99,6 +107,7 @@ Trials read(const h5::File& file) {
   all.campaign.classes = file.integer_attribute("classes");
   all.campaign.run_type = file.string_attribute("run_type");
   all.campaign.perturbations = file.read_strings("perturbations/label");
+  all.campaign.variants = file.read_strings("variants/name");
   const std::vector<std::string> paths = file.read_strings("points/path");
   const std::vector<std::string> kinds = file.read_strings("points/kind");
   const std::vector<std::string> names = file.read_strings("sites/name");
@@ -137,14 +146,14 @@ std::span<const InjectionRow> Trials::injections_of(const TrialRow& trial) const
   return {first, last};
 }
 
-std::pair<std::uint64_t, std::uint64_t> Trials::range_of(std::uint32_t perturbation) const {
-  const auto first_of = [&](std::uint32_t number) {
-    const auto first = std::partition_point(trials.begin(), trials.end(), [&](const TrialRow& row) {
-      return row.perturbation < number;
-    });
-    return static_cast<std::uint64_t>(first - trials.begin());
-  };
-  return {first_of(perturbation), first_of(perturbation + 1)};
+std::pair<std::uint64_t, std::uint64_t> Trials::range_of(Condition condition) const {
+  const auto first = std::partition_point(trials.begin(), trials.end(), [&](const TrialRow& row) {
+    return row.condition() < condition;
+  });
+  const auto last = std::partition_point(
+      first, trials.end(), [&](const TrialRow& row) { return row.condition() == condition; });
+  return {static_cast<std::uint64_t>(first - trials.begin()),
+          static_cast<std::uint64_t>(last - trials.begin())};
 }
 
 Result<std::monostate> check_trials(const Trials& trials, const std::string& where) {
@@ -167,6 +176,8 @@ void write_trials(const std::filesystem::path& path, const Trials& trials) {
     write_tables(file, trials.trials, trials.injections, trials.golden, trials.messages);
     file.write_strings("perturbations/label", campaign.perturbations,
                        {"1", "what samples were under; clean: the image as it is"});
+    file.write_strings("variants/name", campaign.variants,
+                       {"1", "networks; the first is what others are compared with"});
     file.write_strings("points/path", pluck(campaign.points, &Point::path),
                        {"1", "module path of a monitored point; output: the final output"});
     file.write_strings("points/kind", pluck(campaign.points, &Point::kind),

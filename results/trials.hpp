@@ -37,6 +37,14 @@ struct Campaign {
   std::vector<std::string> files;   ///< what GoldenRow::file refers to, relative to the data set
   std::string run_type = "single";  ///< name in faultgen::kRunTypes
   std::vector<std::string> perturbations{"clean"};  ///< labels; each sample runs under each
+  std::vector<std::string> variants{
+      "original"};  ///< names; the first is what others are compared with
+
+  std::size_t conditions() const { return variants.size() * perturbations.size(); }
+  /// In the order of the rows.
+  std::size_t number_of(Condition c) const {
+    return c.variant * perturbations.size() + c.perturbation;
+  }
   bool operator==(const Campaign&) const = default;
 };
 
@@ -45,16 +53,16 @@ struct Trials {
   Campaign campaign;
   BigVector<TrialRow> trials;             ///< ascending by trial
   BigVector<InjectionRow> injections;     ///< ascending by (trial, fault)
-  std::vector<GoldenRow> golden;          ///< by (perturbation, sample), all samples under each
+  std::vector<GoldenRow> golden;          ///< by (condition, sample), all samples under each
   std::vector<std::string> messages{""};  ///< in order of their first trial; row 0 is empty
 
   /// Of the subset.
-  std::uint64_t samples() const { return golden.size() / campaign.perturbations.size(); }
+  std::uint64_t samples() const { return golden.size() / campaign.conditions(); }
   const GoldenRow& golden_of(const TrialRow& trial) const {
-    return golden[trial.perturbation * samples() + trial.sample];
+    return golden[campaign.number_of(trial.condition()) * samples() + trial.sample];
   }
-  /// Rows of `trials` under a perturbation: the first, and one behind the last. O(log n).
-  std::pair<std::uint64_t, std::uint64_t> range_of(std::uint32_t perturbation) const;
+  /// Rows of `trials` under a condition: the first, and one behind the last. O(log n).
+  std::pair<std::uint64_t, std::uint64_t> range_of(Condition condition) const;
   /// Injections of one trial, in fault order. O(log n).
   std::span<const InjectionRow> injections_of(const TrialRow& trial) const;
 
@@ -67,9 +75,9 @@ Result<std::monostate> check_trials(const Trials& trials, const std::string& whe
 
 /// Writes trials.h5: the columns of results/columns.hpp under /trials, /injections and /golden,
 /// /messages/text, /points/{path, kind}, /sites/{name, kind}, /files/name,
-/// /perturbations/label, the attributes content, format_version, campaign, fingerprint, classes,
-/// run_type; sealed (suite/base/seal.hpp). Bytes depend on the values alone. The file appears whole
-/// or not at all. Throws Exception (results).
+/// /perturbations/label, /variants/name, the attributes content, format_version, campaign,
+/// fingerprint, classes, run_type; sealed (suite/base/seal.hpp). Bytes depend on the values alone.
+/// The file appears whole or not at all. Throws Exception (results).
 void write_trials(const std::filesystem::path& path, const Trials& trials);
 
 /// Reads and checks trials.h5, its seal first. Errc::results for any damage.

@@ -30,12 +30,12 @@ double estimated_seconds(const engine::Inputs& inputs, unsigned threads) {
       std::min({std::uint64_t{kProbeSamples}, std::uint64_t{inputs.scenario.unit_samples},
                 inputs.plan.samples()});
   probe.plan = engine::Plan(samples, 1, inputs.plan.slots(), kProbeSamples, inputs.plan.schedule(),
-                            0, inputs.plan.perturbations());
-  const auto executor = probe.model->make_executor(engine::execution_options(inputs.scenario));
+                            0, inputs.plan.perturbations(), inputs.plan.variants());
+  engine::Executors executors(probe, engine::execution_options(inputs.scenario));
   const engine::UnitInput input = engine::decode_unit(probe, 0);
-  engine::run_unit(probe, input, *executor);  // first runs are slower: caches, lazy set-up
+  engine::run_unit(probe, input, executors);  // first runs are slower: caches, lazy set-up
   const auto start = std::chrono::steady_clock::now();
-  const engine::UnitRows rows = engine::run_unit(probe, input, *executor);
+  const engine::UnitRows rows = engine::run_unit(probe, input, executors);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   const double before = rows.perturb_s + rows.golden_s;
   const double overhead = elapsed.count() - before - rows.faulty_s;

@@ -18,34 +18,42 @@ namespace {
 
 using Chosen = std::vector<const results::TrialRow*>;
 
-/// Chosen trials, sorted by sample and perturbation and cut into batches. Trials of one sample
-/// under one perturbation share a golden run, and golden runs share inferences.
+/// Chosen trials, sorted by variant, sample and perturbation and cut into batches of one variant.
+/// Trials of one sample under one perturbation share a golden run, and golden runs share
+/// inferences.
 class Batches {
  public:
   Batches(Chosen chosen, std::uint32_t unit_samples, unsigned threads)
       : chosen_(std::move(chosen)) {
     std::stable_sort(chosen_.begin(), chosen_.end(), [](const auto* a, const auto* b) {
-      return std::tie(a->sample, a->perturbation) < std::tie(b->sample, b->perturbation);
+      return std::tie(a->variant, a->sample, a->perturbation) <
+             std::tie(b->variant, b->sample, b->perturbation);
     });
     // All threads get some; none holds more samples than a work unit, which the memory is for.
     const std::size_t share = (chosen_.size() + threads - 1) / threads;
-    size_ = std::clamp<std::size_t>(share, 1, unit_samples);
+    const std::size_t most = std::clamp<std::size_t>(share, 1, unit_samples);
+    for (std::size_t i = 0; i < chosen_.size(); ++i) {
+      if (i == 0 || i - starts_.back() == most || chosen_[i]->variant != chosen_[i - 1]->variant) {
+        starts_.push_back(i);
+      }
+    }
   }
 
   std::size_t trials() const { return chosen_.size(); }
   std::vector<std::uint64_t> numbers() const {
-    std::vector<std::uint64_t> all((chosen_.size() + size_ - 1) / size_);
+    std::vector<std::uint64_t> all(starts_.size());
     std::iota(all.begin(), all.end(), std::uint64_t{0});
     return all;
   }
   std::span<const results::TrialRow* const> of(std::uint64_t number) const {
-    const std::size_t first = number * size_;
-    return std::span(chosen_).subspan(first, std::min(size_, chosen_.size() - first));
+    const std::size_t first = starts_[number];
+    const std::size_t last = number + 1 < starts_.size() ? starts_[number + 1] : chosen_.size();
+    return std::span(chosen_).subspan(first, last - first);
   }
 
  private:
   Chosen chosen_;
-  std::size_t size_ = 1;
+  std::vector<std::size_t> starts_;  ///< of the batches
 };
 
 /// Whether two trials share a golden run.
@@ -63,13 +71,14 @@ UnitInput decode_batch(const Inputs& inputs, const Batches& batches, std::uint64
     perturbations.push_back(row->perturbation);
     before = row;
   }
-  UnitInput input = decode_samples(inputs, std::move(positions), std::move(perturbations));
+  UnitInput input = decode_samples(inputs, std::move(positions), std::move(perturbations),
+                                   batches.of(number).front()->variant);
   input.unit = number;
   return input;
 }
 
 UnitRows run_batch(const Inputs& inputs, const Batches& batches, const UnitInput& input,
-                   model::Executor& executor) {
+                   Executors& executors) {
   std::vector<ChosenTrial> trials;
   std::size_t sample = 0;
   const results::TrialRow* before = nullptr;
@@ -78,13 +87,13 @@ UnitRows run_batch(const Inputs& inputs, const Batches& batches, const UnitInput
     trials.push_back({sample, row->epoch});
     before = row;
   }
-  return run_chosen(inputs, input, trials, executor);
+  return run_chosen(inputs, input, trials, executors);
 }
 
 /// The first column of a trial that differs.
 std::optional<TrialDifference> compare(const results::Trials& rows, const results::TrialRow& row,
                                        const UnitRows& again) {
-  const results::GoldenRow& golden = *find_golden(rows, row.perturbation, row.sample);
+  const results::GoldenRow& golden = *find_golden(rows, row.condition(), row.sample);
   std::vector<results::Difference> found;
   if (const auto computed = computed_rows(again, row.trial)) {
     found = differences(stored_rows(rows, row, golden), *computed);
@@ -117,8 +126,8 @@ Comparison run_again(const Inputs& inputs, const results::Trials& rows, Chosen c
   const auto decode = [&](const Inputs&, std::uint64_t number) {
     return decode_batch(inputs, batches, number);
   };
-  const auto work = [&](const Inputs&, const UnitInput& input, model::Executor& executor) {
-    return run_batch(inputs, batches, input, executor);
+  const auto work = [&](const Inputs&, const UnitInput& input, Executors& executors) {
+    return run_batch(inputs, batches, input, executors);
   };
   const auto collect = [&](const UnitRows& again) {
     for (const auto* row : batches.of(again.unit)) {

@@ -156,7 +156,7 @@ class CampaignRun {
     if (const auto text = memory_.notice()) observer_.notice(*text);
     progress_.trials_total = inputs_.plan.trials();
     progress_.independent =
-        inputs_.plan.epochs() == 1 && inputs_.plan.perturbations() == 1 &&
+        inputs_.plan.epochs() == 1 && inputs_.plan.conditions() == 1 &&
         inputs_.plan.schedule().slots(inputs_.plan.samples()) == inputs_.plan.samples();
     progress_.trials_done = progress_.trials_resumed = finished.trials;
     progress_.outcomes = finished.outcomes;
@@ -164,7 +164,7 @@ class CampaignRun {
       for (const std::uint64_t unit : finished.units) {
         const SampleRange range = inputs_.plan.samples_of(unit);
         for (std::uint64_t i = range.first; i < range.last; ++i) {
-          skipped_trials_ += inputs_.plan.perturbations() * inputs_.plan.trials_of(i);
+          skipped_trials_ += inputs_.plan.conditions() * inputs_.plan.trials_of(i);
         }
       }
       skipped_trials_ -= finished.trials;

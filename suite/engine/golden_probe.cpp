@@ -42,8 +42,8 @@ GoldenProbe probe_golden(const Inputs& inputs, unsigned threads, const std::atom
   std::iota(units.begin(), units.end(), std::uint64_t{0});
   GoldenProbe all;
   std::mutex mutex;
-  const auto work = [&](const Inputs&, const UnitInput& input, model::Executor& executor) {
-    const GoldenProbe unit = probe_unit(inputs, input, executor);
+  const auto work = [&](const Inputs&, const UnitInput& input, Executors& executors) {
+    const GoldenProbe unit = probe_unit(inputs, input, executors.of(0));
     const std::lock_guard lock(mutex);
     all.samples += unit.samples;
     all.nonfinite += unit.nonfinite;

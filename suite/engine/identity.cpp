@@ -70,8 +70,9 @@ Result<std::monostate> check_content(const datasets::Dataset& data,
   for (const results::GoldenRow& row : golden) {
     const bool unreadable =
         static_cast<results::SkipReason>(row.skipped) == results::SkipReason::unreadable;
-    // Each sample has a row for each perturbation.
-    if (unreadable || row.perturbation != 0 || row.sample >= data.size()) continue;
+    // Each sample has a row for each condition.
+    if (unreadable || row.condition() != results::Condition{} || row.sample >= data.size())
+      continue;
     const auto hash = data.content_hash(row.sample);
     if (!hash) return hash.error();
     if (*hash == row.content_hash) continue;

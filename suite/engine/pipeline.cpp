@@ -48,8 +48,8 @@ void run_pipeline(const Inputs& inputs, const std::vector<std::uint64_t>& units,
   namespace tbb = oneapi::tbb;
   const unsigned threads = options.threads;
   const auto execution = options.execution.value_or(execution_options(inputs.scenario));
-  tbb::enumerable_thread_specific<std::unique_ptr<model::Executor>> executors(
-      [&] { return inputs.model->make_executor(execution); });
+  tbb::enumerable_thread_specific<Executors> executors(
+      [&] { return Executors(inputs, execution); });
   // Units end in order: when a slot's turn comes again, its last unit has been written.
   std::vector<Slot> slots(plan_memory(inputs, threads, execution).live_units());
   std::size_t next = 0;
@@ -72,7 +72,7 @@ void run_pipeline(const Inputs& inputs, const std::vector<std::uint64_t>& units,
   };
   const auto infer = [&](Slot* slot) {
     const Ordered stage;
-    slot->rows = work(inputs, slot->input, *executors.local());
+    slot->rows = work(inputs, slot->input, executors.local());
     slot->input = {};
     return slot;
   };

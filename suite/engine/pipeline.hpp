@@ -11,7 +11,7 @@
 namespace bitquake::engine {
 
 /// What is done with each unit, on any worker: run_unit, or golden runs alone. Thread-safe.
-using Work = std::function<UnitRows(const Inputs&, const UnitInput&, model::Executor&)>;
+using Work = std::function<UnitRows(const Inputs&, const UnitInput&, Executors&)>;
 
 /// Makes the input of a unit: decode_unit, or samples chosen otherwise. Thread-safe.
 using Decode = std::function<UnitInput(const Inputs&, std::uint64_t unit)>;

@@ -6,7 +6,7 @@ namespace bitquake::engine {
 
 Plan::Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots,
            std::uint32_t unit_samples, faultgen::Schedule schedule, std::uint64_t last_slots,
-           std::uint32_t perturbations)
+           std::uint32_t perturbations, std::uint32_t variants)
     : samples_(samples),
       slots_(slots),
       last_slots_(last_slots == 0 ? slots : last_slots),
@@ -16,6 +16,7 @@ Plan::Plan(std::uint64_t samples, std::uint32_t epochs, std::uint64_t slots,
       epochs_(epochs),
       unit_samples_(unit_samples),
       perturbations_(perturbations),
+      variants_(variants),
       schedule_(schedule) {}
 
 SampleRange Plan::samples_of(std::uint64_t unit) const {
@@ -25,7 +26,7 @@ SampleRange Plan::samples_of(std::uint64_t unit) const {
 
 std::uint64_t Plan::units_per_segment() const {
   constexpr std::uint64_t kSegments = 64, kFewTrials = 1024, kManyTrials = 65536;
-  const std::uint64_t unit_trials = std::uint64_t{unit_samples_} * epochs_ * perturbations_;
+  const std::uint64_t unit_trials = unit_samples_ * epochs_ * conditions();
   const std::uint64_t low = (kFewTrials + unit_trials - 1) / unit_trials;
   const std::uint64_t high = std::max(low, kManyTrials / unit_trials);
   return std::clamp((units() + kSegments - 1) / kSegments, low, high);
@@ -33,7 +34,7 @@ std::uint64_t Plan::units_per_segment() const {
 
 Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
                        std::uint32_t unit_samples, const std::string& where,
-                       std::uint32_t perturbations) {
+                       std::uint32_t perturbations, std::uint32_t variants) {
   const auto error = [&](const std::string& what, const std::string& hint) {
     return Error{Errc::fault_set, where, what, hint, ""};
   };
@@ -60,7 +61,7 @@ Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
         "set data.samples to at most " + most + ", or generate a set for this scenario");
   }
   return Plan(samples, epochs, slots, unit_samples, schedule, groups - slots * (epochs - 1),
-              perturbations);
+              perturbations, variants);
 }
 
 }  // namespace bitquake::engine

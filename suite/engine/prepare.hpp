@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace bitquake::engine {
 
@@ -26,6 +27,12 @@ struct Inputs {
   std::shared_ptr<const model::Model> model;
   faultgen::FaultSet faults;
   Plan plan;
+  /// Modified networks: variants 1, 2, … of the plan. Variant 0 is `model`. All have its sites.
+  std::vector<std::shared_ptr<const model::Model>> modified{};
+
+  const model::Model& variant(std::uint32_t number) const {
+    return number == 0 ? *model : *modified[number - 1];
+  }
 };
 
 /// The data set of a scenario, subset applied. Errc::data.

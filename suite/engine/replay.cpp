@@ -17,7 +17,8 @@ namespace {
 Error no_row(const RunFiles& run, const results::Trials& rows, std::uint64_t trial,
              const TrialPlace& place) {
   const std::string where = fmt::format("trial {}", trial);
-  const results::GoldenRow* golden = find_golden(rows, place.perturbation, place.sample);
+  const results::GoldenRow* golden =
+      find_golden(rows, {place.variant, place.perturbation}, place.sample);
   if (golden != nullptr && golden->skipped != 0) {
     const bool unreadable =
         static_cast<results::SkipReason>(golden->skipped) == results::SkipReason::unreadable;
@@ -53,7 +54,7 @@ std::optional<TrialRows> computed_rows(const UnitRows& rows, std::uint64_t trial
   if (row == rows.trials.end()) return std::nullopt;
   const auto golden =
       std::find_if(rows.golden.begin(), rows.golden.end(), [&](const results::GoldenRow& r) {
-        return r.sample == row->sample && r.perturbation == row->perturbation;
+        return r.sample == row->sample && r.condition() == row->condition();
       });
   TrialRows all{*row, {}, *golden, rows.messages[row->message]};
   std::copy_if(rows.injections.begin(), rows.injections.end(), std::back_inserter(all.injections),
@@ -87,16 +88,17 @@ Result<Replay> replay_trial(const RunFiles& run, const Inputs& inputs, const res
   }
   const TrialPlace place = plan.place_of(trial);
   const results::TrialRow* row = find_trial(rows, trial);
-  const results::GoldenRow* golden = find_golden(rows, place.perturbation, place.sample);
+  const results::GoldenRow* golden =
+      find_golden(rows, {place.variant, place.perturbation}, place.sample);
   if (row == nullptr || golden == nullptr) return no_row(run, rows, trial, place);
 
   Replay replay;
   replay.trial = trial;
-  replay.input = decode_samples(inputs, {place.sample}, {place.perturbation});
+  replay.input = decode_samples(inputs, {place.sample}, {place.perturbation}, place.variant);
   replay.stored_numerics = rows.campaign.fingerprint;
   replay.numerics = fingerprint_text(numeric_fingerprint(*inputs.model));
-  const auto executor = inputs.model->make_executor(execution_options(inputs.scenario));
-  replay.again = trace_trial(inputs, replay.input, place.epoch, *executor);
+  Executors executors(inputs, execution_options(inputs.scenario));
+  replay.again = trace_trial(inputs, replay.input, place.epoch, executors);
   const TrialRows stored = stored_rows(rows, *row, *golden);
   if (const auto computed = computed_rows(replay.again.rows, trial)) {
     replay.differences = differences(stored, *computed);

@@ -187,7 +187,7 @@ std::string comparison_text(const Replay& replay) {
 
 std::string replay_text(const Replay& replay, const Inputs& inputs) {
   const datasets::Sample& sample = replay.input.samples.front();
-  const auto [perturbation, epoch, position] = inputs.plan.place_of(replay.trial);
+  const auto [perturbation, epoch, position, variant] = inputs.plan.place_of(replay.trial);
   std::string text = fmt::format(
       "trial    {} of {}: epoch {}, sample {}, group {} ({})\n"
       "sample   {}, index {}, {}, {}x{} pixels\n"

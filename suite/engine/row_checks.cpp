@@ -30,12 +30,12 @@ std::string place_defect(const TrialRow& row, const TrialRow* before, const resu
                          const Plan& plan, const faultgen::FaultSet& faults) {
   const std::string name = fmt::format("trial {}", row.trial);
   if (before != nullptr && before->trial >= row.trial) return name + " is there twice";
-  const TrialPlace claimed{row.perturbation, row.epoch, row.sample};
+  const TrialPlace claimed{row.perturbation, row.epoch, row.sample, row.variant};
   if (row.trial >= plan.trials() || plan.place_of(row.trial) != claimed) {
-    return fmt::format("{} claims perturbation {}, epoch {}, sample {}", name, row.perturbation,
-                       row.epoch, row.sample);
+    return fmt::format("{} claims variant {}, perturbation {}, epoch {}, sample {}", name,
+                       row.variant, row.perturbation, row.epoch, row.sample);
   }
-  const GoldenRow* golden = find_golden(rows, row.perturbation, row.sample);
+  const GoldenRow* golden = find_golden(rows, row.condition(), row.sample);
   if (golden == nullptr) return name + " belongs to a sample without a golden row";
   if (golden->skipped != 0) return name + " belongs to a skipped sample";
   const std::uint64_t group = plan.group(row.epoch, row.sample);
@@ -44,14 +44,19 @@ std::string place_defect(const TrialRow& row, const TrialRow* before, const resu
   return fmt::format("{} claims that group {} begins with fault {}", name, group, row.first_fault);
 }
 
+bool planned(const GoldenRow& golden, const Plan& plan) {
+  return golden.perturbation < plan.perturbations() && golden.variant < plan.variants();
+}
+
 /// Counts trials of golden rows that have no row.
 void count_missing(const results::Trials& rows, const Plan& plan, RowFindings& findings) {
   for (std::uint32_t epoch = 0; epoch < plan.epochs(); ++epoch) {
     for (const GoldenRow& golden : rows.golden) {
       if (golden.skipped != 0 || golden.sample >= plan.samples()) continue;
       if (!plan.has_trial(epoch, golden.sample)) continue;
-      if (golden.perturbation >= plan.perturbations()) continue;
-      const std::uint64_t trial = plan.trial({golden.perturbation, epoch, golden.sample});
+      if (!planned(golden, plan)) continue;
+      const std::uint64_t trial =
+          plan.trial({golden.perturbation, epoch, golden.sample, golden.variant});
       if (find_trial(rows, trial) != nullptr) continue;
       count(findings, fmt::format("trial {} is missing", trial));
     }
@@ -150,18 +155,20 @@ RowFindings check_against_plan(const results::Trials& rows, const Plan& plan,
     count(findings, place_defect(rows.trials[i], before, rows, plan, faults));
   }
   count_missing(rows, plan, findings);
-  const auto key = [](const GoldenRow& row) { return std::pair(row.perturbation, row.sample); };
+  const auto key = [](const GoldenRow& row) { return std::pair(row.condition(), row.sample); };
   for (std::size_t i = 0; i < rows.golden.size(); ++i) {
-    const auto [perturbation, sample] = key(rows.golden[i]);
+    const auto [condition, sample] = key(rows.golden[i]);
     const bool twice = i > 0 && key(rows.golden[i - 1]) >= key(rows.golden[i]);
-    if (!twice && sample < plan.samples() && perturbation < plan.perturbations()) continue;
-    count(findings, fmt::format("golden row of sample {} under perturbation {} {}", sample,
-                                perturbation, twice ? "is there twice" : "is outside the plan"));
+    if (!twice && sample < plan.samples() && planned(rows.golden[i], plan)) continue;
+    count(findings, fmt::format("golden row of sample {} under perturbation {} by variant {} {}",
+                                sample, condition.perturbation, condition.variant,
+                                twice ? "is there twice" : "is outside the plan"));
   }
-  const std::uint64_t wanted = samples * plan.perturbations();
+  const std::uint64_t wanted = samples * plan.conditions();
   if (rows.golden.size() != wanted) {
-    count(findings, fmt::format("{} golden rows, not {}: {} samples under {} perturbations",
-                                rows.golden.size(), wanted, samples, plan.perturbations()));
+    count(findings,
+          fmt::format("{} golden rows, not {}: {} samples under {} perturbations by {} variants",
+                      rows.golden.size(), wanted, samples, plan.perturbations(), plan.variants()));
   }
   return findings;
 }
@@ -179,7 +186,7 @@ RowFindings check_injections(const results::Trials& rows, const Plan& plan,
 RowFindings check_verdicts(const results::Trials& rows) {
   RowFindings findings;
   for (const TrialRow& row : rows.trials) {
-    const std::string rule = broken_rule(row, *find_golden(rows, row.perturbation, row.sample));
+    const std::string rule = broken_rule(row, *find_golden(rows, row.condition(), row.sample));
     count(findings, rule.empty() ? "" : fmt::format("trial {}: {}", row.trial, rule));
   }
   return findings;

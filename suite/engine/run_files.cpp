@@ -101,12 +101,12 @@ Result<results::Trials> read_rows(const RunFiles& run) {
   return results::gather_segments(segment_files(run.directory), campaign);
 }
 
-const results::GoldenRow* find_golden(const results::Trials& rows, std::uint32_t perturbation,
-                                      std::uint64_t sample) {
+const results::GoldenRow* find_golden(const results::Trials& rows,
+                                      const results::Condition& condition, std::uint64_t sample) {
   const auto key = [](const results::GoldenRow& row) {
-    return std::pair(row.perturbation, row.sample);
+    return std::pair(row.condition(), row.sample);
   };
-  const std::pair wanted(perturbation, sample);
+  const std::pair wanted(condition, sample);
   const auto row = std::lower_bound(
       rows.golden.begin(), rows.golden.end(), wanted,
       [&](const results::GoldenRow& golden, const auto& value) { return key(golden) < value; });

@@ -52,10 +52,10 @@ std::vector<std::filesystem::path> segment_files(const std::filesystem::path& di
 /// only the samples that are done.
 Result<results::Trials> read_rows(const RunFiles& run);
 
-/// Golden row of a sample under a perturbation, null when there is none.  @pre `rows` as read_rows
+/// Golden row of a sample under a condition, null when there is none.  @pre `rows` as read_rows
 /// gives them
-const results::GoldenRow* find_golden(const results::Trials& rows, std::uint32_t perturbation,
-                                      std::uint64_t sample);
+const results::GoldenRow* find_golden(const results::Trials& rows,
+                                      const results::Condition& condition, std::uint64_t sample);
 /// Row of a trial, null when there is none.
 const results::TrialRow* find_trial(const results::Trials& rows, std::uint64_t trial);
 

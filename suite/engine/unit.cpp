@@ -49,10 +49,11 @@ std::uint32_t label_rank(const std::vector<float>& scores, std::int64_t label,
 }
 
 /// What is known of a sample whether it can be read or not.
-results::GoldenRow sample_row(std::uint32_t perturbation, std::uint64_t position,
+results::GoldenRow sample_row(const results::Condition& condition, std::uint64_t position,
                               const datasets::Sample& sample) {
   results::GoldenRow row;
-  row.perturbation = perturbation;
+  row.variant = condition.variant;
+  row.perturbation = condition.perturbation;
   row.sample = position;
   row.sample_index = sample.index;
   row.file = sample.file_number;
@@ -60,10 +61,10 @@ results::GoldenRow sample_row(std::uint32_t perturbation, std::uint64_t position
   return row;
 }
 
-results::GoldenRow golden_row(const Inputs& inputs, std::uint32_t perturbation,
+results::GoldenRow golden_row(const Inputs& inputs, const results::Condition& condition,
                               std::uint64_t position, const datasets::Sample& sample,
                               const model::GoldenRow& run) {
-  results::GoldenRow row = sample_row(perturbation, position, sample);
+  results::GoldenRow row = sample_row(condition, position, sample);
   row.height = sample.height;
   row.width = sample.width;
   row.content_hash = sample.content_hash;
@@ -214,11 +215,12 @@ class RowMaker {
     const bool same = !detected && metrics::same_bits(block_.row(sample).output, result.output);
     const Judged judged = same ? unchanged(sample) : judge(sample, result.output, detected);
     const metrics::Verdict& verdict = judged.verdict;
-    const std::uint32_t perturbation = golden_[sample].perturbation;
+    const results::Condition condition = golden_[sample].condition();
     const std::uint64_t position = golden_[sample].sample;
     results::TrialRow row;
-    row.trial = inputs_.plan.trial({perturbation, epoch, position});
-    row.perturbation = perturbation;
+    row.trial = inputs_.plan.trial({condition.perturbation, epoch, position, condition.variant});
+    row.variant = condition.variant;
+    row.perturbation = condition.perturbation;
     row.epoch = epoch;
     row.sample = position;
     row.group = inputs_.plan.group(epoch, position);
@@ -323,16 +325,18 @@ class TrialSlice {
 
 /// Appends the golden rows of a block and gives them.
 std::span<const results::GoldenRow> add_golden(const Inputs& inputs, const UnitInput& input,
+                                               std::uint32_t variant,
                                                std::span<const std::uint32_t> perturbations,
                                                const model::GoldenBlock& block, UnitRows& rows) {
   for (std::size_t i = 0; i < input.samples.size(); ++i) {
+    const results::Condition condition{variant, perturbations[i]};
     if (!input.unreadable[i].empty()) {
-      rows.golden.push_back(sample_row(perturbations[i], input.positions[i], input.samples[i]));
+      rows.golden.push_back(sample_row(condition, input.positions[i], input.samples[i]));
       rows.golden.back().skipped = static_cast<std::uint8_t>(results::SkipReason::unreadable);
       continue;
     }
     rows.golden.push_back(
-        golden_row(inputs, perturbations[i], input.positions[i], input.samples[i], block.row(i)));
+        golden_row(inputs, condition, input.positions[i], input.samples[i], block.row(i)));
   }
   return std::span(rows.golden).last(input.samples.size());
 }
@@ -359,8 +363,8 @@ UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit) {
 }
 
 UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions,
-                         std::vector<std::uint32_t> perturbations) {
-  UnitInput input{0, std::move(positions), std::move(perturbations), {}, {}};
+                         std::vector<std::uint32_t> perturbations, std::uint32_t variant) {
+  UnitInput input{0, std::move(positions), variant, std::move(perturbations), {}, {}};
   for (const std::uint64_t position : input.positions) {
     auto read =
         read_sample(inputs.scenario, *inputs.data, position, input.unreadable.emplace_back());
@@ -408,10 +412,10 @@ std::unique_ptr<model::GoldenBlock> run_golden(const UnitInput& input,
   }
 }
 
-UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor& executor) {
+UnitRows run_unit(const Inputs& inputs, const UnitInput& input, Executors& executors) {
   UnitRows rows;
   rows.unit = input.unit;
-  rows.golden.reserve(input.samples.size() * inputs.plan.perturbations());
+  rows.golden.reserve(input.samples.size() * inputs.plan.conditions());
   const SampleRange range = inputs.plan.samples_of(input.unit);
   for (std::size_t i = 0; i < input.samples.size(); ++i) {
     if (input.unreadable[i].empty()) continue;
@@ -424,20 +428,23 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor&
     const Stopwatch perturb_time;
     const auto values = network_input(inputs.scenario, input.samples, perturbations);
     rows.perturb_s += perturb_time.seconds();
-    const Stopwatch golden_time;
-    const auto block = run_golden(input, values, executor);
-    rows.golden_s += golden_time.seconds();
-    const auto golden = add_golden(inputs, input, perturbations, *block, rows);
+    for (std::uint32_t variant = 0; variant < inputs.plan.variants(); ++variant) {
+      model::Executor& executor = executors.of(variant);
+      const Stopwatch golden_time;
+      const auto block = run_golden(input, values, executor);
+      rows.golden_s += golden_time.seconds();
+      const auto golden = add_golden(inputs, input, variant, perturbations, *block, rows);
 
-    TrialSlice slice(inputs, *block, golden, executor, rows);
-    for (std::uint32_t epoch = 0; epoch < inputs.plan.epochs(); ++epoch) {
-      for (std::size_t i = 0; i < input.samples.size(); ++i) {
-        const std::uint64_t sample = range.first + i;
-        if (golden[i].skipped != 0 || !inputs.plan.has_trial(epoch, sample)) continue;
-        slice.add(epoch, i, faults.of(epoch, sample));
+      TrialSlice slice(inputs, *block, golden, executor, rows);
+      for (std::uint32_t epoch = 0; epoch < inputs.plan.epochs(); ++epoch) {
+        for (std::size_t i = 0; i < input.samples.size(); ++i) {
+          const std::uint64_t sample = range.first + i;
+          if (golden[i].skipped != 0 || !inputs.plan.has_trial(epoch, sample)) continue;
+          slice.add(epoch, i, faults.of(epoch, sample));
+        }
       }
+      slice.run();
     }
-    slice.run();
   }
   return rows;
 }
@@ -471,12 +478,13 @@ bool acts(const faultgen::FaultSet& set, std::uint64_t id, std::uint64_t sample)
 }
 
 UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
-                    std::span<const ChosenTrial> chosen, model::Executor& executor) {
+                    std::span<const ChosenTrial> chosen, Executors& executors) {
+  model::Executor& executor = executors.of(input.variant);
   UnitRows rows;
   rows.unit = input.unit;
   const auto values = network_input(inputs.scenario, input.samples, input.perturbations);
   const auto block = run_golden(input, values, executor);
-  const auto golden = add_golden(inputs, input, input.perturbations, *block, rows);
+  const auto golden = add_golden(inputs, input, input.variant, input.perturbations, *block, rows);
   std::vector<TrialFaults> faults;  // what the slice refers to
   faults.reserve(chosen.size());
   TrialSlice slice(inputs, *block, golden, executor, rows);
@@ -492,11 +500,13 @@ UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
 }
 
 TracedTrial trace_trial(const Inputs& inputs, const UnitInput& input, std::uint32_t epoch,
-                        model::Executor& executor) {
+                        Executors& executors) {
+  model::Executor& executor = executors.of(input.variant);
   TracedTrial traced;
   traced.values = network_input(inputs.scenario, input.samples, input.perturbations);
   const auto block = run_golden(input, traced.values, executor);
-  const auto golden = add_golden(inputs, input, input.perturbations, *block, traced.rows);
+  const auto golden =
+      add_golden(inputs, input, input.variant, input.perturbations, *block, traced.rows);
   traced.golden_scores = block->row(0).output;
   traced.faults = faults_of_trial(inputs.faults, inputs.plan, inputs.scenario.run_type, epoch,
                                   input.positions[0]);

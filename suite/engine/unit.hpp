@@ -16,6 +16,7 @@ namespace bitquake::engine {
 struct UnitInput {
   std::uint64_t unit = 0;
   std::vector<std::uint64_t> positions;  ///< of the samples in the subset
+  std::uint32_t variant = 0;             ///< that is wanted; a whole unit runs through each
   /// What each sample is wanted under; empty for a whole unit, which runs under each perturbation.
   std::vector<std::uint32_t> perturbations;
   std::vector<datasets::Sample> samples;
@@ -41,7 +42,24 @@ UnitInput decode_unit(const Inputs& inputs, std::uint64_t unit);
 
 /// The same for any samples of the plan, given by their positions, each under one perturbation.
 UnitInput decode_samples(const Inputs& inputs, std::vector<std::uint64_t> positions,
-                         std::vector<std::uint32_t> perturbations);
+                         std::vector<std::uint32_t> perturbations, std::uint32_t variant = 0);
+
+/// The executors of one worker, made when they are first wanted.
+class Executors {
+ public:
+  Executors(const Inputs& inputs, const model::ExecutionOptions& options)
+      : inputs_(inputs), options_(options), made_(inputs.plan.variants()) {}
+  model::Executor& of(std::uint32_t variant) {
+    auto& executor = made_[variant];
+    if (!executor) executor = inputs_.variant(variant).make_executor(options_);
+    return *executor;
+  }
+
+ private:
+  const Inputs& inputs_;
+  model::ExecutionOptions options_;
+  std::vector<std::unique_ptr<model::Executor>> made_;
+};
 
 /// Perturbs and normalises samples: a pure function of scenario, samples and perturbations.
 /// @param perturbations  of each sample
@@ -58,9 +76,9 @@ std::unique_ptr<model::GoldenBlock> run_golden(const UnitInput& input,
                                                const std::vector<float>& values,
                                                model::Executor& executor);
 
-/// Golden run, faulty runs and verdicts of a unit under each perturbation, one after the other: a
-/// pure function of (inputs, unit).
-UnitRows run_unit(const Inputs& inputs, const UnitInput& input, model::Executor& executor);
+/// Golden run, faulty runs and verdicts of a unit under each perturbation by each variant, one
+/// after the other: a pure function of (inputs, unit).
+UnitRows run_unit(const Inputs& inputs, const UnitInput& input, Executors& executors);
 
 /// The faults that are present together in a trial.
 struct TrialFaults {
@@ -81,14 +99,14 @@ TrialFaults faults_of_trial(const faultgen::FaultSet& set, const Plan& plan,
 
 /// A trial that is wanted on its own.
 struct ChosenTrial {
-  std::size_t sample = 0;  ///< of the UnitInput, which says its perturbation
+  std::size_t sample = 0;  ///< of the UnitInput, which says its condition
   std::uint32_t epoch = 0;
 };
 
 /// Rows of chosen trials, in their order, and of the golden runs of all samples of `input`: the
 /// same that run_unit gives for them. There is none for a sample that is skipped.
 UnitRows run_chosen(const Inputs& inputs, const UnitInput& input,
-                    std::span<const ChosenTrial> chosen, model::Executor& executor);
+                    std::span<const ChosenTrial> chosen, Executors& executors);
 
 /// A trial of the only sample of a UnitInput, with what run_unit does not keep. There is no row of
 /// it when the sample is skipped.
@@ -100,6 +118,6 @@ struct TracedTrial {
   model::Trace trace;
 };
 TracedTrial trace_trial(const Inputs& inputs, const UnitInput& input, std::uint32_t epoch,
-                        model::Executor& executor);
+                        Executors& executors);
 
 }  // namespace bitquake::engine

@@ -288,9 +288,9 @@ class Verifier {
     }
     std::vector<const results::TrialRow*> candidates;
     for (const results::TrialRow& row : rows_->trials) {
-      const TrialPlace claimed{row.perturbation, row.epoch, row.sample};
+      const TrialPlace claimed{row.perturbation, row.epoch, row.sample, row.variant};
       const bool planned = row.trial < plan_->trials() && plan_->place_of(row.trial) == claimed &&
-                           find_golden(*rows_, row.perturbation, row.sample) != nullptr;
+                           find_golden(*rows_, row.condition(), row.sample) != nullptr;
       if (planned) candidates.push_back(&row);
     }
     const std::uint64_t total = candidates.size(),

@@ -126,16 +126,16 @@ void finish_sections(Json& root) {
   }
 }
 
-/// The one section that may also be a list: its first item like the section, further items without
-/// the keys of the campaign.
-void allow_list(Json& root) {
-  Json& section = root["properties"][std::string(kListSection)];
+/// A section that may also be a list: its first item like the section, further items without the
+/// keys of the campaign.
+void allow_list(Json& root, const ListSection& of) {
+  Json& section = root["properties"][std::string(of.name)];
   const Json one = section;
   Json item = one;
   item["type"] = "object";
   item.erase("allOf");
   for (const Key& key : keys()) {
-    if (key.section() == kListSection && key.of_campaign) {
+    if (key.section() == of.name && key.of_campaign) {
       item["properties"].erase(std::string(key.leaf()));
     }
   }
@@ -143,7 +143,7 @@ void allow_list(Json& root) {
                   {"items", Json::array({one})},
                   {"additionalItems", std::move(item)},
                   {"minItems", 1},
-                  {"description", "kinds of faults: each group has those of all"}};
+                  {"description", of.item}};
   section = {{"anyOf", Json::array({one, list})}};
 }
 
@@ -166,7 +166,9 @@ std::string json_schema() {
     add(section, key);
   }
   finish_sections(root);
-  allow_list(root);
+  for (const auto& [name, level] : root["properties"].items()) {
+    if (const ListSection* list = find_list_section(name)) allow_list(root, *list);
+  }
   constexpr int kIndent = 2;
   return root.dump(kIndent) + "\n";
 }

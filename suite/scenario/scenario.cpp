@@ -44,4 +44,30 @@ datasets::Geometry Scenario::geometry() const {
   return geometry;
 }
 
+std::string Scenario::Variant::label() const {
+  if (name) return *name;
+  if (protection) return std::string(name_of(kProtections, *protection));
+  return model ? std::filesystem::path(*model).stem().string() : std::string(kOriginal);
+}
+
+std::vector<Scenario::Variant> Scenario::variants() const {
+  std::vector<Variant> all;
+  if (variant.given()) all.push_back(variant);
+  all.insert(all.end(), more_variants.begin(), more_variants.end());
+  return all;
+}
+
+std::optional<std::pair<std::string, std::string>> split_pair(const std::string& text) {
+  const auto trimmed = [](std::string part) {
+    part.erase(0, part.find_first_not_of(' '));
+    part.erase(part.find_last_not_of(' ') + 1);
+    return part;
+  };
+  const auto sign = text.find('=');
+  if (sign == std::string::npos) return std::nullopt;
+  std::pair pair{trimmed(text.substr(0, sign)), trimmed(text.substr(sign + 1))};
+  if (pair.first.empty() || pair.second.empty()) return std::nullopt;
+  return pair;
+}
+
 }  // namespace bitquake::scenario

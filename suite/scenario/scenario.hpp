@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace bitquake::scenario {
@@ -82,6 +83,81 @@ inline constexpr std::array kMonitorScopes{
     Named<MonitorScope>{MonitorScope::all, "all",
                         "the outputs of all module calls and the final output"},
     Named<MonitorScope>{MonitorScope::output, "output", "the final output only"},
+};
+
+/// The network of model.file as it is: variant 0 of every campaign.
+inline constexpr std::string_view kOriginal = "original";
+
+/// What is done to a network against faults. Those by bounds come first.
+enum class Protection : std::uint8_t {
+  clamp,
+  clip,
+  backflip,
+  rescale,
+  average,
+  detector,
+  abft,
+  duplicate,
+  tmr,
+  secded_39_32,
+  secded_72_64,
+  parity,
+  exponent_copies,
+};
+
+inline constexpr std::array kProtections{
+    Named<Protection>{Protection::clamp, "clamp",
+                      "values beyond a bound become that bound (Ranger)"},
+    Named<Protection>{Protection::clip, "clip", "values on or beyond a bound become 0 (Clipper)"},
+    Named<Protection>{
+        Protection::backflip, "backflip",
+        "values far beyond the upper bound become 0 or 2, others the bound (BackFlip)"},
+    Named<Protection>{
+        Protection::rescale, "rescale",
+        "maps with a value beyond the upper bound are scaled into the bounds (FmapRescale)"},
+    Named<Protection>{Protection::average, "average",
+                      "values beyond a bound become the mean of the sound maps (FmapAvg)"},
+    Named<Protection>{Protection::detector, "detector",
+                      "values beyond a bound raise the alarm and stay"},
+    Named<Protection>{
+        Protection::abft, "abft",
+        "the sum over output channels is computed twice; a difference raises the alarm"},
+    Named<Protection>{Protection::duplicate, "duplicate",
+                      "operators are computed twice; a difference raises the alarm"},
+    Named<Protection>{Protection::tmr, "tmr", "operators are computed three times and voted on"},
+    Named<Protection>{
+        Protection::secded_39_32, "secded_39_32",
+        "weights are stored with 7 check bits for 32: one flip is corrected, two found"},
+    Named<Protection>{
+        Protection::secded_72_64, "secded_72_64",
+        "weights are stored with 8 check bits for 64: one flip is corrected, two found"},
+    Named<Protection>{Protection::parity, "parity",
+                      "weights are stored with a parity bit: an odd number of flips is found"},
+    Named<Protection>{Protection::exponent_copies, "exponent_copies",
+                      "the top exponent bit of weights is stored three times and voted on"},
+};
+
+/// Whether a protection compares activations with bounds.
+inline constexpr bool by_bounds(Protection protection) {
+  return protection <= Protection::detector;
+}
+
+/// Whether a protection stores weights in a code.
+inline constexpr bool by_code(Protection protection) {
+  return protection >= Protection::secded_39_32;
+}
+
+enum class BoundsScope : std::uint8_t { site, channel };
+inline constexpr std::array kBoundsScopes{
+    Named<BoundsScope>{BoundsScope::site, "site", "all values of a site"},
+    Named<BoundsScope>{BoundsScope::channel, "channel", "the values of a channel"},
+};
+
+enum class NonFinite : std::uint8_t { sanitise, as_published };
+inline constexpr std::array kNonFinites{
+    Named<NonFinite>{NonFinite::sanitise, "sanitise", "they count as beyond the bounds"},
+    Named<NonFinite>{NonFinite::as_published, "as_published",
+                     "what the published formula makes of them: NaN mostly stays"},
 };
 
 enum class SamplingMethod : std::uint8_t { random, without_replacement, exhaustive, statistical };
@@ -232,6 +308,28 @@ struct Scenario {
   bool audit = true;
   MonitorScope monitor = MonitorScope::all;
 
+  /// A modified network: a protection of the original, or another file. One with neither is none.
+  struct Variant {
+    std::optional<std::string> name;
+    std::optional<Protection> protection;
+    std::optional<std::string> model;
+    std::vector<std::string> site_map;
+    std::optional<std::string> bounds;
+    std::optional<BoundsScope> bounds_per;
+    std::optional<NonFinite> non_finite;
+    std::optional<double> tolerance_factor;
+    std::vector<faultgen::SiteKind> kinds;  ///< empty: those of the protection
+    std::vector<std::string> include, exclude;
+
+    bool given() const { return protection || model; }
+    /// Its name in tables.
+    std::string label() const;
+    bool operator==(const Variant&) const = default;
+  } variant;
+  std::vector<Variant> more_variants;
+  /// The modified networks, in their order: variants 1, 2, … of the campaign; 0 is the original.
+  std::vector<Variant> variants() const;
+
   struct Statistics {
     metrics::IntervalMethod interval = metrics::IntervalMethod::wilson;
     double confidence = 0.95;
@@ -250,6 +348,9 @@ struct Scenario {
 
   bool operator==(const Scenario&) const = default;
 };
+
+/// The two names of "a = b", without blanks around them; none when it is no such pair.
+std::optional<std::pair<std::string, std::string>> split_pair(const std::string& text);
 
 /// A part of incremental execution: its key in section `incremental` and what it does.
 struct IncrementalPart {

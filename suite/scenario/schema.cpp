@@ -184,6 +184,34 @@ std::vector<Word> words(const Registry& registry) {
   return list;
 }
 
+// --- lists ---
+
+constexpr std::array kListSections{
+    ListSection{"faults", "kinds of faults: each group has those of all",
+                [](const Scenario& s) { return s.more_faults.size(); },
+                [](Scenario& s, std::size_t i) { s.faults = s.more_faults[i]; },
+                [](Scenario& s) {
+                  Scenario::Faults empty;
+                  empty.policy = s.faults.policy;
+                  empty.batch_size = s.faults.batch_size;
+                  s.faults = std::move(empty);
+                },
+                [](Scenario& to, const Scenario& from) {
+                  Scenario::Faults& item = to.more_faults.emplace_back(from.faults);
+                  item.policy = {};
+                  item.batch_size.reset();
+                }},
+    ListSection{
+        "variants", "modified networks: each meets the samples and faults of the original",
+        [](const Scenario& s) { return s.more_variants.size(); },
+        [](Scenario& s, std::size_t i) { s.variant = s.more_variants[i]; },
+        [](Scenario& s) {
+          s.more_variants.push_back(s.variant);  // names must differ from it too
+          s.variant = {};
+        },
+        [](Scenario& to, const Scenario& from) { to.more_variants.push_back(from.variant); }},
+};
+
 // --- the table ---
 
 using S = Scenario;
@@ -539,6 +567,53 @@ std::vector<Key> make_keys() {
      .doc = "tensors watched for NaN and Inf",
      .member = choice<kMonitorScopes, &S::monitor>()},
 
+    {.name = "variants.name", .kind = Kind::text,
+     .doc = "name of a modified network in tables; its protection, or the name of its file, when not given",
+     .decides_faults = false,
+     .member = member<&S::variant, &S::Variant::name>()},
+    {.name = "variants.protection", .kind = Kind::choice, .choices = words(kProtections),
+     .doc = "what is done to the network of model.file",
+     .decides_faults = false,
+     .member = optional_choice<kProtections, &S::variant, &S::Variant::protection>()},
+    {.name = "variants.model", .kind = Kind::path,
+     .doc = "another TorchScript model in place of model.file: retrained or pruned, with its sites",
+     .decides_faults = false,
+     .member = member<&S::variant, &S::Variant::model>()},
+    {.name = "variants.site_map", .kind = Kind::words,
+     .doc = "of variants.model: sites that have another name there, as `name of model.file = name there`",
+     .decides_faults = false,
+     .member = member<&S::variant, &S::Variant::site_map>()},
+    {.name = "variants.bounds", .kind = Kind::path,
+     .doc = "file that `bitquake bounds` wrote, or bounds of PyTorchALFI as text; of protections by bounds",
+     .decides_faults = false,
+     .member = member<&S::variant, &S::Variant::bounds>()},
+    {.name = "variants.bounds_per", .kind = Kind::choice, .choices = words(kBoundsScopes),
+     .doc = "what each pair of bounds holds for; site when not given",
+     .decides_faults = false,
+     .member = optional_choice<kBoundsScopes, &S::variant, &S::Variant::bounds_per>()},
+    {.name = "variants.non_finite", .kind = Kind::choice, .choices = words(kNonFinites),
+     .doc = "what protections by bounds do with NaN and Inf; sanitise when not given",
+     .decides_faults = false,
+     .member = optional_choice<kNonFinites, &S::variant, &S::Variant::non_finite>()},
+    {.name = "variants.tolerance_factor", .kind = Kind::real, .real_range = {.low = 1, .high = 1e6},
+     .doc = "of abft: alarm above this many times the largest error of the checksum on the first clean "
+            "samples; 2 when not given",
+     .decides_faults = false,
+     .member = member<&S::variant, &S::Variant::tolerance_factor>()},
+    {.name = "variants.kinds", .kind = Kind::words, .choices = words(faultgen::kSiteKinds),
+     .doc = "kinds of sites that are protected; when not given, activation functions (by bounds), or "
+            "convolutions and linear layers (all others)",
+     .decides_faults = false,
+     .member = choices<faultgen::kSiteKinds, &S::variant, &S::Variant::kinds>()},
+    {.name = "variants.include", .kind = Kind::words,
+     .doc = "sites that are protected, by name as in faults.include; all when not given",
+     .decides_faults = false,
+     .member = member<&S::variant, &S::Variant::include>()},
+    {.name = "variants.exclude", .kind = Kind::words,
+     .doc = "sites that are not protected, by name as in faults.include",
+     .decides_faults = false,
+     .member = member<&S::variant, &S::Variant::exclude>()},
+
     {.name = "statistics.interval", .kind = Kind::choice, .default_text = "wilson",
      .choices = words(metrics::kIntervalMethods),
      .doc = "interval of a rate",
@@ -555,6 +630,37 @@ std::vector<Key> make_keys() {
   };
 }
 // clang-format on
+
+using Variant = Scenario::Variant;
+
+constexpr auto kVariantHint = "give each variant its own variants.name";
+constexpr auto kProtectionHint = "remove it, or choose another variants.protection";
+
+/// Two variants need two names. Looks at the items in front of this one.
+std::string name_violation(const Scenario& s, std::string_view key) {
+  const std::string label = s.variant.label();
+  const auto same = [&](const Variant& other) {
+    return &other != &s.variant && other.label() == label;
+  };
+  if (label != kOriginal && std::none_of(s.more_variants.begin(), s.more_variants.end(), same)) {
+    return "";
+  }
+  return fmt::format("{}: a variant named {} is there already", key, label);
+}
+
+std::string variant_violation(const Scenario& s, std::string_view key) {
+  if (!s.variant.given()) return fmt::format("{}: neither a protection nor a model", key);
+  return name_violation(s, key);
+}
+
+/// A key belongs to some protections only.
+std::string of_protection(const Scenario& s, std::string_view key, bool (*takes)(Protection)) {
+  const auto& protection = s.variant.protection;
+  if (protection && takes(*protection)) return "";
+  return protection
+             ? fmt::format("{}: does not apply to {}", key, name_of(kProtections, *protection))
+             : fmt::format("{}: needs variants.protection", key);
+}
 
 /// Why a list of numbers per channel does not fit the model's input; empty when it does.
 std::string channel_mismatch(const Scenario& s, const std::vector<double>& list,
@@ -845,6 +951,13 @@ const Key* find_key(std::string_view name) {
   return nullptr;
 }
 
+const ListSection* find_list_section(std::string_view name) {
+  const auto* const found =
+      std::find_if(kListSections.begin(), kListSections.end(),
+                   [&](const ListSection& list) { return list.name == name; });
+  return found == kListSections.end() ? nullptr : found;
+}
+
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> table{
       {"data.format", [](const Scenario& s) { return format_needs(s); }, "add it"},
@@ -952,6 +1065,68 @@ const std::vector<Rule>& rules() {
       {"preprocess.std",
        [](const Scenario& s) { return channel_mismatch(s, s.preprocess.stddev, "preprocess.std"); },
        "give one number for all channels, or one for each"},
+      {"variants.name", [](const Scenario& s) { return variant_violation(s, "variants.name"); },
+       kVariantHint},
+      {"variants.protection",
+       [](const Scenario& s) {
+         const Variant& v = s.variant;
+         if (v.model)
+           return std::string("variants.protection: cannot be given with variants.model");
+         if (by_bounds(*v.protection) && !v.bounds) {
+           return fmt::format("variants.protection: {} needs variants.bounds",
+                              name_of(kProtections, *v.protection));
+         }
+         return v.name ? std::string() : name_violation(s, "variants.protection");
+       },
+       "a variant is a protection or another file, two of a kind need variants.name; `bitquake "
+       "bounds` measures bounds"},
+      {"variants.model",
+       [](const Scenario& s) {
+         return s.variant.name ? std::string() : name_violation(s, "variants.model");
+       },
+       kVariantHint},
+      {"variants.site_map",
+       [](const Scenario& s) {
+         if (!s.variant.model) return std::string("variants.site_map: is for variants.model");
+         for (const std::string& item : s.variant.site_map) {
+           if (split_pair(item)) continue;
+           return fmt::format("variants.site_map: '{}' is no pair", item);
+         }
+         return std::string();
+       },
+       "write [features.0 = conv1, features.3 = conv2]: the original's name, then the variant's"},
+      {"variants.bounds",
+       [](const Scenario& s) { return of_protection(s, "variants.bounds", &by_bounds); },
+       kProtectionHint},
+      {"variants.bounds_per",
+       [](const Scenario& s) { return of_protection(s, "variants.bounds_per", &by_bounds); },
+       kProtectionHint},
+      {"variants.non_finite",
+       [](const Scenario& s) { return of_protection(s, "variants.non_finite", &by_bounds); },
+       kProtectionHint},
+      {"variants.tolerance_factor",
+       [](const Scenario& s) {
+         return of_protection(s, "variants.tolerance_factor",
+                              [](Protection p) { return p == Protection::abft; });
+       },
+       kProtectionHint},
+      {"variants.kinds",
+       [](const Scenario& s) {
+         return of_protection(s, "variants.kinds", [](Protection) { return true; });
+       },
+       kProtectionHint},
+      {"variants.include",
+       [](const Scenario& s) {
+         std::string wrong = of_protection(s, "variants.include", [](Protection) { return true; });
+         return wrong.empty() ? pattern_violation("variants.include", s.variant.include) : wrong;
+       },
+       "as in [conv1, 'layer?.*', '/^fc[0-9]+$/']"},
+      {"variants.exclude",
+       [](const Scenario& s) {
+         std::string wrong = of_protection(s, "variants.exclude", [](Protection) { return true; });
+         return wrong.empty() ? pattern_violation("variants.exclude", s.variant.exclude) : wrong;
+       },
+       "as in [conv1, 'layer?.*', '/^fc[0-9]+$/']"},
       {"faults.bits", [](const Scenario& s) { return bits_violation(s.faults); },
        "bit 0 is the least significant; for a range write 23-30, for two bits 23-23, 30-30"},
       {"faults.mask", [](const Scenario& s) { return mask_violation(s.faults); },

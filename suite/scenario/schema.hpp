@@ -96,11 +96,28 @@ const std::vector<Key>& keys();
 /// Key by its full name; nullptr when there is none.
 const Key* find_key(std::string_view name);
 
-/// The section that may be a list: each item one kind of fault.
-inline constexpr std::string_view kListSection = "faults";
+/// A section that may be a list: the keys' members stand for its first item, the further items are
+/// kept beside them.
+struct ListSection {
+  std::string_view name;
+  std::string_view item;  ///< what an item is
+  /// Number of further items.
+  std::size_t (*count)(const Scenario&);
+  /// Puts a further item in the place of the first.
+  void (*take)(Scenario& whole, std::size_t index);
+  /// Empties the first item, except for what rules need to know of it.
+  void (*clear)(Scenario& whole);
+  /// Appends the first item of `from` to the further ones of `to`.
+  void (*append)(Scenario& to, const Scenario& from);
+};
 
-/// Whether a key belongs to each item of the list.
-inline bool of_item(const Key& key) { return key.section() == kListSection && !key.of_campaign; }
+/// By its name; nullptr for a section that is no list.
+const ListSection* find_list_section(std::string_view name);
+
+/// Whether a key belongs to each item of a list.
+inline bool of_item(const Key& key) {
+  return !key.of_campaign && find_list_section(key.section()) != nullptr;
+}
 
 /// A condition that ties several values together.
 struct Rule {

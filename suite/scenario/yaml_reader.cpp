@@ -172,7 +172,7 @@ class Reader {
   Position root_;
   using Entries = std::map<std::string_view, Entry>;  // by full name of the key
   Entries entries_;
-  std::vector<Entries> items_;  // of the list, behind its first item
+  std::vector<std::pair<const ListSection*, Entries>> items_;  // of lists, behind their first item
   std::map<std::string, Position, std::less<>> sections_;
   std::set<std::string, std::less<>> excused_;  // keys and sections whose absence is explained
   std::set<std::string_view> converted_;        // given keys whose values are in scenario_
@@ -267,7 +267,7 @@ void Reader::read_section(const std::string& section, Position at, const YAML::N
   sections_.emplace(section, at);
   if (value.IsNull()) return;  // all keys of the section are commented out
   if (value.IsMap()) return read_level(value, section);
-  if (section == kListSection && value.IsSequence() && value.size() > 0) {
+  if (find_list_section(section) != nullptr && value.IsSequence() && value.size() > 0) {
     return read_list(section, at, value);
   }
   excused_.insert(section);
@@ -293,7 +293,7 @@ void Reader::read_list(const std::string& section, Position at, const YAML::Node
     if (i == 0) {
       first = std::exchange(entries_, {});
     } else {
-      items_.push_back(std::exchange(entries_, {}));
+      items_.emplace_back(find_list_section(section), std::exchange(entries_, {}));
     }
     entries_ = std::move(others);
   }
@@ -301,13 +301,11 @@ void Reader::read_list(const std::string& section, Position at, const YAML::Node
 }
 
 void Reader::read_items() {
-  for (const Entries& entries : items_) {
+  for (const auto& [list, entries] : items_) {
     Scenario item = scenario_;
-    item.faults = {};
-    item.faults.policy = scenario_.faults.policy;  // rules look at it
-    item.faults.batch_size = scenario_.faults.batch_size;
+    list->clear(item);
     for (const Key& key : keys()) {
-      if (!of_item(key) || key.default_text.empty()) continue;
+      if (!of_item(key) || key.section() != list->name || key.default_text.empty()) continue;
       set_value(key, {YAML::Load(std::string(key.default_text)), {}, {}}, item);
     }
     std::set<std::string_view> converted;
@@ -315,17 +313,15 @@ void Reader::read_items() {
       const Key& key = *find_key(name);
       if (!of_item(key)) {
         report(entry.key_place, fmt::format("'{}' stands in the first item of the list only", name),
-               "it holds for all kinds of faults: move it there");
+               "it holds for all items: move it there");
       } else if (set_value(key, entry, item)) {
         converted.insert(name);
       }
     }
     check_rules(item, entries, converted);
-    item.faults.policy = {};
-    item.faults.batch_size.reset();
-    scenario_.more_faults.push_back(item.faults);
+    list->append(scenario_, item);
   }
-  if (!items_.empty() && scenario_.faults.file) {
+  if (!scenario_.more_faults.empty() && scenario_.faults.file) {
     report(entries_.at("faults.file").key_place,
            "'faults.file' cannot be given together with further kinds of faults",
            "remove the other items of the list");

@@ -83,17 +83,18 @@ std::string value_text(const Key& key, const Value& value) {
 
 namespace {
 
-/// The keys of the items of the list behind the first one.
+/// The keys of the items of a list behind the first one.
 template <class Wanted>
-std::string items_of(const Scenario& scenario, Wanted wanted) {
+std::string items_of(const Scenario& scenario, const ListSection& list, Wanted wanted) {
   std::string text;
-  for (const Scenario::Faults& faults : scenario.more_faults) {
+  for (std::size_t i = 0; i < list.count(scenario); ++i) {
     Scenario item = scenario;
-    item.faults = faults;
+    list.take(item, i);
     const char* lead = "  - ";
     for (const Key& key : keys()) {
-      const std::optional<Value> value = of_item(key) ? key.member.get(item) : std::nullopt;
-      if (!value || !wanted(key)) continue;
+      if (!of_item(key) || key.section() != list.name || !wanted(key)) continue;
+      const std::optional<Value> value = key.member.get(item);
+      if (!value) continue;
       text += fmt::format("{}{}: {}\n", std::exchange(lead, "    "), key.leaf(),
                           value_text(key, *value));
     }
@@ -106,13 +107,19 @@ template <class Wanted>
 std::string yaml_of(const Scenario& scenario, Wanted wanted) {
   std::string text;
   std::string_view section;
-  const auto is_list = [&] { return section == kListSection && !scenario.more_faults.empty(); };
+  const auto is_list = [&] {
+    const ListSection* list = find_list_section(section);
+    return list != nullptr && list->count(scenario) > 0;
+  };
+  const auto further_items = [&] {
+    return is_list() ? items_of(scenario, *find_list_section(section), wanted) : std::string();
+  };
   const char* lead = "";
   for (const Key& key : keys()) {
     const std::optional<Value> value = key.member.get(scenario);
     if (!value || !wanted(key) || replaced(key, scenario)) continue;
     if (key.section() != section) {
-      if (is_list()) text += items_of(scenario, wanted);
+      text += further_items();
       section = key.section();
       if (!section.empty()) text += fmt::format("{}:\n", section);
       lead = section.empty() ? "" : is_list() ? "  - " : "  ";
@@ -120,7 +127,7 @@ std::string yaml_of(const Scenario& scenario, Wanted wanted) {
     text += fmt::format("{}{}: {}\n", lead, key.leaf(), value_text(key, *value));
     if (is_list()) lead = "    ";
   }
-  return text;
+  return text + further_items();
 }
 
 }  // namespace

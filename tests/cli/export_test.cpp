@@ -15,7 +15,7 @@ TEST_CASE("export writes a row for each trial, to stdout or a file", "[cli]") {
   const Finished got = workspace.bitquake({"export", "out"});
   REQUIRE(got.exit_code == 0);
   REQUIRE(got.err.empty());
-  REQUIRE_THAT(got.out, Catch::Matchers::StartsWith("trial,perturbation,epoch,sample,"));
+  REQUIRE_THAT(got.out, Catch::Matchers::StartsWith("trial,variant,perturbation,epoch,sample,"));
   REQUIRE(std::count(got.out.begin(), got.out.end(), '\n') == 1 + 2 * Workspace::kSamples);
 
   REQUIRE(workspace.bitquake({"export", "out", "-o", "new/trials.csv"}).exit_code == 0);

@@ -107,7 +107,7 @@ def check(output, target):
 
     # The tables, counted again.
     summary = json.loads((output / "summary.json").read_text())
-    tables = summary["perturbations"][0]
+    tables = summary["conditions"][0]
     require(tables["perturbation"] == "clean", "the only perturbation is none")
     overall = tables["overall"]
     outcome = trials["outcome"]

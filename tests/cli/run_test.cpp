@@ -74,7 +74,7 @@ TEST_CASE("--quiet leaves stderr empty and --json prints summary.json", "[cli]")
   REQUIRE(got.out == workspace.read("out/summary.json"));
   const auto json = nlohmann::json::parse(got.out);
   REQUIRE(json.at("trials") == 200);
-  const auto& overall = json.at("perturbations").at(0).at("overall");
+  const auto& overall = json.at("conditions").at(0).at("overall");
   std::uint64_t sum = 0;
   for (const char* outcome : {"due", "masked", "benign", "sde"}) {
     REQUIRE(overall.at(outcome).at("n") == 200);
@@ -253,7 +253,7 @@ TEST_CASE("permanent and accumulating faults run from the command line", "[cli]"
   const Finished few = workspace.bitquake({"run", "scenario.yaml", "-o", "out"});
   REQUIRE(few.exit_code == 0);
   REQUIRE(holds(few.out, "too few faults for an interval"));
-  REQUIRE_THAT(workspace.read("out/kpi/epoch.csv"), Catch::StartsWith("perturbation,epoch,"));
+  REQUIRE_THAT(workspace.read("out/kpi/epoch.csv"), Catch::StartsWith("variant,perturbation,epoch,"));
 
   const Finished missing = workspace.run("b", {"--set", "faults.policy=per_batch"});
   REQUIRE(missing.exit_code == 2);

@@ -145,9 +145,9 @@ TEST_CASE("samples whose golden output is not finite are skipped and listed",
   const engine::CampaignResult result = run(campaign.inputs(), campaign / "out");
 
   REQUIRE(read_bytes(campaign / "out" / "skipped.csv") ==
-          "perturbation,sample,sample_index,id,file,reason\n"
-          "clean,0,0,0,images,golden output is not finite\n"
-          "clean,13,13,13,images,golden output is not finite\n");
+          "variant,perturbation,sample,sample_index,id,file,reason\n"
+          "original,clean,0,0,0,images,golden output is not finite\n"
+          "original,clean,13,13,13,images,golden output is not finite\n");
   REQUIRE(result.summary.samples == 20);
   REQUIRE(result.summary.skipped == 2);
   REQUIRE(result.summary.trials == 18 * 3);

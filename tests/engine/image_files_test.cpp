@@ -82,8 +82,8 @@ TEST_CASE("an unreadable image ends the campaign or is skipped, as the scenario 
   const std::string notice = "sample 5 is skipped: " + files.file(5).string() + ": is truncated";
   REQUIRE(std::count(observer.notices.begin(), observer.notices.end(), notice) == 1);
   REQUIRE(read_bytes(files.campaign / "skip/skipped.csv") ==
-          "perturbation,sample,sample_index,id,file,reason\n"
-          "clean,5,5,5,c2/105.pgm,image cannot be read\n");
+          "variant,perturbation,sample,sample_index,id,file,reason\n"
+          "original,clean,5,5,5,c2/105.pgm,image cannot be read\n");
   auto whole = value_or_throw(results::read_trials(files.campaign / "whole/trials.h5"));
   const auto part = value_or_throw(results::read_trials(files.campaign / "skip/trials.h5"));
   erase_if(whole.trials, [](const results::TrialRow& row) { return row.sample == 5; });

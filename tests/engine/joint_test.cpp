@@ -150,10 +150,12 @@ TEST_CASE("trials of every perturbation are replayed, audited and verified", "[e
 
   // A sample that is skipped under one perturbation has trials under another.
   const std::string skipped = read_bytes(campaign / "out/skipped.csv");
-  REQUIRE_THAT(skipped,
-               Catch::StartsWith("perturbation,sample,sample_index,id,file,reason\nclean,7,7,7,") &&
-                   Catch::Contains("\nbrightness/5,5,5,"));
-  REQUIRE_THAT(skipped, !Catch::Contains("\nclean,5,"));
+  REQUIRE_THAT(
+      skipped,
+      Catch::StartsWith(
+          "variant,perturbation,sample,sample_index,id,file,reason\noriginal,clean,7,7,7,") &&
+          Catch::Contains("\noriginal,brightness/5,5,5,"));
+  REQUIRE_THAT(skipped, !Catch::Contains("\noriginal,clean,5,"));
 }
 
 TEST_CASE("what a perturbation adds to faults is counted over all pairs", "[engine][property]") {
@@ -187,7 +189,7 @@ TEST_CASE("what a perturbation adds to faults is counted over all pairs", "[engi
   }
 }
 
-TEST_CASE("a plan numbers trials by perturbation, epoch and sample", "[engine]") {
+TEST_CASE("a plan numbers trials by variant, perturbation, epoch and sample", "[engine]") {
   const engine::Plan plan(5, 2, 5, 2, {}, 3, 3);  // 3 of 5 samples in the last epoch
   REQUIRE(plan.trials_each() == 8);
   REQUIRE(plan.trials() == 24);
@@ -197,6 +199,10 @@ TEST_CASE("a plan numbers trials by perturbation, epoch and sample", "[engine]")
     REQUIRE(plan.trial(plan.place_of(trial)) == trial);
   }
   REQUIRE(plan.place_of(15) == engine::TrialPlace{1, 1, 2});
+  const engine::Plan variants(5, 2, 5, 2, {}, 3, 3, 2);
+  REQUIRE(variants.trials() == 48);
+  REQUIRE(variants.trial({2, 1, 2, 1}) == 24 + 23);
+  REQUIRE(variants.place_of(24 + 15) == engine::TrialPlace{1, 1, 2, 1});
   REQUIRE(plan.has_trial(1, 2));
   REQUIRE_FALSE(plan.has_trial(1, 3));
 }

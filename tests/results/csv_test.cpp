@@ -86,14 +86,17 @@ TEST_CASE("trials.csv has the values of trials.h5", "[results]") {
     const TrialRow& row = all->trials[i];
     for (const auto& column : kTrialColumns) {
       if (column.name == "outcome" || column.name == "message" ||
-          column.name == "first_nonfinite" || column.name == "perturbation") {
+          column.name == "first_nonfinite" || column.name == "variant" ||
+          column.name == "perturbation") {
         continue;
       }
       require_equal(column, row, records[i].at(std::string(column.name)));
     }
+    REQUIRE(records[i].at("variant") == "original");
     REQUIRE(records[i].at("perturbation") == "clean");
     for (const auto& column : kGoldenColumns) {
-      if (column.name == "file" || column.name == "perturbation") continue;
+      if (column.name == "file" || column.name == "variant" || column.name == "perturbation")
+        continue;
       require_equal(column, all->golden_of(row),
                     records[i].at("golden_" + std::string(column.name)));
     }
@@ -146,16 +149,18 @@ TEST_CASE("the first record of trials.csv is pinned", "[results][golden]") {
   std::string first;
   std::getline(in, header);
   std::getline(in, first);
-  REQUIRE(header ==
-          "trial,perturbation,epoch,sample,group,first_fault,n_faults,outcome,sdc5,sdc10,sdc20,"
-          "faulty_top1,"
-          "label_rank,golden_probability,faulty_probability,first_nonfinite,any_nonfinite,message,"
-          "output_hash,golden_sample,golden_sample_index,golden_file,golden_id,golden_height,"
-          "golden_width,golden_content_hash,golden_label,"
-          "golden_top1,golden_label_rank,golden_top1_probability,golden_skipped,golden_output_hash,"
-          "fault_site,fault_element,fault_bits,fault_original,fault_corrupted");
+  REQUIRE(
+      header ==
+      "trial,variant,perturbation,epoch,sample,group,first_fault,n_faults,outcome,sdc5,sdc10,sdc20,"
+      "faulty_top1,"
+      "label_rank,golden_probability,faulty_probability,first_nonfinite,any_nonfinite,message,"
+      "output_hash,golden_sample,golden_sample_index,golden_file,golden_id,golden_height,"
+      "golden_width,golden_content_hash,golden_label,"
+      "golden_top1,golden_label_rank,golden_top1_probability,golden_skipped,golden_output_hash,"
+      "fault_site,fault_element,fault_bits,fault_original,fault_corrupted");
   REQUIRE(first ==
-          "0,clean,0,0,0,0,1,masked,0,0,0,0,0,0.75,0.75,,0,,17293822569102704640,0,1000,a.png,5000,"
+          "0,original,clean,0,0,0,0,1,masked,0,0,0,0,0,0.75,0.75,,0,,17293822569102704640,0,1000,a."
+          "png,5000,"
           "28,28,"
           "3221225472,0,0,0,0.75,0,"
           "17293822569102704640,conv1,100,31,0x3f800000,0xbf800000");
@@ -165,8 +170,8 @@ TEST_CASE("skipped.csv lists the samples without trials", "[results]") {
   std::ostringstream out;
   write_skipped_csv(tiny_trials(), out);
   REQUIRE(out.str() ==
-          "perturbation,sample,sample_index,id,file,reason\n"
-          "clean,3,1003,5003,\"b, c.png\",golden output is not finite\n");
+          "variant,perturbation,sample,sample_index,id,file,reason\n"
+          "original,clean,3,1003,5003,\"b, c.png\",golden output is not finite\n");
 }
 
 TEST_CASE("trials of another fault set are refused", "[results]") {

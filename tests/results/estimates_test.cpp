@@ -59,7 +59,7 @@ TEST_CASE("strata are weighed by their populations", "[results][estimates]") {
   campaign.sde(1, 0);
   campaign.sde(1, 2);  // the same fault: harmful once
   campaign.sde(5, 1);
-  const auto estimates = estimate(campaign.trials, campaign.faults, 0, 0.95);
+  const auto estimates = estimate(campaign.trials, campaign.faults, {}, 0.95);
   REQUIRE(estimates.size() == 2);
   REQUIRE(estimates[0].metric == "due");
   REQUIRE(estimates[0].value == 0);
@@ -78,7 +78,7 @@ TEST_CASE("unequal draws are weighed", "[results][estimates]") {
   Made campaign(4, 1);
   campaign.faults.sampling_weight = {3, 1, 1, 1};
   campaign.sde(0, 0);
-  auto estimates = estimate(campaign.trials, campaign.faults, 0, 0.95);
+  auto estimates = estimate(campaign.trials, campaign.faults, {}, 0.95);
   REQUIRE(estimates.size() == 4);
   REQUIRE(estimates[3].metric == "sde");
   REQUIRE(estimates[3].value == Approx(3.0 / 6));
@@ -95,7 +95,7 @@ TEST_CASE("unequal draws are weighed", "[results][estimates]") {
   for (std::uint64_t i = 0; i < 4; ++i) own.push_back(alone.trials.trials[i * 4 + i]);
   own[0].outcome = kSde;
   alone.trials.trials = own;
-  estimates = estimate(alone.trials, alone.faults, 0, 0.95);
+  estimates = estimate(alone.trials, alone.faults, {}, 0.95);
   REQUIRE(estimates[3].value == Approx(3.0 / 6));
   REQUIRE(estimates[3].interval);
   REQUIRE(estimates[3].interval->low < 0.5);
@@ -104,13 +104,13 @@ TEST_CASE("unequal draws are weighed", "[results][estimates]") {
 
 TEST_CASE("there is nothing to estimate where rates are those of the fault space",
           "[results][estimates]") {
-  REQUIRE(estimate(Made(4, 2).trials, Made(4, 2).faults, 0, 0.95).empty());
+  REQUIRE(estimate(Made(4, 2).trials, Made(4, 2).faults, {}, 0.95).empty());
   Made several(4, 2);
   several.faults.sampling_weight = {3, 1, 1, 1};
   several.faults.groups[0].n_faults = 2;
-  REQUIRE(estimate(several.trials, several.faults, 0, 0.95).empty());
+  REQUIRE(estimate(several.trials, several.faults, {}, 0.95).empty());
   Made gathering(4, 2);
   gathering.faults.sampling_weight = {3, 1, 1, 1};
   gathering.trials.campaign.run_type = "accumulate";
-  REQUIRE(estimate(gathering.trials, gathering.faults, 0, 0.95).empty());
+  REQUIRE(estimate(gathering.trials, gathering.faults, {}, 0.95).empty());
 }

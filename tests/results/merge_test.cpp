@@ -131,7 +131,8 @@ TEST_CASE("rows that contradict each other are refused", "[results]") {
     return refusal({rest[0], changed(scratch, 1, change), rest[1]}).what;
   };
   REQUIRE(defect([](Segment& s) { s.golden.pop_back(); }) ==
-          "/golden has sample 5 under perturbation 0 in row 4: a sample is missing or there twice");
+          "/golden has sample 5 under perturbation 0 by variant 0 in row 4: a sample is missing or "
+          "there twice");
   REQUIRE(defect([](Segment& s) { s.trials.push_back(s.trials[0]); }) ==
           "trial 7 is there twice or misplaced");
   REQUIRE(defect([](Segment& s) { s.trials[0].sample = 99; }) ==

@@ -139,7 +139,7 @@ TEST_CASE("HDF5 reads a sealed file", "[results]") {
 TEST_CASE("a segment of another version or content is refused", "[results]") {
   const TempDirectory scratch;
   write_raw(scratch / "a.h5", kResultsVersion + 1, tiny_segment(0, 1), [](Segment&) {});
-  REQUIRE(refusal(scratch / "a.h5") == "has format version 4, this program reads 3");
+  REQUIRE(refusal(scratch / "a.h5") == "has format version 5, this program reads 4");
   write_trials(scratch / "b.h5", tiny_trials());
   REQUIRE(refusal(scratch / "b.h5") == "holds 'bitquake trials', wanted 'bitquake segment'");
 }
@@ -156,15 +156,15 @@ TEST_CASE("a segment without a column, or with one too long, is refused", "[resu
     file.write_column<std::uint64_t>("trials/trial", std::vector<std::uint64_t>{}, {});
     file.close();
     seal_file(scratch / "a.h5");
-    REQUIRE(refusal(scratch / "a.h5") == "has no column 'trials/perturbation'");
+    REQUIRE(refusal(scratch / "a.h5") == "has no column 'trials/variant'");
   }
   SECTION("of another length") {
     file.write_column<std::uint64_t>("trials/trial", std::vector<std::uint64_t>{1}, {});
-    file.write_column<std::uint32_t>("trials/perturbation", std::vector<std::uint32_t>{1, 2}, {});
+    file.write_column<std::uint32_t>("trials/variant", std::vector<std::uint32_t>{1, 2}, {});
     file.close();
     seal_file(scratch / "a.h5");
     REQUIRE(refusal(scratch / "a.h5") ==
-            "column 'trials/perturbation' has 2 rows, 'trials/trial' has 1");
+            "column 'trials/variant' has 2 rows, 'trials/trial' has 1");
   }
 }
 

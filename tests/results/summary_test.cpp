@@ -225,7 +225,7 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
   const Summary summary = tiny_summary();
   write_summary(scratch / "", summary);
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
-  REQUIRE(json.at("schema_version") == 3);
+  REQUIRE(json.at("schema_version") == 4);
   REQUIRE(json.at("skipped_samples") == 1);
   REQUIRE(json.at("unreached_injections") == 1);
   const auto check = [&](const std::string& file, const std::vector<Rate>& rates,
@@ -233,14 +233,15 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
     std::istringstream csv(read_bytes(scratch / file));
     std::string line;
     std::getline(csv, line);
-    REQUIRE(line ==
-            "perturbation,metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high");
+    REQUIRE(
+        line ==
+        "variant,perturbation,metric,k,n,rate,low,high,unit,interval,groups,group_low,group_high");
     for (const Rate& rate : rates) {
       std::getline(csv, line);
-      REQUIRE(line ==
-              csv_record({"clean", rate.metric, std::to_string(rate.k), std::to_string(rate.n),
-                          shortest(*rate.value()), shortest(rate.interval->low),
-                          shortest(rate.interval->high), rate.unit, rate.method, "", "", ""}));
+      REQUIRE(line == csv_record({"original", "clean", rate.metric, std::to_string(rate.k),
+                                  std::to_string(rate.n), shortest(*rate.value()),
+                                  shortest(rate.interval->low), shortest(rate.interval->high),
+                                  rate.unit, rate.method, "", "", ""}));
       const auto& entry = object.at(rate.metric);
       REQUIRE(entry.at("k") == rate.k);
       REQUIRE(entry.at("n") == rate.n);
@@ -252,10 +253,10 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
     }
     REQUIRE_FALSE(std::getline(csv, line));
   };
-  check("kpi/overall.csv", summary.tables[0].overall, json.at("perturbations").at(0).at("overall"));
+  check("kpi/overall.csv", summary.tables[0].overall, json.at("conditions").at(0).at("overall"));
   check("kpi/pytorchalfi.csv", summary.tables[0].pytorchalfi,
-        json.at("perturbations").at(0).at("pytorchalfi_compatible"));
-  REQUIRE(json.at("perturbations").at(0).at("bit_fields").at("exponent").at("sde").at("k") == 1);
+        json.at("conditions").at(0).at("pytorchalfi_compatible"));
+  REQUIRE(json.at("conditions").at(0).at("bit_fields").at("exponent").at("sde").at("k") == 1);
 }
 
 TEST_CASE("breakdown files list every site, bit and field, empty ones too", "[results]") {
@@ -269,13 +270,15 @@ TEST_CASE("breakdown files list every site, bit and field, empty ones too", "[re
   REQUIRE(lines("kpi/bit.csv") == 1 + 32 * 7);
   REQUIRE(lines("kpi/bit_field.csv") == 1 + 3 * 7);
   const std::string sites = read_bytes(scratch / "kpi/site.csv");
-  REQUIRE_THAT(sites, Catch::StartsWith("perturbation,site,metric,k,n,rate,low,high,unit,interval,"
-                                        "groups,group_low,group_high\n"));
-  REQUIRE_THAT(sites, Catch::Contains("\nclean,conv1,due,2,4,0.5,"));
-  REQUIRE_THAT(sites, Catch::Contains("\nclean,fc#1,sde,0,0,,,,trial,,,,\n"));
-  REQUIRE_THAT(read_bytes(scratch / "kpi/bit.csv"), Catch::Contains("\nclean,30,due,2,3,0.66666"));
+  REQUIRE_THAT(sites,
+               Catch::StartsWith("variant,perturbation,site,metric,k,n,rate,low,high,unit,interval,"
+                                 "groups,group_low,group_high\n"));
+  REQUIRE_THAT(sites, Catch::Contains("\noriginal,clean,conv1,due,2,4,0.5,"));
+  REQUIRE_THAT(sites, Catch::Contains("\noriginal,clean,fc#1,sde,0,0,,,,trial,,,,\n"));
+  REQUIRE_THAT(read_bytes(scratch / "kpi/bit.csv"),
+               Catch::Contains("\noriginal,clean,30,due,2,3,0.66666"));
   REQUIRE_THAT(read_bytes(scratch / "kpi/bit_field.csv"),
-               Catch::StartsWith("perturbation,field,metric,"));
+               Catch::StartsWith("variant,perturbation,field,metric,"));
 }
 
 TEST_CASE("the console text of a tiny campaign is pinned", "[results][golden]") {
@@ -380,10 +383,10 @@ TEST_CASE("shared faults show their groups in every file", "[results]") {
   REQUIRE(sde.groups == 15);
   write_summary(scratch / "", summary);
   REQUIRE_THAT(read_bytes(scratch / "kpi/overall.csv"),
-               Catch::Contains("\nclean,sde,2,30,0.06666666666666667,") &&
+               Catch::Contains("\noriginal,clean,sde,2,30,0.06666666666666667,") &&
                    Catch::Contains(",\"wilson 95 %, clustered by fault (15 groups)\",15,0,1\n"));
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
-  const auto& entry = json.at("perturbations").at(0).at("overall").at("sde");
+  const auto& entry = json.at("conditions").at(0).at("overall").at("sde");
   REQUIRE(entry.at("groups") == 15);
   REQUIRE(entry.at("group_low") == 0);
   REQUIRE(entry.at("group_high") == 1);
@@ -399,13 +402,14 @@ TEST_CASE("few shared faults show a range and no interval", "[results]") {
   REQUIRE_THAT(
       text, Catch::Contains("interval per trial: none: too few faults for an interval (4 groups)"));
   write_summary(scratch / "", summary);
-  REQUIRE_THAT(read_bytes(scratch / "kpi/overall.csv"),
-               Catch::Contains(
-                   "\nclean,sde,15,60,0.25,,,trial,none: too few faults for an interval (4 groups),"
-                   "4,0,1\n"));
+  REQUIRE_THAT(
+      read_bytes(scratch / "kpi/overall.csv"),
+      Catch::Contains(
+          "\noriginal,clean,sde,15,60,0.25,,,trial,none: too few faults for an interval (4 groups),"
+          "4,0,1\n"));
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
-  REQUIRE(json.at("perturbations").at(0).at("overall").at("sde").at("low").is_null());
-  REQUIRE(json.at("perturbations").at(0).at("overall").at("sde").at("group_high") == 1);
+  REQUIRE(json.at("conditions").at(0).at("overall").at("sde").at("low").is_null());
+  REQUIRE(json.at("conditions").at(0).at("overall").at("sde").at("group_high") == 1);
 }
 
 TEST_CASE("a permanent fault that is alone has neither interval nor range", "[results]") {
@@ -435,10 +439,10 @@ TEST_CASE("accumulated faults are clustered by slot and shown by epoch", "[resul
           outcome_counts(30, {0, 30, 0, 0, 0, 0, 0}));
   write_summary(scratch / "", summary);
   const std::string csv = read_bytes(scratch / "kpi/epoch.csv");
-  REQUIRE_THAT(csv,
-               Catch::StartsWith("perturbation,epoch,metric,k,n,rate,low,high,unit,interval,groups,"
-                                 "group_low,group_high\nclean,0,due,0,30,0,0,"));
-  REQUIRE_THAT(csv, Catch::Contains("\nclean,2,sde,0,30,0,0,"));
+  REQUIRE_THAT(csv, Catch::StartsWith(
+                        "variant,perturbation,epoch,metric,k,n,rate,low,high,unit,interval,groups,"
+                        "group_low,group_high\noriginal,clean,0,due,0,30,0,0,"));
+  REQUIRE_THAT(csv, Catch::Contains("\noriginal,clean,2,sde,0,30,0,0,"));
   REQUIRE(std::count(csv.begin(), csv.end(), '\n') == 1 + 3 * 7);
   REQUIRE_THAT(summary_text(summary),
                Catch::Contains("Outcome by epoch, faults of the epochs before included\n"));
@@ -512,12 +516,14 @@ TEST_CASE("tables are per perturbation, and what one adds to faults is counted b
   const TempDirectory scratch;
   write_summary(scratch / "", summary);
   const std::string csv = read_bytes(scratch / "kpi/perturbations.csv");
-  REQUIRE_THAT(csv, Catch::Contains("\nfog/3,sde,2,9,") &&
-                        Catch::Contains("\nfog/3,sde_minus_clean,1,9,0.1111111111111111,-0.") &&
-                        Catch::Contains(",pair,newcombe 95 %,2,1,1\n"));
+  REQUIRE_THAT(csv,
+               Catch::Contains("\noriginal,fog/3,sde,2,9,") &&
+                   Catch::Contains("\noriginal,fog/3,sde_minus_clean,1,9,0.1111111111111111,-0.") &&
+                   Catch::Contains(",pair,newcombe 95 %,2,1,1\n"));
   REQUIRE_THAT(csv, !Catch::Contains("clean,sde_minus_clean"));
   REQUIRE_THAT(read_bytes(scratch / "kpi/overall.csv"),
-               Catch::Contains("\nclean,sde,1,10,") && Catch::Contains("\nfog/3,sde,2,9,"));
+               Catch::Contains("\noriginal,clean,sde,1,10,") &&
+                   Catch::Contains("\noriginal,fog/3,sde,2,9,"));
   // Of 9 golden answers 1 is wrong, of 9 faulty ones 5.
   REQUIRE(read_bytes(scratch / "kpi/corruption_error.csv") ==
           "corruption,severity,golden_error,faulty_error\n"
@@ -525,8 +531,8 @@ TEST_CASE("tables are per perturbation, and what one adds to faults is counted b
           "fog,mean,0.1111111111111111,0.5555555555555556\n"
           "mean,mean,0.1111111111111111,0.5555555555555556\n");
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
-  REQUIRE(json.at("perturbations").at(1).at("perturbation") == "fog/3");
-  REQUIRE(json.at("perturbations").at(1).at("sde_minus_clean").at("only_perturbed") == 2);
+  REQUIRE(json.at("conditions").at(1).at("perturbation") == "fog/3");
+  REQUIRE(json.at("conditions").at(1).at("sde_minus_clean").at("only_perturbed") == 2);
   const std::string text = summary_text(summary);
   REQUIRE_THAT(text, Catch::Contains("11 samples under 2 perturbations (3 of 22 pairs skipped"));
   REQUIRE_THAT(text, Catch::Contains("\nUnder the first perturbation, clean\n"));

@@ -69,7 +69,8 @@ TEST_CASE("rows of several perturbations stand one after the other", "[results]"
   const TempDirectory scratch;
   Trials all = tiny_trials();
   all.campaign.perturbations = {"clean", "fog/3"};
-  REQUIRE(check_trials(all, "").error().what == "/golden has 11 rows for 2 perturbations");
+  REQUIRE(check_trials(all, "").error().what ==
+          "/golden has 11 rows for 2 perturbations of 1 variants");
   for (std::uint64_t i = 0; i < 11; ++i) {
     all.golden.push_back(all.golden[i]);
     all.golden.back().perturbation = 1;
@@ -77,12 +78,12 @@ TEST_CASE("rows of several perturbations stand one after the other", "[results]"
   }
   REQUIRE(check_trials(all, ""));
   REQUIRE(all.samples() == 11);
-  REQUIRE(all.range_of(0) == std::pair<std::uint64_t, std::uint64_t>(0, 10));
-  REQUIRE(all.range_of(1) == std::pair<std::uint64_t, std::uint64_t>(10, 10));
+  REQUIRE(all.range_of({0, 0}) == std::pair<std::uint64_t, std::uint64_t>(0, 10));
+  REQUIRE(all.range_of({0, 1}) == std::pair<std::uint64_t, std::uint64_t>(10, 10));
   all.trials[9].perturbation = 1;
   REQUIRE(all.golden_of(all.trials[9]).height == 7);
   REQUIRE(all.golden_of(all.trials[9]).sample == 10);
-  REQUIRE(all.range_of(1) == std::pair<std::uint64_t, std::uint64_t>(9, 10));
+  REQUIRE(all.range_of({0, 1}) == std::pair<std::uint64_t, std::uint64_t>(9, 10));
   write_trials(scratch / "trials.h5", all);
   REQUIRE(read_trials(scratch / "trials.h5")->campaign == all.campaign);
 
@@ -93,7 +94,8 @@ TEST_CASE("rows of several perturbations stand one after the other", "[results]"
   all.trials[9].perturbation = 1;
   std::swap(all.golden[3], all.golden[14]);
   REQUIRE(check_trials(all, "").error().what ==
-          "/golden has sample 3 under perturbation 1 in row 3: a sample is missing or there twice");
+          "/golden has sample 3 under perturbation 1 by variant 0 in row 3: a sample is missing or "
+          "there twice");
 }
 
 TEST_CASE("trials.h5 without a seal, or with another one, is refused", "[results]") {
