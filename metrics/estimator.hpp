@@ -30,8 +30,9 @@ Interval finite_wilson(std::uint64_t k, std::uint64_t n, std::uint64_t populatio
 /// @note If all but very few were tried (k = 0 of n >= confidence * N), the only K left may be k:
 ///       an interval of one point.
 /// @note O(log N) tails of O(sqrt(n)) terms each
-/// Sources: Katz, JASA 48, 1953, 256-261; Buonaccorsi, "A note on confidence intervals for
-/// proportions in finite populations", American Statistician 41, 1987.
+/// Sources: Katz, "Confidence intervals for the number showing a certain characteristic in a
+/// population when sampling is without replacement", JASA 48, 1953; Buonaccorsi, "A note on
+/// confidence intervals for proportions in finite populations", American Statistician 41, 1987.
 Interval hypergeometric_interval(std::uint64_t k, std::uint64_t n, std::uint64_t population,
                                  double confidence);
 
@@ -106,7 +107,8 @@ struct WeightedEstimate {
 ///                         sample without hits may have missed the heaviest
 /// @param confidence       in (0, 1)
 /// Sources: Horvitz and Thompson, JASA 47, 1952, and, for draws with replacement, Hansen and
-/// Hurwitz, Ann. Math. Statistics 14, 1943 (first); Hajek, comment in "Foundations of statistical
+/// Hurwitz, Ann. Math. Statistics 14, 1943 (first); Hajek, comment on Basu, "An essay on the
+/// logical foundations of survey sampling", in Godambe and Sprott, "Foundations of statistical
 /// inference", Holt, Rinehart and Winston 1971 (second); Fay and Feuer, "Confidence intervals for
 /// directly standardized rates: a method based on the gamma distribution", Statistics in Medicine
 /// 16, 1997 (first interval; the second does the same with beta distributions); Kish, "Survey

@@ -146,11 +146,16 @@ std::string sites_text(const Replay& replay, const Inputs& inputs) {
   bool first = true;
   for (const model::SiteDeviation& at : replay.again.trace.sites) {
     const faultgen::Site& site = inputs.model->sites()[at.site];
+    const std::string name = faultgen::site_name(site);
+    const std::string kind(faultgen::to_string(site.kind));
+    if (at.elements == 0) {
+      const bool silent = site.kind == faultgen::SiteKind::recurrent_weight;
+      table.push_back({name, kind, silent ? "no output" : "not run", "-", "-", "-", "-", ""});
+      continue;
+    }
     const bool marked = first && at.differing > 0;
     if (marked) first = false;
-    table.push_back({faultgen::site_name(site), std::string(faultgen::to_string(site.kind)),
-                     at.elements == 0 ? "not run" : with_commas(at.elements),
-                     with_commas(at.differing),
+    table.push_back({name, kind, with_commas(at.elements), with_commas(at.differing),
                      at.max_abs ? fmt::format("{:.6g}", *at.max_abs) : "-", with_commas(at.nan),
                      with_commas(at.inf), marked ? "<- first" : ""});
   }

@@ -913,7 +913,7 @@ std::string data_aware_violation(const Scenario& s) {
   const bool fits = f.target == faultgen::Target::weight && f.format == Format::fp32 &&
                     of_bits(f.model) && !f.mask && !s.sampling.p &&
                     s.sampling.strata == faultgen::StrataBy::site_bit;
-  return fits ? "" : "sampling.data_aware: does not apply here";
+  return fits ? "" : "sampling.data_aware: does not apply to these faults";
 }
 
 /// A part can be left out only where there are parts.
@@ -1208,7 +1208,8 @@ const std::vector<Rule>& rules() {
          const Pattern pattern = s.faults.pattern;
          const bool strided = pattern == Pattern::strided;
          if ((strided || pattern == Pattern::consecutive) && !s.faults.pattern_length) {
-           return std::string("faults.pattern: needs faults.pattern_length");
+           return fmt::format("faults.pattern: {} needs faults.pattern_length",
+                              name_of(faultgen::kPatterns, pattern));
          }
          return strided && !s.faults.pattern_stride
                     ? std::string("faults.pattern: strided needs faults.pattern_stride")
@@ -1262,7 +1263,7 @@ const std::vector<Rule>& rules() {
        },
        "remove it, or set faults.policy: per_batch"},
       {"sampling.method", [](const Scenario& s) { return sampling_violation(s); },
-       "one kind of faults, policy and epochs as said"},
+       "give one kind of faults and run_type single, and leave faults.epochs out"},
       of_statistical("sampling.margin"),
       of_statistical("sampling.confidence"),
       of_statistical("sampling.t"),

@@ -3,6 +3,7 @@
 #include "augment/pipeline.hpp"
 #include "results/columns.hpp"
 #include "suite/base/sha256.hpp"
+#include "tests/support/plain_fault.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -31,27 +32,16 @@ struct Inference {
   const std::vector<float>& output() const { return watched[kFinalOutput]; }
 };
 
-/// Applies the faults of a group that sit in one tensor, bit by bit.
+/// Applies the faults of a group that sit in one tensor.
 void corrupt(std::vector<float>& tensor, std::span<const Fault> group, std::uint32_t site,
              faultgen::Target target, Inference& run) {
   for (std::size_t i = 0; i < group.size(); ++i) {
     const Fault& fault = group[i];
     if (fault.site != site || fault.target != target) continue;
-    const std::uint32_t before = bits_of(tensor[fault.element]);
-    std::uint32_t after = before;
-    for (unsigned bit = 0; bit < 32; ++bit) {
-      const std::uint32_t one = std::uint32_t{1} << bit;
-      if ((fault.bit_mask & one) == 0) continue;
-      const bool is_set = (after & one) != 0;
-      const bool wanted = fault.model == faultgen::FaultModel::bit_flip
-                              ? !is_set
-                              : fault.model == faultgen::FaultModel::stuck_at_1;
-      after = wanted ? (after | one) : (after & ~one);
-    }
-    std::memcpy(&tensor[fault.element], &after, sizeof after);
+    const PlainInjection injected = plain_inject(fault, tensor[fault.element]);
     run.injections[i].reached = 1;
-    run.injections[i].original_bits = before;
-    run.injections[i].corrupted_bits = after;
+    run.injections[i].original_bits = injected.before;
+    run.injections[i].corrupted_bits = injected.after;
   }
 }
 

@@ -4,8 +4,10 @@
 #include "tests/support/toy_campaign.hpp"
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include <cmath>
+#include <sstream>
 
 using namespace bitquake;
 using namespace bitquake::test;
@@ -126,6 +128,25 @@ TEST_CASE("the first site that differs is marked, NaN and Inf are counted", "[en
     REQUIRE(text.rfind("fc2", mark) > text.rfind("fc1", mark));
   }
   REQUIRE(in_second > 3);
+}
+
+TEST_CASE("a site that has no output is told from one that was not run", "[engine][replay]") {
+  ToyCampaign campaign(4);
+  campaign.settings.more_sites = {
+      {"lstm.weight_ih_l0", 0, faultgen::SiteKind::recurrent_weight, {8, 2}, {}},
+      {"branch", 0, faultgen::SiteKind::linear, {2, 2}, {2}}};
+  run(campaign.inputs(), campaign / "out");
+  const engine::Inputs inputs = value_or_throw(reopened(campaign, opened(campaign)));
+  const std::string text = engine::replay_text(value_or_throw(replay(campaign, 3)), inputs);
+  CAPTURE(text);
+  const auto words = [&](const std::string& site) {
+    std::istringstream line(text.substr(text.find("\n" + site + " ")));
+    std::vector<std::string> found(6);
+    for (std::string& word : found) line >> word;
+    return fmt::format("{}", fmt::join(found, " "));
+  };
+  REQUIRE(words("lstm.weight_ih_l0") == "lstm.weight_ih_l0 recurrent_weight no output - -");
+  REQUIRE(words("branch") == "branch linear not run - -");
 }
 
 TEST_CASE("an unfinished run replays what its segments hold", "[engine][replay]") {

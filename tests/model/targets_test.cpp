@@ -5,6 +5,7 @@
 #include "suite/model/row_check.hpp"
 #include "tests/model/loaded.hpp"
 #include "tests/model/nets.hpp"
+#include "tests/support/plain_fault.hpp"
 
 #include <c10/core/InferenceMode.h>
 #include <catch2/catch.hpp>
@@ -245,124 +246,6 @@ TEST_CASE("a fault of any target gives what it gives on plain tensors, bit by bi
 
 namespace {
 
-/// What a fault does to a value, by the definitions alone: codes are looked up, not computed.
-class PlainStorage {
- public:
-  explicit PlainStorage(const faultgen::Storage& storage) : storage_(storage) {
-    const std::uint64_t codes = bits() == 32 ? 0 : std::uint64_t{1} << bits();
-    for (std::uint64_t code = 0; code < codes; ++code) {
-      const double value = meaning(code);
-      const bool negative_zero = value == 0 && code != 0 && !is_integer();
-      if (std::isfinite(value) && !negative_zero) nearest_.emplace(value, code);
-    }
-  }
-
-  unsigned bits() const {
-    switch (storage_.format) {
-      case NumberFormat::fp32:
-        return 32;
-      case NumberFormat::fp16:
-      case NumberFormat::bf16:
-        return 16;
-      case NumberFormat::fixed:
-        return 1U + storage_.integer_bits + storage_.fraction_bits;
-      default:
-        return 8;
-    }
-  }
-
-  double meaning(std::uint64_t code) const {
-    const auto signed_code = [&] {
-      const auto value = static_cast<std::int64_t>(code);
-      return code >> (bits() - 1) == 0 ? value : value - (std::int64_t{1} << bits());
-    };
-    switch (storage_.format) {
-      case NumberFormat::fp32:
-        return faultgen::from_bits(static_cast<std::uint32_t>(code));
-      case NumberFormat::int8:
-        return static_cast<float>(signed_code() - storage_.zero_point) * storage_.scale;
-      case NumberFormat::fixed:
-        return std::ldexp(static_cast<double>(signed_code()), -storage_.fraction_bits);
-      default:
-        return floating(code);
-    }
-  }
-
-  std::uint64_t code_of(float value) const {
-    if (storage_.format == NumberFormat::fp32) return faultgen::to_bits(value);
-    if (is_integer()) {
-      if (std::isnan(value)) value = 0;
-      if (value <= nearest_.begin()->first) return nearest_.begin()->second;
-      if (value >= nearest_.rbegin()->first) return nearest_.rbegin()->second;
-      return between(value);
-    }
-    const std::uint64_t sign = std::signbit(value) ? std::uint64_t{1} << (bits() - 1) : 0;
-    const auto [exponent, mantissa] = widths();
-    const std::uint64_t infinity = ((std::uint64_t{1} << exponent) - 1) << mantissa;
-    const bool has_infinity = storage_.format != NumberFormat::fp8_e4m3;
-    if (std::isnan(value)) {
-      return sign | infinity | (has_infinity ? std::uint64_t{1} << (mantissa - 1) : 7);
-    }
-    const auto largest = nearest_.rbegin();
-    const double step = largest->first - std::prev(nearest_.end(), 2)->first;
-    const double magnitude = std::abs(value), limit = largest->first + step / 2;
-    const bool beyond = largest->second % 2 == 0 ? magnitude > limit : magnitude >= limit;
-    if (beyond) return sign | infinity | (has_infinity ? 0 : 7);
-    return sign | (magnitude >= largest->first ? largest->second : between(magnitude));
-  }
-
-  float value_of(std::uint64_t code) const {
-    return storage_.format == NumberFormat::fp32
-               ? faultgen::from_bits(static_cast<std::uint32_t>(code))
-               : static_cast<float>(meaning(code));
-  }
-
- private:
-  bool is_integer() const {
-    return storage_.format == NumberFormat::int8 || storage_.format == NumberFormat::fixed;
-  }
-  /// Of exponent and mantissa.
-  std::pair<int, int> widths() const {
-    switch (storage_.format) {
-      case NumberFormat::fp16:
-        return {5, 10};
-      case NumberFormat::bf16:
-        return {8, 7};
-      case NumberFormat::fp8_e4m3:
-        return {4, 3};
-      default:
-        return {5, 2};
-    }
-  }
-  double floating(std::uint64_t code) const {
-    const auto [exponent_bits, mantissa_bits] = widths();
-    const auto field = static_cast<int>(code >> mantissa_bits) & ((1 << exponent_bits) - 1);
-    const auto mantissa = static_cast<int>(code) & ((1 << mantissa_bits) - 1);
-    const double sign = code >> (bits() - 1) == 0 ? 1 : -1;
-    const int bias = (1 << (exponent_bits - 1)) - 1;
-    const bool top = field == (1 << exponent_bits) - 1;
-    if (top && storage_.format == NumberFormat::fp8_e4m3) {
-      if (mantissa == 7) return std::copysign(std::nan(""), sign);
-    } else if (top) {
-      return std::copysign(mantissa == 0 ? HUGE_VAL : std::nan(""), sign);
-    }
-    const int hidden = field == 0 ? 0 : 1 << mantissa_bits;
-    return sign * std::ldexp(hidden + mantissa, std::max(field, 1) - bias - mantissa_bits);
-  }
-  /// The nearest code, of two equally near ones the even one.
-  std::uint64_t between(double value) const {
-    const auto above = nearest_.lower_bound(value);
-    if (above->first == value) return above->second;
-    const auto below = std::prev(above);
-    const double up = above->first - value, down = value - below->first;
-    if (up != down) return up < down ? above->second : below->second;
-    return above->second % 2 == 0 ? above->second : below->second;
-  }
-
-  faultgen::Storage storage_;
-  std::map<double, std::uint64_t> nearest_;  ///< codes of finite values, one zero
-};
-
 /// The same storage for every test of its format.
 faultgen::Storage storage_of(NumberFormat format) {
   faultgen::Storage storage;
@@ -375,28 +258,6 @@ faultgen::Storage storage_of(NumberFormat format) {
   return storage;
 }
 
-std::uint64_t plain_apply(const Fault& fault, const PlainStorage& storage, std::uint64_t before) {
-  const std::string_view model = faultgen::fault_model_info(fault.model).name;
-  const float value = storage.value_of(before), given = faultgen::from_bits(fault.value);
-  if (model == "bit_flip" || model == "stuck_at_0" || model == "stuck_at_1") {
-    std::uint64_t after = 0;
-    for (unsigned bit = 0; bit < storage.bits(); ++bit) {
-      const bool found = (before >> bit) % 2 == 1, hit = (fault.bit_mask >> bit) % 2 == 1;
-      const bool left = !hit ? found : model == "bit_flip" ? !found : model == "stuck_at_1";
-      if (left) after += std::uint64_t{1} << bit;
-    }
-    return after;
-  }
-  if (model == "set_value" || model == "random_value") return storage.code_of(given);
-  if (model == "zero") return storage.code_of(0.0F);
-  if (model == "sign_flip") return storage.code_of(-value);
-  if (model == "gaussian") return storage.code_of(value + given);
-  if (model == "nan") return storage.code_of(std::numeric_limits<float>::quiet_NaN());
-  if (model == "inf") return storage.code_of(std::copysign(HUGE_VALF, value));
-  FAIL("say here what the fault model " << model << " does");
-  return 0;
-}
-
 /// Runs groups as trials of one sample in every executor, and compares them with plain tensors on
 /// which the faults are done one after the other.
 void require_as_on_plain_tensors(const std::deque<std::vector<Fault>>& groups) {
@@ -405,27 +266,23 @@ void require_as_on_plain_tensors(const std::deque<std::vector<Fault>>& groups) {
   const torch::jit::Module net = all_kinds();
   const auto model = value_or_throw(test::save_and_load(net, {1, 5, 5}, 1));
   const at::Tensor input = model::check_input({1, 5, 5}, 1);
-  std::map<NumberFormat, PlainStorage> storages;
-  for (const auto& [format, name, doc] : faultgen::kNumberFormats) {
-    storages.emplace(format, storage_of(format));
-  }
   std::vector<model::Trial> trials;
   std::vector<std::vector<float>> outputs;
   std::vector<std::vector<model::Injection>> injections;
+  std::vector<bool> met_nan;
   for (const std::vector<Fault>& group : groups) {
     trials.push_back({0, group});
+    met_nan.push_back(false);
     std::vector<model::Injection>& done = injections.emplace_back(group.size());
     const at::Tensor expected =
         plain(net, input.clone(), [&](const std::string& path, Target target, at::Tensor& tensor) {
           for (std::size_t i = 0; i < group.size(); ++i) {
             const Fault& fault = group[i];
             if (target != fault.target || path != model->sites()[fault.site].path) continue;
-            const PlainStorage& storage = storages.at(fault.storage.format);
             at::Tensor value = element_of(tensor, fault.element);
-            const std::uint64_t before = storage.code_of(*value.data_ptr<float>());
-            const std::uint64_t after = plain_apply(fault, storage, before);
-            if (after != before) *value.data_ptr<float>() = storage.value_of(after);
-            done[i] = {true, before, after};
+            const auto injected = test::plain_inject(fault, *value.data_ptr<float>());
+            done[i] = {true, injected.before, injected.after};
+            met_nan.back() = met_nan.back() || injected.found_nan;
           }
         });
     const auto values = test::values_of(expected);
@@ -453,12 +310,7 @@ void require_as_on_plain_tensors(const std::deque<std::vector<Fault>>& groups) {
       CAPTURE(static_cast<int>(execution));
       REQUIRE(results[i].failure == "");
       // The sign and payload of a NaN that was computed, here of network input, are nobody's.
-      bool met_nan = false;
-      for (std::size_t k = 0; k < groups[i].size(); ++k) {
-        const PlainStorage& storage = storages.at(groups[i][k].storage.format);
-        met_nan |= std::isnan(storage.value_of(injections[i][k].original_bits));
-      }
-      if (met_nan && groups[i].size() > 1) continue;
+      if (met_nan[i] && groups[i].size() > 1) continue;
       ++compared;
       REQUIRE((results[i].injections == injections[i]));
       REQUIRE(results[i].output.size() == outputs[i].size());

@@ -430,6 +430,99 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
   }
 }
 
+TEST_CASE("keys of faults that do not go together are told apart", "[scenario][error]") {
+  struct Case {
+    std::string faults, message;  ///< in section `faults`
+    std::string more{};           ///< lines of their own
+  };
+  const std::string twice =
+      "faults.mask: cannot be given together with faults.bits or "
+      "faults.bits_per_fault";
+  const std::string one_bit = "faults.bit_weights: are for faults of one drawn bit";
+  const std::string whole =
+      "faults.bits_per_fault: does not apply to models of whole values and bit-error rates";
+  const std::string amount = ": cannot be given together with another number of faults";
+  const std::string alike = ": a rate is the same for all elements";
+  const std::string drawn = "faults.bit_error_rate: is for drawn bits of a model of bits";
+  const std::string aware = "sampling.data_aware: does not apply to these faults";
+  const std::string follows = " faults.epochs follows from the number of faults";
+  const std::vector<Case> cases{
+      {"model: zero, bits: sign", "faults.bits: does not apply to model zero"},
+      {"format: int8, bits: exponent", "faults.bits: int8 has no exponent"},
+      {"model: nan, mask: 0x1", "faults.mask: does not apply to model nan"},
+      {"mask: 0x1, bits: sign", twice},
+      {"mask: 0x1, bits_per_fault: 2", twice},
+      {"format: fp16, mask: 0x10000", "faults.mask: '0x10000' is no mask of the 16 bits of fp16"},
+      {"bits: 0-1, bit_weights: [1, 2], bits_per_fault: 2", one_bit},
+      {"bits: 0-1, bit_weights: [1, 2], bit_error_rate: 0.1", one_bit},
+      {"bits: 0-1, bit_weights: [1, 2, 3]", "faults.bit_weights: 3 numbers for 2 bits"},
+      {"bits: 0-1, bit_weights: [0, 0]", "faults.bit_weights: all are 0"},
+      {"model: inf, bits_per_fault: 2", whole},
+      {"bit_error_rate: 0.1, bits_per_fault: 2", whole},
+      {"bits: sign, bits_per_fault: 2", "faults.bits_per_fault: 2 of 1 bits"},
+      {"model: set_value", "faults.model: set_value needs faults.value"},
+      {"model: random_value", "faults.model: random_value needs faults.value_range"},
+      {"model: gaussian", "faults.model: gaussian needs faults.sigma"},
+      {"model: stuck_at, value: 1", "faults.value: does not apply to model stuck_at"},
+      {"model: zero, sigma: 1", "faults.sigma: does not apply to model zero"},
+      {"value_range: [1, 2]", "faults.value_range: does not apply to model bit_flip"},
+      {"model: random_value, value_range: [2, 1]", "faults.value_range: low is above high"},
+      {"format: fixed, integer_bits: 3",
+       "faults.format: fixed needs faults.integer_bits and faults.fraction_bits"},
+      {"format: fixed, integer_bits: 16, fraction_bits: 16",
+       "faults.format: a fixed-point number of 16 integer and 16 fraction bits has 33 bits with "
+       "its "
+       "sign"},
+      {"format: bf16, scale: 1", "faults.scale: does not apply to format bf16"},
+      {"zero_point: 1", "faults.zero_point: does not apply to format fp32"},
+      {"format: int8, zero_point: 0.5", "faults.zero_point: must be a whole number"},
+      {"integer_bits: 1", "faults.integer_bits: does not apply to format fp32"},
+      {"fraction_bits: 1", "faults.fraction_bits: does not apply to format fp32"},
+      {"include: /(/", "faults.include: '/(/' is no regular expression"},
+      {"exclude: [fc, /(/]", "faults.exclude: '/(/' is no regular expression"},
+      {"indices: 3-1", "faults.indices: expected numbers and ranges"},
+      {"draw: sites, site_weights: fc=1", "faults.site_weights: does not apply to draw sites"},
+      {"draw: weighted_sites, site_weights: /(/=1",
+       "faults.site_weights: '/(/' is no regular expression"},
+      {"draw: weighted_sites", "faults.draw: weighted_sites without faults.site_weights"},
+      {"pattern: consecutive", "faults.pattern: consecutive needs faults.pattern_length"},
+      {"pattern: strided, pattern_length: 2",
+       "faults.pattern: strided needs faults.pattern_stride"},
+      {"pattern: row, pattern_length: 2", "faults.pattern_length: does not apply to pattern row"},
+      {"pattern: consecutive, pattern_length: 2, pattern_stride: 2",
+       "faults.pattern_stride: does not apply to pattern consecutive"},
+      {"fault_rate: 0.1, per_group: 1", "faults.fault_rate" + amount},
+      {"bit_error_rate: 0.1, per_group: 1", "faults.bit_error_rate" + amount},
+      {"fault_rate: 0.1, draw: sites", "faults.fault_rate" + alike},
+      {"bit_error_rate: 0.1, pattern: row", "faults.bit_error_rate" + alike},
+      {"bit_error_rate: 0.1, model: zero", drawn},
+      {"bit_error_rate: 0.1, mask: 0x1", drawn},
+      {"active_probability: 0.5",
+       "faults.active_probability: does not go with policy per_image, where each fault meets one "
+       "inference"},
+      {"policy: per_epoch", "sampling.margin: does not apply to sampling.method random",
+       "sampling: {margin: 0.1}"},
+      {"epochs: 2", "sampling.method: with exhaustive" + follows, "sampling: {method: exhaustive}"},
+      {"epochs: 2", "sampling.method: with statistical" + follows,
+       "sampling: {method: statistical}"},
+      {"policy: per_epoch", "sampling.method: exhaustive does not go with run_type accumulate",
+       "run_type: accumulate\nsampling: {method: exhaustive}"},
+      {"policy: per_epoch", "sampling.t: cannot be given together with sampling.confidence",
+       "sampling: {method: statistical, t: 2.58, confidence: 0.99}"},
+      {"target: neurons", aware,
+       "sampling: {method: statistical, strata: site_bit, data_aware: on}"},
+      {"target: weights", aware, "sampling: {method: statistical, strata: site, data_aware: on}"},
+  };
+  for (const auto& [faults, message, more] : cases) {
+    INFO(faults << "\n" << more);
+    const auto result = parse(kShortest + "faults: {" + faults + "}\n" + more + "\n");
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().size() == 1);
+    REQUIRE(result.error().front().what == message);
+    REQUIRE_FALSE(result.error().front().hint.empty());
+  }
+}
+
 TEST_CASE("perturbations are alternatives, lists in the list their steps", "[scenario]") {
   const auto labels = [](const std::string& value) {
     std::vector<std::string> found;

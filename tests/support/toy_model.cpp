@@ -189,7 +189,8 @@ class ToyExecutor : public model::Executor {
     const Activations& sound = golden.runs[trial.golden_row];
     const model::SiteValues known{{0, {sound.fc1.begin(), sound.fc1.end()}},
                                   {1, {sound.fc2.begin(), sound.fc2.end()}}};
-    trace.sites = model::deviations(known.size(), known, toy.values);
+    const std::size_t sites = known.size() + settings_.more_sites.size();
+    trace.sites = model::deviations(sites, known, toy.values);
     return trace;
   }
 
@@ -240,7 +241,9 @@ float largest(std::span<const float> values) {
 
 class ToyModel : public model::Model {
  public:
-  explicit ToyModel(ToySettings settings) : settings_(std::move(settings)) {}
+  explicit ToyModel(ToySettings settings) : settings_(std::move(settings)) {
+    sites_.insert(sites_.end(), settings_.more_sites.begin(), settings_.more_sites.end());
+  }
 
   const std::vector<faultgen::Site>& sites() const override { return sites_; }
   const std::vector<model::Point>& points() const override { return points_; }
@@ -283,7 +286,7 @@ class ToyModel : public model::Model {
 
  private:
   const ToySettings settings_;
-  const std::vector<faultgen::Site> sites_{
+  std::vector<faultgen::Site> sites_{
       {"fc1", 0, faultgen::SiteKind::linear, {kToyHidden, kToyInputs}, {kToyHidden}},
       {"fc2", 0, faultgen::SiteKind::linear, {kToyClasses, kToyHidden}, {kToyClasses}}};
   const std::vector<model::Point> points_{

@@ -68,6 +68,7 @@ struct ToySettings {
   std::function<void(const model::ExecutionOptions&)> on_executor;
   model::KeptActivations kept;  ///< that golden blocks claim
   std::vector<model::SiteExecution> explanation;
+  std::vector<faultgen::Site> more_sites;  ///< behind its own; none is ever run
 };
 
 std::shared_ptr<const model::Model> make_toy_model(ToySettings settings = {});
