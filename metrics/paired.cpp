@@ -2,6 +2,7 @@
 
 #include "metrics/sample_size.hpp"
 
+#include <boost/math/distributions/binomial.hpp>
 #include <boost/math/distributions/students_t.hpp>
 
 #include <algorithm>
@@ -85,6 +86,17 @@ double Pairs::difference() const {
 
 Interval paired_interval(const Pairs& pairs, double confidence) {
   return scaled_interval(pairs, 1, confidence);
+}
+
+McNemar mcnemar(const Pairs& pairs) {
+  const auto [fewer, more] = std::minmax(pairs.first_only, pairs.second_only);
+  if (more == 0) return {};
+  const boost::math::binomial half(static_cast<double>(fewer + more), 0.5);
+  const auto seen = static_cast<double>(fewer);
+  const double probability = boost::math::pdf(half, seen);
+  if (fewer == more) return {1, 1 - probability / 2};
+  const double exact = std::min(1.0, 2 * boost::math::cdf(half, seen));
+  return {exact, exact - probability};
 }
 
 void PairedSums::add(std::int64_t d, std::uint64_t m) {

@@ -27,6 +27,23 @@ struct Pairs {
 /// based on paired data", Statistics in Medicine 17, 1998, method 10.
 Interval paired_interval(const Pairs& pairs, double confidence);
 
+/// p-values of McNemar's test that a trial is as likely to hit under the one condition as under the
+/// other.
+struct McNemar {
+  double exact = 1;  ///< never too small: wrongly below alpha in at most alpha of all repetitions
+  double mid_p = 1;  ///< less conservative; may be slightly too small
+};
+
+/// McNemar's test of trials that are independent of each other, both tails: of the pairs that
+/// differ, first_only is binomial with p = 1/2. exact = min(1, 2 P(X <= min(first_only,
+/// second_only))), mid_p = that minus the probability of what was seen (where both are equal,
+/// 1 minus half of it). Without a pair that differs both are 1.
+/// @note Pairs that share a fault or a sample are not independent and make the p-values too small;
+///       then clustered_paired_interval says whether 0 is among the differences.
+/// Source: Fagerland, Lydersen and Laake, "The McNemar test for binary matched-pairs data: mid-p
+/// and asymptotic are better than exact conditional", BMC Medical Research Methodology 13:91, 2013.
+McNemar mcnemar(const Pairs& pairs);
+
 /// Sums over clusters of pairs, of which only those of different clusters are independent.
 struct PairedSums {
   std::uint64_t clusters = 0;

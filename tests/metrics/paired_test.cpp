@@ -50,6 +50,33 @@ TEST_CASE("a paired interval is worked out by hand", "[metrics]") {
   REQUIRE(a.high == Approx(-b.low));
 }
 
+TEST_CASE("McNemar's test gives the published p-values", "[metrics][published]") {
+  // Fagerland, Lydersen and Laake, BMC Medical Research Methodology 13:91, 2013, table 1: airway
+  // hyper-responsiveness of 21 children; 2 (1 + 8) / 2^8, and 8 / 2^8 less.
+  const McNemar found = mcnemar({1, 1, 7, 12});
+  REQUIRE(found.exact == Approx(0.0703125).epsilon(1e-13));
+  REQUIRE(found.mid_p == Approx(0.0390625).epsilon(1e-13));
+}
+
+TEST_CASE("McNemar's test is worked out by hand", "[metrics]") {
+  REQUIRE(mcnemar({5, 0, 0, 9}).exact == 1);
+  REQUIRE(mcnemar({5, 0, 0, 9}).mid_p == 1);
+  REQUIRE(mcnemar({}).exact == 1);
+  // 2 and 2: C(4, 2) / 2^4 = 3/8.
+  REQUIRE(mcnemar({0, 2, 2, 0}).exact == 1);
+  REQUIRE(mcnemar({0, 2, 2, 0}).mid_p == Approx(1 - 0.1875));
+  // 2 and 3: twice (1 + 5 + 10) / 32 is 1; less 10 / 32.
+  REQUIRE(mcnemar({0, 3, 2, 0}).exact == Approx(1));
+  REQUIRE(mcnemar({0, 3, 2, 0}).mid_p == Approx(0.6875));
+  // 0 and 10, either way round, whatever the pairs that agree: 2 / 2^10, and half of it.
+  for (const Pairs& pairs : {Pairs{0, 10, 0, 0}, Pairs{700, 0, 10, 9}}) {
+    REQUIRE(mcnemar(pairs).exact == Approx(0x1p-9).epsilon(1e-12));
+    REQUIRE(mcnemar(pairs).mid_p == Approx(0x1p-10).epsilon(1e-12));
+  }
+  // Far out p is small, not 0: 2 / 2^1000.
+  REQUIRE(mcnemar({0, 1000, 0, 0}).exact == Approx(0x1p-999).epsilon(1e-9));
+}
+
 TEST_CASE("a clustered paired interval is worked out by hand", "[metrics]") {
   // 12 clusters of 2 pairs with D = 1, 1, 1, -1, 0, …: mean 2/24; sum u^2 = 3 (5/6)^2 + (7/6)^2 +
   // 8 (1/6)^2 = 11/3; variance 12/11 * 11/3 / 24^2 = 1/144; t(11) = 2.200985.
