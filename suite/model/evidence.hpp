@@ -5,8 +5,10 @@
 #include "faultgen/fault_model.hpp"
 #include "suite/model/model.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <set>
 #include <span>
 
 namespace bitquake::model {
@@ -36,6 +38,47 @@ inline bool became_nonfinite(std::span<const faultgen::Fault> faults,
     return std::isfinite(faultgen::decode(first.storage, injections[i].original_bits));
   }
   return false;
+}
+
+inline void note_alarm(TrialResult& result, std::uint32_t guard) {
+  result.first_alarm = std::min(result.first_alarm.value_or(guard), guard);
+}
+
+/// Whether a guard raises an alarm without any fault.
+inline bool raises_falsely(const GoldenRow& golden, std::uint32_t guard) {
+  return std::binary_search(golden.alarms.begin(), golden.alarms.end(), guard);
+}
+
+/// Reads the words of a parameter that hold `elements` through its code: what the code makes of
+/// them takes their place.
+/// @param elements  that faults touch, row-major
+/// @param count     of the parameter
+/// @param original  element -> its value without faults
+/// @param faulty    element -> a reference to its value with them
+/// @return whether the guard raises an alarm
+template <class Original, class Faulty>
+bool read_through(const WeightGuard& guard, const std::set<std::uint64_t>& elements,
+                  std::uint64_t count, const Original& original, const Faulty& faulty) {
+  const std::uint64_t lanes = guard.word_bits / 32;
+  std::set<std::uint64_t> words;
+  for (const std::uint64_t element : elements) words.insert(element / lanes);
+  bool alarm = false;
+  for (const std::uint64_t word : words) {
+    std::uint64_t before = 0, after = 0;
+    const std::uint64_t used = std::min(lanes, count - word * lanes);
+    for (std::uint64_t lane = 0; lane < used; ++lane) {
+      const std::uint64_t element = word * lanes + lane, shift = 32 * lane;
+      before |= std::uint64_t{faultgen::to_bits(original(element))} << shift;
+      after |= std::uint64_t{faultgen::to_bits(faulty(element))} << shift;
+    }
+    const CodedRead read = guard.read(before, after);
+    alarm |= read.corrected || read.detected;
+    for (std::uint64_t lane = 0; lane < used; ++lane) {
+      const auto bits = static_cast<std::uint32_t>(read.word >> (32 * lane));
+      faulty(word * lanes + lane) = faultgen::from_bits(bits);
+    }
+  }
+  return alarm;
 }
 
 }  // namespace bitquake::model

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <set>
 #include <utility>
 
 namespace bitquake::model {
@@ -234,11 +235,10 @@ class Wave {
   /// are left out when no-op faults are not run.
   Slices make_slices(Row& row, std::span<const Fault> faults, TrialResult& result) {
     Slices all;
-    const auto at = [&](const Fault& fault) -> float& {
-      const std::uint32_t index = plan_.model().spot(fault).index;
+    const auto value = [&](std::uint32_t index, std::uint64_t place) -> float& {
       const at::Tensor& parameter = plan_.constants()[index].toTensor();
       const std::int64_t length = parameter.numel() / parameter.size(0);
-      const auto element = static_cast<std::int64_t>(fault.element);
+      const auto element = static_cast<std::int64_t>(place);
       std::vector<Slice>& slices = all[index];
       auto found = std::find_if(slices.begin(), slices.end(), [&](const Slice& slice) {
         return slice.channel == element / length;
@@ -251,9 +251,26 @@ class Wave {
       }
       return found->values[static_cast<std::size_t>(element % length)];
     };
+    const auto at = [&](const Fault& fault) -> float& {
+      return value(plan_.model().spot(fault).index, fault.element);
+    };
     for (std::size_t i = 0; i < faults.size(); ++i) {
       if (!faultgen::is_parameter(faults[i].target)) continue;
       model::inject(faults[i], &at(faults[i]), result.injections[i]);
+    }
+    for (const auto& [index, code] : plan_.model().codes) {
+      if (all.count(index) == 0) continue;
+      std::set<std::uint64_t> elements;
+      for (const Fault& fault : faults) {
+        const bool parameter = faultgen::is_parameter(fault.target);
+        if (parameter && plan_.model().spot(fault).index == index) elements.insert(fault.element);
+      }
+      const at::Tensor sound = plan_.constants()[index].toTensor().contiguous();
+      const bool alarm = read_through(
+          code.guard, elements, static_cast<std::uint64_t>(sound.numel()),
+          [&](std::uint64_t element) { return sound.data_ptr<float>()[element]; },
+          [&](std::uint64_t element) -> float& { return value(index, element); });
+      if (alarm) note_alarm(result, code.number);
     }
     for (const Fault& fault : faults) {
       if (!faultgen::is_parameter(fault.target)) continue;
@@ -361,6 +378,9 @@ class Wave {
             break;
           case WaveStep::Kind::join:
             run_join(*row, step);
+            break;
+          case WaveStep::Kind::alarm:
+            look_for_alarm(*row, step);
             break;
           default:
             return enqueue(std::move(row));
@@ -648,6 +668,26 @@ class Wave {
     }
     const Patch patch{box, values.get()};
     row.changes.push_back({index, patch, box, std::move(values), finite, {}});
+  }
+
+  /// Where the golden run raises no alarm only changed values can.
+  void look_for_alarm(Row& row, const WaveStep& step) {
+    const std::uint32_t guard = *step.instruction->alarm;
+    if (raises_falsely(block_.rows[row.sample], guard)) return;
+    if (const auto& rule = step.instruction->guard) {
+      const Change& change = *row.find(step.operands[0]);
+      if (any_outside(*rule, change.values, change.box)) note_alarm(results_[row.trial], guard);
+      return;
+    }
+    Box box;
+    for (const std::uint32_t operand : step.operands) {
+      if (const Change* change = row.find(operand)) box = unite(box, change->box);
+    }
+    const float* a = values_of(row, step.operands[0], box, stores_[0]);
+    const float* b = values_of(row, step.operands[1], box, stores_[1]);
+    if (!std::equal(a, a + box.elements(), b, [](float x, float y) { return !differs(x, y); })) {
+      note_alarm(results_[row.trial], guard);
+    }
   }
 
   // --- steps for several rows ---
@@ -1146,9 +1186,16 @@ class GoldenWave {
       if (registers[i].isNone()) registers[i] = plan_.example()[i];
     }
     registers[model.program.input_register()] = gather(start, used);
+    std::vector<std::vector<std::uint32_t>> alarms(used);
     for (const WaveStep& step : plan_.steps()) {
       model.program.execute(*step.instruction, registers, model.rows,
                             [](const Instruction&, Registers&) {});
+      if (const auto guard = step.instruction->alarm) {
+        const at::Tensor raised = registers[step.instruction->outputs[0]].toTensor();
+        for (std::size_t i = 0; i < used; ++i) {
+          if (raised.data_ptr<bool>()[i]) alarms[i].push_back(*guard);
+        }
+      }
       for (const std::uint32_t index : step.instruction->outputs) {
         if (plan_.info(index).point) watch(registers[index], start, used);
       }
@@ -1161,7 +1208,7 @@ class GoldenWave {
     for (std::size_t i = 0; i < used; ++i) {
       const float* values = output.data_ptr<float>() + static_cast<std::int64_t>(i) * classes;
       const bool finite = loops::all_finite(values, classes);
-      block_.rows.push_back({{values, values + classes}, finite});
+      block_.rows.push_back({{values, values + classes}, finite, std::move(alarms[i])});
       if (!finite) block_.left_to_reference[start + i] = true;
     }
     block_.batches.push_back(std::move(registers));

@@ -139,6 +139,7 @@ void IncrementalPlan::classify(const Registers& after) {
       obstacle_ = "control flow computes values";
     }
     for (const std::uint32_t index : instruction.outputs) {
+      if (instruction.alarm) break;  // alarms are no values
       RegisterInfo& info = registers_[index];
       info.data = tensors && holds_tensor(after[index]);
       info.maker = number;
@@ -167,6 +168,11 @@ void IncrementalPlan::classify(const Registers& after) {
     }
     if (!tensors || step.operands.empty()) {
       step.kind = WaveStep::Kind::skip;
+    } else if (instruction.alarm) {
+      step.kind = WaveStep::Kind::alarm;
+      for (const std::uint32_t index : step.operands) {
+        if (!registers_[index].shape) obstacle_ = "a guard watches what is no row of values";
+      }
     } else if (obstacle_.empty()) {
       choose_kind(step, after);
     }
@@ -322,13 +328,14 @@ void IncrementalPlan::find_dead() {
   for (const auto& [index, step] : last) steps_[step].dead.push_back(index);
 }
 
-/// Values before an element-wise row kernel are never looked up in the golden run, unless faults or
-/// other steps need them.
+/// Values before an element-wise row kernel, or that a guard compares with its bounds, are never
+/// looked up in the golden run, unless faults or other steps need them.
 void IncrementalPlan::find_kept() {
   for (const WaveStep& step : steps_) {
     if (step.kind == WaveStep::Kind::skip) continue;
-    const bool looks_up = !(step.kind == WaveStep::Kind::row && step.kernel->elementwise() &&
-                            step.operands.size() == 1);
+    const bool elementwise = step.kind == WaveStep::Kind::alarm ||
+                             (step.kind == WaveStep::Kind::row && step.kernel->elementwise());
+    const bool looks_up = !elementwise || step.operands.size() != 1;
     for (const std::uint32_t index : step.operands) registers_[index].kept |= looks_up;
   }
   registers_[model_->program.input_register()].kept = true;

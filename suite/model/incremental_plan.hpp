@@ -43,6 +43,7 @@ struct WaveStep {
     alias,   ///< the same values in another shape
     region,  ///< windows of a convolution, or of an element-wise operator, several rows at once
     dense,   ///< the operator on whole rows, several rows at once
+    alarm,   ///< a guard looks at what has changed
   };
   Kind kind = Kind::dense;
   const Instruction* instruction = nullptr;

@@ -5,6 +5,7 @@
 #include "suite/model/incremental_executor.hpp"
 #include "suite/model/lowering.hpp"
 #include "suite/model/program.hpp"
+#include "suite/model/protect.hpp"
 #include "suite/model/reference_executor.hpp"
 #include "suite/model/row_check.hpp"
 
@@ -70,6 +71,10 @@ class TorchModel : public Model {
   std::vector<float> largest_magnitudes(Target target,
                                         std::span<const float> inputs) const override {
     return model::largest_magnitudes(*prepared_, target, inputs);
+  }
+  std::vector<PlacedGuard> guards() const override { return prepared_->guards; }
+  std::vector<float> largest_deviations(std::span<const float> inputs) const override {
+    return model::largest_deviations(*prepared_, inputs);
   }
   std::vector<SiteExecution> explain(const ExecutionOptions& options) const override {
     const c10::InferenceMode inference;
@@ -523,6 +528,7 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
       return Error{Errc::model, where, "writes to its own parameter '" + *path + "'",
                    "a model that changes itself cannot be compared with its golden run", ""};
     }
+    if (auto failed = protect(*prepared, options.protection, where)) return *failed;
     return std::shared_ptr<const Model>(
         std::make_shared<TorchModel>(std::move(prepared), std::move(*sha256), std::move(notices)));
   } catch (const c10::Error& error) {

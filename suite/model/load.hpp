@@ -17,11 +17,14 @@ struct LoadOptions {
   std::vector<std::int64_t> input_shape;  ///< one sample, without the batch dimension
   std::uint32_t padded_batch = 16;        ///< rows of every inference
   Monitor monitor = Monitor::all;
+  /// Sites, their numbers, points and the file's hash are those of the model without it.
+  Protection protection{};
 };
 
 /// Loads a TorchScript model, turns it into a Program, runs the row-independence check and returns
 /// it ready for executors. Errc::model when the file is not TorchScript, cannot be executed (the
-/// operator is named), or does not accept the input shape.
+/// operator is named), or does not accept the input shape; Errc::scenario when a guard does not fit
+/// its site.
 Result<std::shared_ptr<const Model>> load(const LoadOptions& options);
 
 }  // namespace bitquake::model

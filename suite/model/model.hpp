@@ -5,6 +5,7 @@
 #include "suite/base/named.hpp"
 #include "suite/base/result.hpp"
 #include "suite/model/execution.hpp"
+#include "suite/model/protection.hpp"
 
 #include <array>
 #include <cstdint>
@@ -55,6 +56,8 @@ struct Injection {
 struct GoldenRow {
   std::vector<float> output;  ///< [classes]
   bool output_finite = true;
+  /// Numbers of the guards that raise an alarm, ascending: without any fault, so false ones.
+  std::vector<std::uint32_t> alarms{};
 };
 
 /// Activations that a golden block keeps: of whole batches, rows that no sample uses included.
@@ -88,6 +91,12 @@ struct TrialResult {
   /// Some module output or the final output holds a NaN or Inf, whatever the golden run holds: what
   /// PyTorchALFI calls a DUE.
   bool any_nonfinite = false;
+  /// First guard, by number, that raises an alarm in this run and not in the golden run of the
+  /// sample: a guard that fires anyway earns nothing. A guard raises an alarm in a run when an
+  /// element it looks at is outside its bounds or tolerance or differs from its copy, or a word
+  /// that a fault touched is corrected or found wrong. An alarm counts even when the fault does not
+  /// reach the output.
+  std::optional<std::uint32_t> first_alarm{};
   std::string failure;  ///< message without addresses when the inference failed, else empty
 };
 
@@ -147,6 +156,8 @@ class Model {
   virtual std::string sha256() const = 0;
   /// Things the user should know, such as "was saved in train mode; runs in eval mode".
   virtual const std::vector<std::string>& notices() const = 0;
+  /// Guards of its protection, in execution order: TrialResult::first_alarm is a place in it.
+  virtual std::vector<PlacedGuard> guards() const { return {}; }
   /// Everything that decides the last bit of a result besides the scenario: library versions,
   /// instruction sets, padded batch. Equal fingerprints mean comparable bytes.
   virtual std::map<std::string, std::string> fingerprint() const = 0;
@@ -160,6 +171,13 @@ class Model {
   /// @param inputs  [n, input elements], row-major, already normalised
   virtual std::vector<float> largest_magnitudes(faultgen::Target target,
                                                 std::span<const float> inputs) const = 0;
+  /// Largest deviation that each guard of kind abft sees in fault-free runs of `inputs`, by number
+  /// of the guard; 0 for guards of other kinds. NaN is left out: it exceeds every tolerance. With
+  /// such a tolerance, or a larger one, there is no alarm on these inputs.
+  /// @param inputs  as above
+  virtual std::vector<float> largest_deviations(std::span<const float> /*inputs*/) const {
+    return {};
+  }
   /// The values of a parameter, row-major as stored; empty when the site has none. Throws Exception
   /// (internal) for a target that is no parameter.
   virtual std::vector<float> parameter(std::uint32_t site, faultgen::Target target) const = 0;

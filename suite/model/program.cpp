@@ -189,7 +189,7 @@ class ProgramBuilder {
     name_sites();
     program_.initial_.resize(registers_.size());
     for (auto& [index, value] : constants_) program_.initial_[index] = std::move(value);
-    mark_dead(program_.code_);
+    program_.find_dead();
     for (const auto& [value, path] : lowered_.module_outputs) {
       const auto found = registers_.find(value);
       if (found != registers_.end()) program_.module_outputs_.emplace(found->second, path);
@@ -414,27 +414,6 @@ class ProgramBuilder {
     }
   }
 
-  /// Registers whose last use is at a top-level instruction are released there.
-  void mark_dead(CodeBlock& top) {
-    std::map<std::uint32_t, std::size_t> last_use;
-    for (std::size_t i = 0; i < top.code.size(); ++i) note_uses(top.code[i], i, last_use);
-    for (const std::uint32_t output : top.outputs) last_use.erase(output);
-    for (const auto& [index, step] : last_use) {
-      if (constants_.count(index) == 0) top.code[step].dead.push_back(index);
-    }
-  }
-
-  static void note_uses(const Instruction& step, std::size_t at,
-                        std::map<std::uint32_t, std::size_t>& last_use) {
-    for (const std::uint32_t index : step.inputs) last_use[index] = at;
-    for (const std::uint32_t index : step.outputs) last_use[index] = at;
-    for (const CodeBlock& block : step.blocks) {
-      for (const std::uint32_t index : block.inputs) last_use[index] = at;
-      for (const std::uint32_t index : block.outputs) last_use[index] = at;
-      for (const Instruction& inner : block.code) note_uses(inner, at, last_use);
-    }
-  }
-
   LoweredGraph lowered_;
   std::string where_;
   Program program_;
@@ -444,6 +423,80 @@ class ProgramBuilder {
       parameter_registers_;
   std::set<const jit::Value*> from_data_;
 };
+
+namespace {
+
+void note_uses(const Instruction& step, std::size_t at,
+               std::map<std::uint32_t, std::size_t>& last_use) {
+  for (const std::uint32_t index : step.inputs) last_use[index] = at;
+  for (const std::uint32_t index : step.outputs) last_use[index] = at;
+  for (const CodeBlock& block : step.blocks) {
+    for (const std::uint32_t index : block.inputs) last_use[index] = at;
+    for (const std::uint32_t index : block.outputs) last_use[index] = at;
+    for (const Instruction& inner : block.code) note_uses(inner, at, last_use);
+  }
+}
+
+/// The block that holds the instruction of a node, and its place there.
+std::optional<std::pair<CodeBlock*, std::size_t>> find(CodeBlock& block, const jit::Node* node) {
+  for (std::size_t i = 0; i < block.code.size(); ++i) {
+    if (block.code[i].node == node) return std::pair(&block, i);
+    for (CodeBlock& inner : block.code[i].blocks) {
+      if (const auto found = find(inner, node)) return found;
+    }
+  }
+  return std::nullopt;
+}
+
+void replace_uses(CodeBlock& block, std::uint32_t from, std::uint32_t to) {
+  for (Instruction& step : block.code) {
+    std::replace(step.inputs.begin(), step.inputs.end(), from, to);
+    for (CodeBlock& inner : step.blocks) replace_uses(inner, from, to);
+  }
+  std::replace(block.outputs.begin(), block.outputs.end(), from, to);
+}
+
+}  // namespace
+
+/// Registers whose last use is at a top-level instruction are released there.
+void Program::find_dead() {
+  std::map<std::uint32_t, std::size_t> last_use;
+  for (std::size_t i = 0; i < code_.code.size(); ++i) {
+    code_.code[i].dead.clear();
+    note_uses(code_.code[i], i, last_use);
+  }
+  for (const std::uint32_t output : code_.outputs) last_use.erase(output);
+  for (const auto& [index, step] : last_use) {
+    if (initial_[index].isNone()) code_.code[step].dead.push_back(index);
+  }
+}
+
+const Instruction& Program::instruction_of(const jit::Node* node) const {
+  const auto [block, place] = find(const_cast<CodeBlock&>(code_), node).value();
+  return block->code[place];
+}
+
+std::uint32_t Program::add_register() {
+  initial_.emplace_back();
+  return static_cast<std::uint32_t>(initial_.size() - 1);
+}
+
+jit::Node* Program::make_node(const std::string& kind) {
+  return graph_->create(c10::Symbol::fromQualString(kind));
+}
+
+jit::Node* Program::clone_node(const jit::Node* node) {
+  return graph_->createClone(const_cast<jit::Node*>(node), [](jit::Value* value) { return value; });
+}
+
+void Program::insert_behind(const jit::Node* node, std::vector<Instruction> steps,
+                            std::uint32_t from, std::uint32_t to) {
+  replace_uses(code_, from, to);
+  const auto [block, place] = find(code_, node).value();
+  block->code.insert(block->code.begin() + static_cast<std::ptrdiff_t>(place) + 1,
+                     std::make_move_iterator(steps.begin()), std::make_move_iterator(steps.end()));
+  find_dead();
+}
 
 Result<Program> Program::build(LoweredGraph lowered, const std::string& where) {
   return ProgramBuilder(std::move(lowered), where).build();

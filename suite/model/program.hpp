@@ -1,6 +1,7 @@
 #pragma once
 
 #include "faultgen/fault_space.hpp"
+#include "suite/model/guard.hpp"
 #include "suite/model/lowering.hpp"
 
 #include <torch/script.h>
@@ -37,6 +38,10 @@ struct Instruction {
   bool watched = false;           ///< hooks are called after it
   bool row_by_row = false;        ///< its rows are not independent in a batch: run one by one
   std::vector<bool> batched;      ///< row_by_row: which inputs hold one block per row
+  /// Of steps that a protection inserted: the bounds of the values in inputs[0].
+  std::shared_ptr<const GuardRule> guard;
+  /// Number of the guard for which this step says, in a bool tensor [rows], who raises an alarm.
+  std::optional<std::uint32_t> alarm;
 };
 
 struct CodeBlock {
@@ -84,6 +89,18 @@ class Program {
   c10::IValue run(Registers& registers, const at::Tensor& input, std::int64_t rows,
                   const Hook& hook, const Hook& before = nullptr) const;
 
+  /// The instruction of a node, in blocks too.
+  /// @pre  the node has one
+  const Instruction& instruction_of(const torch::jit::Node* node) const;
+  std::uint32_t add_register();
+  /// A node that is no part of the graph: gives an instruction a name, or another one like `node`.
+  torch::jit::Node* make_node(const std::string& kind);
+  torch::jit::Node* clone_node(const torch::jit::Node* node);
+  /// Puts `steps` right behind the instruction of `node`; all else that reads register `from` reads
+  /// `to` from now on.
+  void insert_behind(const torch::jit::Node* node, std::vector<Instruction> steps,
+                     std::uint32_t from, std::uint32_t to);
+
   CodeBlock& code() { return code_; }
   const CodeBlock& code() const { return code_; }
   const std::vector<SiteInstruction>& site_instructions() const { return sites_; }
@@ -113,6 +130,7 @@ class Program {
  private:
   Program() = default;
   friend class ProgramBuilder;
+  void find_dead();
   void run_block(const CodeBlock& block, Registers& registers, std::int64_t rows, const Hook& hook,
                  const Hook& before) const;
 

@@ -14,6 +14,7 @@
 #include <map>
 #include <new>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -121,6 +122,10 @@ class Run {
   /// Values of one row at a point where something is non-finite, tensors of a tuple joined.
   virtual void nonfinite(std::size_t row, std::uint32_t point, const Event& event,
                          const std::vector<std::span<const float>>& values) = 0;
+  /// A guard raises an alarm in one row.
+  virtual void alarm(std::size_t row, std::uint32_t guard) = 0;
+  /// What a guard is about to judge.
+  virtual void judge(const Instruction& /*step*/, const Registers& /*registers*/) {}
   virtual std::size_t used_rows() const = 0;
 
   const PreparedModel& model_;
@@ -139,6 +144,7 @@ class Run {
 
   /// What a site reads is changed for it alone.
   void before(const Instruction& step, Registers& registers) {
+    if (step.alarm) return judge(step, registers);
     const auto site = site_of(step);
     if (!site) return;
     const auto spot = model_.spots.find({*site, Target::site_input});
@@ -149,6 +155,13 @@ class Run {
   }
 
   void after(const Instruction& step, Registers& registers) {
+    if (step.alarm) {
+      const bool* raised = registers[step.outputs[0]].toTensor().data_ptr<bool>();
+      for (std::size_t row = 0; row < used_rows(); ++row) {
+        if (raised[row]) alarm(row, *step.alarm);
+      }
+      return;
+    }
     if (const auto site = site_of(step)) {
       if (held_) registers[held_->first] = std::move(held_->second);
       held_.reset();
@@ -196,13 +209,16 @@ std::vector<bool> mask_of(const std::vector<std::span<const float>>& parts) {
 class GoldenRun : public Run {
  public:
   GoldenRun(const PreparedModel& model, std::span<NonfiniteMasks> masks)
-      : Run(model), masks_(masks) {}
+      : Run(model), alarms(masks.size()), masks_(masks) {}
+
+  std::vector<std::vector<std::uint32_t>> alarms;  ///< of each row, ascending
 
  private:
   void nonfinite(std::size_t row, std::uint32_t, const Event& event,
                  const std::vector<std::span<const float>>& values) override {
     masks_[row][event] = mask_of(values);
   }
+  void alarm(std::size_t row, std::uint32_t guard) override { alarms[row].push_back(guard); }
   std::size_t used_rows() const override { return masks_.size(); }
 
   std::span<NonfiniteMasks> masks_;
@@ -231,6 +247,7 @@ class FaultyRun : public Run {
       }
       model::inject(fault, element_at(copy, fault.element), result.injections[i]);
     }
+    for (const auto& [index, copy] : copies) read_coded(index, copy, result);
     for (const Fault& fault : faults) {
       if (!faultgen::is_parameter(fault.target)) continue;
       const auto& [index, point] = model_.spot(fault);
@@ -243,6 +260,7 @@ class FaultyRun : public Run {
     for (TrialResult& other : results_.subspan(1)) {
       other.injections = result.injections;
       other.first_nonfinite = result.first_nonfinite;
+      other.first_alarm = result.first_alarm;
     }
   }
 
@@ -280,6 +298,28 @@ class FaultyRun : public Run {
   }
 
  private:
+  /// What the network reads of a faulty parameter that has a code.
+  void read_coded(std::uint32_t index, const at::Tensor& copy, TrialResult& result) const {
+    const auto code = model_.codes.find(index);
+    if (code == model_.codes.end()) return;
+    std::set<std::uint64_t> elements;
+    for (const Fault& fault : trials_[0].faults) {
+      const bool here = faultgen::is_parameter(fault.target) && model_.spot(fault).index == index;
+      if (here) elements.insert(fault.element);
+    }
+    const at::Tensor sound = model_.program.registers()[index].toTensor();
+    const bool alarm = read_through(
+        code->second.guard, elements, static_cast<std::uint64_t>(copy.numel()),
+        [&](std::uint64_t element) { return *element_at(sound, element); },
+        [&](std::uint64_t element) -> float& { return *element_at(copy, element); });
+    if (alarm) note_alarm(result, code->second.number);
+  }
+
+  void alarm(std::size_t row, std::uint32_t guard) override {
+    if (raises_falsely(block_.rows[trials_[row].golden_row], guard)) return;
+    note_alarm(results_[row], guard);
+  }
+
   bool became_nonfinite(std::size_t row, const Fault& fault, float value) const {
     return model::became_nonfinite(trials_[row].faults, results_[row].injections, fault, value);
   }
@@ -435,19 +475,62 @@ class MagnitudeRun : public GoldenRun {
   std::vector<float>& largest_;
 };
 
-at::Tensor golden_output(const PreparedModel& model, const Block& block,
-                         std::span<const std::size_t> samples, std::span<NonfiniteMasks> masks) {
+/// A run without faults that looks for the largest deviation of each guard of kind abft.
+class DeviationRun : public GoldenRun {
+ public:
+  DeviationRun(const PreparedModel& model, std::span<NonfiniteMasks> masks,
+               std::vector<float>& largest)
+      : GoldenRun(model, masks), largest_(largest) {}
+
+ private:
+  void judge(const Instruction& step, const Registers& registers) override {
+    if (!step.guard || step.guard->kind != GuardKind::abft) return;
+    const at::Tensor values = registers[step.inputs[0]].toTensor().contiguous();
+    const float* data = values.data_ptr<float>();
+    float& largest = largest_[*step.alarm];
+    for (std::int64_t i = 0; i < values.numel(); ++i) {
+      if (data[i] > largest) largest = data[i];
+    }
+  }
+
+  std::vector<float>& largest_;
+};
+
+/// Calls `run(registers, batch, masks)` for batches of `inputs`.
+template <class Function>
+void for_each_batch(const PreparedModel& model, std::span<const float> inputs,
+                    const Function& run) {
+  const std::size_t count = inputs.size() / model.input_elements;
+  const auto rows = static_cast<std::size_t>(model.rows);
+  for (std::size_t start = 0; start < count; start += rows) {
+    std::vector<std::size_t> samples;
+    for (std::size_t i = start; i < std::min(count, start + rows); ++i) samples.push_back(i);
+    std::vector<NonfiniteMasks> masks(samples.size());
+    Registers registers = model.program.registers();
+    run(registers, gather(model, inputs, samples), std::span(masks));
+  }
+}
+
+/// Adds the golden rows of `samples` to `rows`.
+void golden_rows(const PreparedModel& model, const Block& block,
+                 std::span<const std::size_t> samples, std::span<NonfiniteMasks> masks,
+                 std::vector<GoldenRow>& rows) {
   GoldenRun run(model, masks);
   Registers registers = model.program.registers();
   try {
-    return run.infer(registers, gather(model, block.inputs, samples));
+    const at::Tensor output = run.infer(registers, gather(model, block.inputs, samples));
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      std::vector<float> values = output_row(output, static_cast<std::int64_t>(i));
+      const bool finite = !any_nonfinite(values);
+      rows.push_back({std::move(values), finite, std::move(run.alarms[i])});
+    }
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
     if (samples.size() == 1) throw GoldenFailure(samples[0], error_text(error));
     // One of the samples made the inference fail: find out which.
     for (std::size_t i = 0; i < samples.size(); ++i) {
-      golden_output(model, block, samples.subspan(i, 1), masks.subspan(i, 1));
+      golden_rows(model, block, samples.subspan(i, 1), masks.subspan(i, 1), rows);
     }
     throw GoldenFailure(samples[0], error_text(error));
   }
@@ -467,16 +550,19 @@ std::vector<float> largest_magnitudes(const PreparedModel& model, Target target,
     }
     return largest;
   }
-  const std::size_t count = inputs.size() / model.input_elements;
-  const auto rows = static_cast<std::size_t>(model.rows);
-  for (std::size_t start = 0; start < count; start += rows) {
-    std::vector<std::size_t> samples;
-    for (std::size_t i = start; i < std::min(count, start + rows); ++i) samples.push_back(i);
-    std::vector<NonfiniteMasks> masks(samples.size());
-    MagnitudeRun run(model, target, masks, largest);
-    registers = model.program.registers();
-    run.infer(registers, gather(model, inputs, samples));
-  }
+  for_each_batch(model, inputs, [&](Registers& r, const at::Tensor& batch, const auto& masks) {
+    MagnitudeRun(model, target, masks, largest).infer(r, batch);
+  });
+  return largest;
+}
+
+std::vector<float> largest_deviations(const PreparedModel& model, std::span<const float> inputs) {
+  const c10::InferenceMode inference;
+  use_one_inner_thread();
+  std::vector<float> largest(model.guards.size());
+  for_each_batch(model, inputs, [&](Registers& r, const at::Tensor& batch, const auto& masks) {
+    DeviationRun(model, masks, largest).infer(r, batch);
+  });
   return largest;
 }
 
@@ -511,13 +597,8 @@ std::unique_ptr<GoldenBlock> ReferenceExecutor::golden(std::span<const float> in
     const std::size_t used = std::min(count - start, static_cast<std::size_t>(model_->rows));
     std::vector<std::size_t> samples;
     for (std::size_t i = 0; i < used; ++i) samples.push_back(start + i);
-    const at::Tensor output =
-        golden_output(*model_, *block, samples, std::span(block->masks).subspan(start, used));
-    for (std::size_t i = 0; i < used; ++i) {
-      std::vector<float> values = output_row(output, static_cast<std::int64_t>(i));
-      const bool finite = !any_nonfinite(values);
-      block->rows.push_back({std::move(values), finite});
-    }
+    golden_rows(*model_, *block, samples, std::span(block->masks).subspan(start, used),
+                block->rows);
   }
   return block;
 }

@@ -46,6 +46,13 @@ struct PreparedModel {
   std::unordered_map<std::uint32_t, std::uint32_t> point_of;  ///< register -> module output point
   std::uint32_t output_point = 0;
 
+  std::vector<PlacedGuard> guards;  ///< by number
+  struct Code {
+    std::uint32_t number = 0;  ///< of the guard
+    WeightGuard guard;
+  };
+  std::map<std::uint32_t, Code> codes;  ///< by register of the parameter
+
   /// @pre  require_hittable() has found nothing
   const Spot& spot(const faultgen::Fault& fault) const {
     return spots.at({fault.site, fault.target});
@@ -65,6 +72,9 @@ enum class WeightTrials : std::uint8_t {
 /// Model::largest_magnitudes of a prepared model.
 std::vector<float> largest_magnitudes(const PreparedModel& model, faultgen::Target target,
                                       std::span<const float> inputs);
+
+/// Model::largest_deviations of a prepared model.
+std::vector<float> largest_deviations(const PreparedModel& model, std::span<const float> inputs);
 
 /// Runs the whole network for every trial and applies the fault in place: slow, obviously right;
 /// the oracle that other executors are compared with. Trials with sound parameters share a batch,

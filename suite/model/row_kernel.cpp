@@ -181,6 +181,28 @@ class Move : public Pool {
   float fill_;
 };
 
+/// A range guard. Rescaling reads the whole map.
+class GuardKernel : public RowKernel {
+ public:
+  GuardKernel(const RowShape& shape, std::shared_ptr<const GuardRule> rule)
+      : RowKernel(axis(shape.h, rule->kind), axis(shape.w, rule->kind)), rule_(std::move(rule)) {}
+  bool elementwise() const override { return is_elementwise(rule_->kind); }
+  bool keeps_finite() const override { return elementwise(); }
+  void run(std::span<const float* const> in, const Box& in_box, const Box& box,
+           float* out) const override {
+    correct(*rule_, {in_box, in[0]}, box, out);
+  }
+  static bool is_elementwise(GuardKind kind) { return kind < GuardKind::rescale; }
+
+ private:
+  static Axis axis(std::int64_t size, GuardKind kind) {
+    if (is_elementwise(kind)) return Axis::same(size);
+    return Axis(std::vector<Range>(static_cast<std::size_t>(size), {0, size}), size);
+  }
+
+  std::shared_ptr<const GuardRule> rule_;
+};
+
 /// Reads an instruction's arguments after a run.
 class Arguments {
  public:
@@ -213,7 +235,7 @@ class Finder {
 
   std::optional<RowOperation> find() {
     if (step_.kind != Instruction::Kind::operation || step_.row_by_row ||
-        step_.outputs.size() != 1 || step_.node->maybeSchema() == nullptr) {
+        step_.outputs.size() != 1 || (step_.node->maybeSchema() == nullptr && !step_.guard)) {
       return std::nullopt;
     }
     const auto out = row_shape(registers_[step_.outputs[0]], rows_);
@@ -254,6 +276,7 @@ class Finder {
 
   Candidates make(const std::string& name) {
     const bool maps = registers_[step_.outputs[0]].toTensor().dim() == 4;
+    if (step_.guard) return guard();
     if (operands_.size() == 2) return binary(name);
     if (operands_.size() != 1) return {};
     if (name == "aten::relu") {
@@ -285,6 +308,16 @@ class Finder {
     if (name == "aten::upsample_nearest2d") return upsample();
     if (name == "aten::constant_pad_nd" || name == "aten::pad") return pad();
     return {};
+  }
+
+  Candidates guard() const {
+    const GuardRule& rule = *step_.guard;
+    const bool in_maps = rule.kind == GuardKind::rescale && rule.maps;
+    Candidates list;
+    if (GuardKernel::is_elementwise(rule.kind) || in_maps) {
+      list.push_back(std::make_unique<GuardKernel>(out_, step_.guard));
+    }
+    return list;
   }
 
   Candidates binary(const std::string& name) {

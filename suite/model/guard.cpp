@@ -1,0 +1,125 @@
+#include "suite/model/guard.hpp"
+
+#include <limits>
+
+namespace bitquake::model {
+namespace {
+
+template <class Function>
+void for_each(const Box& box, const Function& function) {
+  for (std::int64_t c = box.c.low; c < box.c.high; ++c) {
+    for (std::int64_t y = box.y.low; y < box.y.high; ++y) {
+      for (std::int64_t x = box.x.low; x < box.x.high; ++x) function(c, y, x);
+    }
+  }
+}
+
+/// In double: as published where that does not overflow.
+void rescale(const GuardRule& rule, const Patch& in, const Box& map, const Box& box, float* out) {
+  const auto value = [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+    const float v = *in.at(c, y, x);
+    if (!rule.sanitise || std::isfinite(v)) return v;
+    const float low = rule.low[rule.channel(c, x)], high = rule.high[rule.channel(c, x)];
+    return std::isnan(v) ? nearest_to_zero(low, high) : v > 0 ? high : low;
+  };
+  double min = std::numeric_limits<double>::infinity(), max = -min;
+  bool nan = false;
+  for_each(map, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+    const double v = value(c, y, x);
+    nan |= std::isnan(v);
+    min = std::min(min, v);
+    max = std::max(max, v);
+  });
+  for_each(box, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+    const float v = value(c, y, x);
+    const float low = rule.low[rule.channel(c, x)], high = rule.high[rule.channel(c, x)];
+    float result = v;
+    if (!nan && v > high) {
+      const double share = rule.sanitise && max == min ? 1 : (v - min) / (max - min);
+      const double range = static_cast<double>(high) - low;
+      result = static_cast<float>(share * range + low);
+    } else if (!nan && v < low) {
+      result = low;
+    }
+    *out++ = result;
+  });
+}
+
+/// Sums in double, in the order of the maps.
+void average(const GuardRule& rule, const Patch& in, const Box& box, float* out) {
+  const Box& all = in.stored;
+  std::vector<bool> healthy(static_cast<std::size_t>(all.c.size()), true);
+  const auto outside = [&](std::int64_t c, float v) {
+    const std::size_t channel = rule.channel(c, 0);
+    return is_outside(v, rule.low[channel], rule.high[channel]);
+  };
+  bool nan = false;
+  std::int64_t count = all.c.size();
+  for (std::int64_t c = all.c.low; c < all.c.high; ++c) {
+    bool sound = true;
+    for_each({{c, c + 1}, all.y, all.x}, [&](std::int64_t, std::int64_t y, std::int64_t x) {
+      const float v = *in.at(c, y, x);
+      nan |= std::isnan(v);
+      sound &= !outside(c, v);
+    });
+    healthy[static_cast<std::size_t>(c - all.c.low)] = sound;
+    count -= sound ? 0 : 1;
+  }
+  const bool idle = nan && !rule.sanitise;
+  const auto mean = [&](std::int64_t y, std::int64_t x) {
+    double sum = 0;
+    for (std::int64_t c = all.c.low; c < all.c.high; ++c) {
+      const double v = *in.at(c, y, x);
+      if (healthy[static_cast<std::size_t>(c - all.c.low)]) {
+        sum += v;
+      } else if (!rule.sanitise) {
+        sum += 0 * v;
+      }
+    }
+    return static_cast<float>(sum / static_cast<double>(count));
+  };
+  for_each(box, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+    const float v = *in.at(c, y, x);
+    const std::size_t channel = rule.channel(c, 0);
+    float result = v;
+    if (!idle && outside(c, v)) {
+      const bool none = rule.sanitise && count == 0;
+      result = none ? nearest_to_zero(rule.low[channel], rule.high[channel]) : mean(y, x);
+    }
+    *out++ = result;
+  });
+}
+
+}  // namespace
+
+bool any_outside(const GuardRule& rule, const Patch& values, const Box& box) {
+  bool found = false;
+  for_each(box, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+    const std::size_t channel = rule.channel(c, x);
+    found |= is_outside(*values.at(c, y, x), rule.low[channel], rule.high[channel]);
+  });
+  return found;
+}
+
+void correct(const GuardRule& rule, const Patch& in, const Box& box, float* out) {
+  switch (rule.kind) {
+    case GuardKind::rescale:
+      if (!rule.maps) return rescale(rule, in, in.stored, box, out);
+      for (std::int64_t c = box.c.low; c < box.c.high; ++c) {
+        const Range map{c, c + 1};
+        rescale(rule, in, {map, in.stored.y, in.stored.x}, {map, box.y, box.x}, out);
+        out += box.y.size() * box.x.size();
+      }
+      return;
+    case GuardKind::average:
+      return average(rule, in, box, out);
+    default:
+      for_each(box, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+        const std::size_t channel = rule.channel(c, x);
+        *out++ = guarded(rule.kind, rule.sanitise, *in.at(c, y, x), rule.low[channel],
+                         rule.high[channel]);
+      });
+  }
+}
+
+}  // namespace bitquake::model
