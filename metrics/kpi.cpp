@@ -75,15 +75,15 @@ std::optional<double> Rate::value() const {
   return static_cast<double>(k) / static_cast<double>(n);
 }
 
-void ClusteredCount::add(std::uint64_t cluster, bool hit) {
+void ClusteredCount::add(std::uint64_t cluster, std::uint64_t hits, std::uint64_t trials) {
   if (trials_ > 0 && cluster != cluster_) {
     closed_.add(hits_, trials_);
     hits_ = trials_ = 0;
   }
   assert(trials_ > 0 || closed_.clusters == 0 || cluster > cluster_);
   cluster_ = cluster;
-  hits_ += hit ? 1 : 0;
-  ++trials_;
+  hits_ += hits;
+  trials_ += trials;
 }
 
 ClusterSums ClusteredCount::sums() const {
@@ -93,11 +93,11 @@ ClusterSums ClusteredCount::sums() const {
 }
 
 void Count::add(const TrialFacts& facts, Shared pass, bool hit) {
-  if (pass == Shared::sample) {
-    by_sample_.add(facts.sample, hit);
-  } else {
-    by_fault_.add(facts.fault, hit);
-  }
+  add(pass == Shared::sample ? facts.sample : facts.fault, pass, hit ? 1 : 0, 1);
+}
+
+void Count::add(std::uint64_t cluster, Shared pass, std::uint64_t hits, std::uint64_t trials) {
+  (pass == Shared::sample ? by_sample_ : by_fault_).add(cluster, hits, trials);
 }
 
 Rate Count::rate(std::string metric, const RateOptions& options) const {
@@ -130,6 +130,10 @@ void OutcomeCounts::add(const TrialFacts& facts, Shared pass) {
   sdc5_.add(facts, pass, facts.sdc5);
   sdc10_.add(facts, pass, facts.sdc10);
   sdc20_.add(facts, pass, facts.sdc20);
+  const bool decided_alike = facts.outcome == Outcome::masked || facts.outcome == Outcome::benign;
+  detected_.add(facts, pass, facts.detected);
+  corrected_.add(facts, pass, facts.detected && decided_alike);
+  residual_.add(facts, pass, facts.outcome == Outcome::sde && !facts.detected);
 }
 
 std::vector<Rate> OutcomeCounts::rates(const RateOptions& options) const {
@@ -140,6 +144,11 @@ std::vector<Rate> OutcomeCounts::rates(const RateOptions& options) const {
   if (top5_means_something(options)) rates.push_back(sdc5_.rate("sdc5", options));
   rates.push_back(sdc10_.rate("sdc10", options));
   rates.push_back(sdc20_.rate("sdc20", options));
+  if (options.guarded) {
+    rates.push_back(detected_.rate("detected", options));
+    rates.push_back(corrected_.rate("corrected", options));
+    rates.push_back(residual_.rate("residual_sde", options));
+  }
   return rates;
 }
 

@@ -33,6 +33,7 @@ struct TrialFacts {
   bool golden_top1_correct = false, golden_top5_correct = false;
   bool faulty_top1_correct = false, faulty_top5_correct = false;  ///< false for NaN or failed
   bool top1_changed = false;   ///< faulty top-1 differs from golden top-1
+  bool detected = false;       ///< a guard raised an alarm
   bool any_nonfinite = false;  ///< NaN or Inf at some module output, whatever the golden run holds;
                                ///< true for a failed inference
 };
@@ -43,6 +44,7 @@ struct RateOptions {
   double confidence = 0.95;
   std::size_t classes = 0;  ///< top-5 figures are left out under kTop5MinClasses
   Clustering clustering = Clustering::by_sample;
+  bool guarded = false;  ///< the network has guards: figures of alarms make sense
 };
 
 /// A rate with everything needed to judge it.
@@ -65,7 +67,8 @@ struct Rate {
 /// (assert).
 class ClusteredCount {
  public:
-  void add(std::uint64_t cluster, bool hit);
+  void add(std::uint64_t cluster, bool hit) { add(cluster, hit ? 1 : 0, 1); }
+  void add(std::uint64_t cluster, std::uint64_t hits, std::uint64_t trials);
   ClusterSums sums() const;
 
  private:
@@ -79,6 +82,8 @@ class ClusteredCount {
 class Count {
  public:
   void add(const TrialFacts& facts, Shared pass, bool hit);
+  /// Several trials of a cluster.
+  void add(std::uint64_t cluster, Shared pass, std::uint64_t hits, std::uint64_t trials);
   /// The rate with the interval that `options.clustering` asks for.
   Rate rate(std::string metric, const RateOptions& options) const;
   std::uint64_t n() const { return by_sample_.sums().n; }
@@ -87,7 +92,9 @@ class Count {
   ClusteredCount by_sample_, by_fault_;
 };
 
-/// Shares of due, masked, benign, sde (they add to 1), sdc5, sdc10 and sdc20; unit: trial.
+/// Shares of due, masked, benign, sde (they add to 1), sdc5, sdc10 and sdc20; unit: trial. With
+/// RateOptions::guarded also detected (an alarm), corrected (detected, and masked or benign) and
+/// residual_sde (sde and not detected).
 class OutcomeCounts {
  public:
   void add(const TrialFacts& facts, Shared pass = Shared::sample);
@@ -95,7 +102,7 @@ class OutcomeCounts {
 
  private:
   std::array<Count, 4> outcomes_;  ///< indexed by Outcome
-  Count sdc5_, sdc10_, sdc20_;
+  Count sdc5_, sdc10_, sdc20_, detected_, corrected_, residual_;
 };
 
 /// golden_top1 and golden_top5 (unit: sample; n = labelled samples with trials), faulty_top1 and

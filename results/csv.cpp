@@ -30,10 +30,17 @@ void append_column(std::string& line, const Column<Row>& column, const Row& row)
   std::visit([&](auto member) { append_number(line, row.*member); }, column.member);
 }
 
+std::string guard_text(std::int32_t alarm, const Trials& all) {
+  if (alarm == kNoGuard) return "";
+  const GuardName& guard = all.campaign.guards[static_cast<std::size_t>(alarm)];
+  return guard.kind + " of " + guard.site;
+}
+
 /// A trial column whose code stands for a word.
 std::optional<std::string> word(std::string_view column, const TrialRow& row, const Trials& all) {
   if (column == "variant") return all.campaign.variants[row.variant];
   if (column == "perturbation") return all.campaign.perturbations[row.perturbation];
+  if (column == "alarm") return guard_text(row.alarm, all);
   if (column == "outcome") return std::string(metrics::kOutcomeNames[row.outcome]);
   if (column == "message") return all.messages[row.message];
   if (column != "first_nonfinite") return std::nullopt;
@@ -43,6 +50,7 @@ std::optional<std::string> word(std::string_view column, const TrialRow& row, co
 
 /// As above for a golden column.
 std::optional<std::string> word(std::string_view column, const GoldenRow& row, const Trials& all) {
+  if (column == "alarm") return guard_text(row.alarm, all);
   if (column != "file") return std::nullopt;
   return all.campaign.files[row.file];
 }

@@ -32,19 +32,18 @@ class PairCounts {
         slots_(accumulated_ ? trials.samples() : 0) {}
 
   /// In the order of (epoch, sample).
-  void add(const TrialRow& perturbed, const TrialRow& clean) {
-    const bool first = is_sde(perturbed), second = is_sde(clean);
+  void add(const TrialRow& row, bool first, bool second) {
     ++(first    ? second ? pairs_.both : pairs_.first_only
        : second ? pairs_.second_only
                 : pairs_.neither);
     const std::int64_t d = static_cast<int>(first) - static_cast<int>(second);
-    samples_[perturbed.sample].add(d);
+    samples_[row.sample].add(d);
     if (accumulated_) {
-      slots_[faults_.groups[perturbed.group].slot].add(d);
+      slots_[faults_.groups[row.group].slot].add(d);
       return;
     }
-    if (group_ != perturbed.group) open_.close(by_fault_);  // groups ascend
-    group_ = perturbed.group;
+    if (group_ != row.group) open_.close(by_fault_);  // groups ascend
+    group_ = row.group;
     open_.add(d);
   }
 
@@ -70,10 +69,6 @@ class PairCounts {
   }
 
  private:
-  static bool is_sde(const TrialRow& row) {
-    return static_cast<metrics::Outcome>(row.outcome) == metrics::Outcome::sde;
-  }
-
   static std::string counted(std::uint64_t clusters, const std::string& by) {
     return std::to_string(clusters) + (by == "fault" ? " group" : " sample") +
            (clusters == 1 ? "" : "s");
@@ -132,9 +127,12 @@ class PairCounts {
 
 }  // namespace
 
-Interaction interaction(const Trials& trials, const faultgen::FaultSet& faults, Condition condition,
-                        Condition other, metrics::Clustering clustering, double confidence) {
-  PairCounts counts(trials, faults);
+bool is_silent(const TrialRow& row) {
+  return static_cast<metrics::Outcome>(row.outcome) == metrics::Outcome::sde && row.detected == 0;
+}
+
+std::uint64_t for_pairs(const Trials& trials, Condition condition, Condition other,
+                        const std::function<void(const TrialRow&, const TrialRow&)>& visit) {
   std::uint64_t unpaired = 0;
   auto [a, a_end] = trials.range_of(condition);
   auto [b, b_end] = trials.range_of(other);
@@ -145,7 +143,7 @@ Interaction interaction(const Trials& trials, const faultgen::FaultSet& faults, 
       return std::tuple(trials.trials[i].epoch, trials.trials[i].sample);
     };
     if (a < a_end && b < b_end && key(a) == key(b)) {
-      counts.add(trials.trials[a++], trials.trials[b++]);
+      visit(trials.trials[a++], trials.trials[b++]);
       continue;
     }
     ++unpaired;
@@ -155,6 +153,17 @@ Interaction interaction(const Trials& trials, const faultgen::FaultSet& faults, 
       ++b;
     }
   }
+  return unpaired;
+}
+
+Interaction interaction(const Trials& trials, const faultgen::FaultSet& faults, Condition condition,
+                        Condition other, bool (*hits)(const TrialRow&),
+                        metrics::Clustering clustering, double confidence) {
+  PairCounts counts(trials, faults);
+  const std::uint64_t unpaired =
+      for_pairs(trials, condition, other, [&](const TrialRow& first, const TrialRow& second) {
+        counts.add(first, hits(first), hits(second));
+      });
   Interaction result = counts.finish(clustering, confidence);
   result.unpaired = unpaired;
   return result;

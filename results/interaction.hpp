@@ -6,6 +6,7 @@
 #include "results/trials.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -21,11 +22,21 @@ struct Interaction {
   std::string method;  ///< how the interval was made, or why there is none; empty without pairs
 };
 
-/// Pairs the trials of two conditions that are of the same epoch and sample, and so have the same
-/// faults. O(trials of both).
+/// An sde that raised no alarm.
+bool is_silent(const TrialRow& row);
+
+/// Calls `visit` with the trials of two conditions that are of the same epoch and sample, and so
+/// have the same faults, in their order. O(trials of both).
+/// @return trials without a partner
+std::uint64_t for_pairs(const Trials& trials, Condition condition, Condition other,
+                        const std::function<void(const TrialRow&, const TrialRow&)>& visit);
+
+/// Compares the trials of two conditions, pair by pair.
 /// @param other  what to compare with
+/// @param hits   which trials count: sde, or is_silent
 /// @pre check_faults(trials, faults)
 Interaction interaction(const Trials& trials, const faultgen::FaultSet& faults, Condition condition,
-                        Condition other, metrics::Clustering clustering, double confidence);
+                        Condition other, bool (*hits)(const TrialRow&),
+                        metrics::Clustering clustering, double confidence);
 
 }  // namespace bitquake::results

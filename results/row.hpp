@@ -8,6 +8,7 @@ namespace bitquake::results {
 inline constexpr std::int64_t kNoLabel = -1;  ///< label column of a data set without labels
 inline constexpr std::int32_t kNoPoint =
     -1;  ///< first_nonfinite column when every point was finite
+inline constexpr std::int32_t kNoGuard = -1;    ///< alarm column when no guard raised one
 inline constexpr std::uint32_t kNoMessage = 0;  ///< message column when the inference did not fail
 
 /// Which network runs, and what the image is under.
@@ -35,6 +36,9 @@ struct TrialRow {
   double faulty_probability = 0;
   std::int32_t first_nonfinite = kNoPoint;  ///< row of /points
   std::uint8_t any_nonfinite = 0;
+  std::uint8_t detected = 0;      ///< a guard raised an alarm that it does not raise without faults
+  std::uint8_t corrected = 0;     ///< detected, and the decision is the golden one
+  std::int32_t alarm = kNoGuard;  ///< the first such guard, row of /guards
   std::uint32_t message = kNoMessage;  ///< row of /messages
   std::uint64_t output_hash = 0;       ///< of the faulty output's bytes; 0 when there is none
   Condition condition() const { return {variant, perturbation}; }
@@ -73,7 +77,9 @@ struct GoldenRow {
   std::int32_t top1 = -1;
   std::uint32_t label_rank = 0;  ///< rank of the label among the golden scores, 0 = best
   double top1_probability = 0;
-  std::uint8_t skipped = 0;  ///< SkipReason: the sample has no trials; 0: it has
+  std::int32_t alarm = kNoGuard;  ///< first guard that raises a false alarm, row of /guards
+  std::uint32_t alarms = 0;       ///< guards that raise one
+  std::uint8_t skipped = 0;       ///< SkipReason: the sample has no trials; 0: it has
   std::uint64_t output_hash = 0;
   Condition condition() const { return {variant, perturbation}; }
   bool operator==(const GoldenRow&) const = default;

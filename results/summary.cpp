@@ -35,6 +35,7 @@ metrics::TrialFacts facts_of(const TrialRow& row, const GoldenRow& golden, std::
   facts.golden_top5_correct = golden.label_rank < 5;
   facts.faulty_top1_correct = row.faulty_top1 == golden.label;
   facts.faulty_top5_correct = row.faulty_top1 >= 0 && row.label_rank < 5;
+  facts.detected = row.detected != 0;
   facts.top1_changed = row.faulty_top1 != golden.top1;
   facts.any_nonfinite = row.any_nonfinite != 0 || row.message != kNoMessage;
   return facts;
@@ -290,6 +291,15 @@ void count_rows(Summary& summary, const Trials& all) {
   }
 }
 
+bool is_sde(const TrialRow& row) {
+  return static_cast<metrics::Outcome>(row.outcome) == metrics::Outcome::sde;
+}
+
+bool has_guards(const Campaign& campaign, std::uint32_t variant) {
+  return std::any_of(campaign.guards.begin(), campaign.guards.end(),
+                     [&](const GuardName& guard) { return guard.variant == variant; });
+}
+
 /// What a reader must know of an entry beyond its name: that it is not Bitquake's.
 std::string origin_of(const faultgen::FaultModelInfo& model) {
   return faultgen::is_registered_by_program(model.value) ? " (registered by the program)" : "";
@@ -370,13 +380,15 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
   const auto& variants = trials.campaign.variants;
   for (Condition at; at.variant < variants.size(); ++at.variant) {
     for (at.perturbation = 0; at.perturbation < labels.size(); ++at.perturbation) {
-      Tables& tables =
-          summary.tables.emplace_back(Counts(trials, faults, at).tables(summary.options));
+      metrics::RateOptions options = summary.options;
+      options.guarded = has_guards(trials.campaign, at.variant);
+      Tables& tables = summary.tables.emplace_back(Counts(trials, faults, at).tables(options));
       tables.variant = variants[at.variant];
       tables.perturbation = labels[at.perturbation];
       tables.estimates = estimate(trials, faults, at, confidence);
+      if (at.variant > 0) tables.score = score_card(trials, faults, at, summary.options);
       if (clean == labels.size() || clean == at.perturbation) continue;
-      tables.interaction = interaction(trials, faults, at, {at.variant, clean},
+      tables.interaction = interaction(trials, faults, at, {at.variant, clean}, is_sde,
                                        summary.options.clustering, confidence);
     }
   }

@@ -4,6 +4,7 @@
 #include "metrics/kpi.hpp"
 #include "results/estimates.hpp"
 #include "results/interaction.hpp"
+#include "results/score_card.hpp"
 #include "results/trials.hpp"
 #include "suite/base/result.hpp"
 
@@ -47,6 +48,7 @@ struct Tables {
   /// Compared with "clean" of the same variant, where that is one of the perturbations; none for
   /// itself.
   std::optional<Interaction> interaction{};
+  std::optional<ScoreCard> score{};  ///< of modified networks
 };
 
 /// The KPI tables of a campaign.
@@ -89,7 +91,8 @@ struct TextFile {
 
 /// summary.json, kpi/overall.csv, kpi/site.csv, kpi/bit.csv, kpi/bit_field.csv and
 /// kpi/pytorchalfi.csv; where they apply kpi/active.csv, kpi/estimates.csv, kpi/epoch.csv
-/// (accumulated), kpi/perturbations.csv (more than one) and kpi/corruption_error.csv. The CSV files
+/// (accumulated), kpi/perturbations.csv (more than one),
+/// kpi/protection.csv (variants) and kpi/corruption_error.csv. The CSV files
 /// are long: variant, perturbation, [site|bit|field|epoch,] metric, k, n, rate, low, high, unit,
 /// interval, groups, group_low, group_high; fractions in [0, 1], an empty cell for what does not
 /// exist.

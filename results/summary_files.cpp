@@ -132,6 +132,43 @@ std::string perturbations_csv(const Summary& summary) {
   return text;
 }
 
+std::string protection_csv(const Summary& summary) {
+  std::string text =
+      "variant,perturbation,metric,k,n,rate,low,high,unit,interval,only_variant,only_original,"
+      "unpaired,mcnemar_exact_p,mcnemar_mid_p\n";
+  const auto difference = [](const ScoreCard& card, const char* metric, const metrics::Pairs& pairs,
+                             const std::optional<metrics::Interval>& interval, const char* unit,
+                             const std::string& method, const std::string& unpaired,
+                             const metrics::McNemar& test) {
+    const auto k =
+        static_cast<std::int64_t>(pairs.first_only) - static_cast<std::int64_t>(pairs.second_only);
+    return csv_record({card.variant, card.perturbation, metric, std::to_string(k),
+                       std::to_string(pairs.n()), pairs.n() > 0 ? shortest(pairs.difference()) : "",
+                       interval ? shortest(interval->low) : "",
+                       interval ? shortest(interval->high) : "", unit, method,
+                       std::to_string(pairs.first_only), std::to_string(pairs.second_only),
+                       unpaired, shortest(test.exact), shortest(test.mid_p)}) +
+           "\n";
+  };
+  for (const Tables& tables : summary.tables) {
+    if (!tables.score) continue;
+    const ScoreCard& card = *tables.score;
+    for (const metrics::Rate& rate : card.rates) {
+      std::vector<std::string> row = cells(rate);
+      row.resize(8);  // without groups
+      text += csv_record({card.variant, card.perturbation}) + "," + csv_record(row) + ",,,,,\n";
+    }
+    text += difference(card, "residual_sde_minus_original", card.difference.pairs,
+                       card.difference.interval, "pair", card.difference.method,
+                       std::to_string(card.difference.unpaired), card.test);
+    if (card.golden.n() == 0) continue;
+    text += difference(card, "golden_top1_minus_original", card.golden, card.golden_interval,
+                       "sample", "newcombe " + shortest(100 * summary.options.confidence) + " %",
+                       "", metrics::mcnemar(card.golden));
+  }
+  return text;
+}
+
 std::string corruption_csv(const std::vector<CorruptionError>& errors) {
   const auto cell = [](const std::optional<double>& x) { return x ? shortest(*x) : ""; };
   std::string text = "corruption,severity,golden_error,faulty_error\n";
@@ -148,8 +185,8 @@ Json to_json(const Interaction& interaction) {
           {"high", interval ? Json(interval->high) : Json()},
           {"interval", method.empty() ? Json() : Json(method)},
           {"pairs", pairs.n()},
-          {"only_perturbed", pairs.first_only},
-          {"only_clean", pairs.second_only},
+          {"first_only", pairs.first_only},
+          {"second_only", pairs.second_only},
           {"unpaired", unpaired}};
 }
 
@@ -166,6 +203,13 @@ Json to_json(const Tables& tables) {
     object["bit_fields"][field.name] = to_json(field.rates);
   }
   object["pytorchalfi_compatible"] = to_json(tables.pytorchalfi);
+  if (tables.score) {
+    object["protection"] = to_json(tables.score->rates);
+    Json difference = to_json(tables.score->difference);
+    difference["mcnemar_exact_p"] = tables.score->test.exact;
+    difference["mcnemar_mid_p"] = tables.score->test.mid_p;
+    object["residual_sde_minus_original"] = std::move(difference);
+  }
   if (tables.interaction) object["sde_minus_clean"] = to_json(*tables.interaction);
   return object;
 }
@@ -218,6 +262,10 @@ std::vector<TextFile> summary_files(const Summary& summary) {
   }
   if (summary.tables.size() > 1) {
     files.push_back({"kpi/perturbations.csv", perturbations_csv(summary)});
+  }
+  if (std::any_of(summary.tables.begin(), summary.tables.end(),
+                  [](const Tables& tables) { return tables.score.has_value(); })) {
+    files.push_back({"kpi/protection.csv", protection_csv(summary)});
   }
   if (const auto errors = corruption_errors(summary); !errors.empty()) {
     files.push_back({"kpi/corruption_error.csv", corruption_csv(errors)});

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <string_view>
 #include <utility>
@@ -158,17 +159,34 @@ std::vector<Breakdown> with_trials(const std::vector<Breakdown>& breakdown) {
   return kept;
 }
 
+/// Whether there are modified networks.
+bool has_variants(const Summary& summary) {
+  return summary.tables.back().variant != summary.tables.front().variant;
+}
+
+/// Whether there is more than one perturbation.
+bool has_perturbations(const Summary& summary) {
+  return summary.tables.back().perturbation != summary.tables.front().perturbation;
+}
+
+/// "fog/3", with modified networks "clamp", or "clamp, fog/3".
+std::string condition_text(const Summary& summary, const Tables& tables) {
+  if (!has_variants(summary)) return tables.perturbation;
+  return tables.variant + (has_perturbations(summary) ? ", " + tables.perturbation : "");
+}
+
 std::string counts_text(const Summary& summary) {
   std::string text =
       with_commas(summary.trials) + " trials (" + with_commas(summary.failed) + " failed) on ";
   const std::string skipped = " skipped: see skipped.csv)\n";
-  if (const std::size_t perturbations = summary.tables.size(); perturbations == 1) {
+  if (const std::size_t conditions = summary.tables.size(); conditions == 1) {
     text += with_commas(summary.samples - summary.skipped) + " of " + with_commas(summary.samples) +
             " samples (" + with_commas(summary.skipped) + skipped;
   } else {
-    text += with_commas(summary.samples) + " samples under " + with_commas(perturbations) +
-            " perturbations (" + with_commas(summary.skipped) + " of " +
-            with_commas(summary.samples * perturbations) + " pairs" + skipped;
+    text += with_commas(summary.samples) + " samples under " + with_commas(conditions) +
+            (has_variants(summary) ? " conditions (" : " perturbations (") +
+            with_commas(summary.skipped) + " of " + with_commas(summary.samples * conditions) +
+            " pairs" + skipped;
   }
   return text + with_commas(summary.injections) +
          " injections: " + with_commas(summary.injections - summary.unchanged - summary.unreached) +
@@ -226,17 +244,20 @@ std::string range_text(const metrics::Interval& interval, int decimals) {
   return "[" + percent(interval.low, decimals) + ", " + percent(interval.high, decimals) + "]";
 }
 
-/// What faults do under each perturbation: a line for each.
-std::string perturbations_text(const Summary& summary) {
+/// What faults do under each condition: a line for each.
+std::string conditions_text(const Summary& summary) {
   if (summary.tables.size() == 1) return "";
-  std::vector<std::vector<std::string>> rows{{"perturbation", "golden", "faulty", "due", "sde",
-                                              "k / n", "interval", "- clean", "interval"}};
+  const std::string key = !has_variants(summary)       ? "perturbation"
+                          : has_perturbations(summary) ? "variant, perturbation"
+                                                       : "variant";
+  std::vector<std::vector<std::string>> rows{
+      {key, "golden", "faulty", "due", "sde", "k / n", "interval", "- clean", "interval"}};
   std::uint64_t unpaired = 0;
   std::string method;
   for (const Tables& tables : summary.tables) {
     const metrics::Rate* sde = find_rate(tables, "sde");
     std::vector<std::string> row{
-        tables.perturbation,
+        condition_text(summary, tables),
         short_text(find_rate(tables, "golden_top1")),
         short_text(find_rate(tables, "faulty_top1")),
         short_text(find_rate(tables, "due")),
@@ -256,7 +277,9 @@ std::string perturbations_text(const Summary& summary) {
     }
     rows.push_back(std::move(row));
   }
-  std::string text = "\nUnder each perturbation, in % with " + interval_header(summary) +
+  std::string text = std::string("\n") +
+                     (has_variants(summary) ? "Each variant" : "Under each perturbation") +
+                     ", in % with " + interval_header(summary) +
                      "s; golden, faulty: top-1 accuracies\n" + fitted_table(std::move(rows));
   if (!method.empty()) {
     text += "- clean: minus the sde of clean images, same samples and faults; " + method + "\n";
@@ -269,15 +292,51 @@ std::string perturbations_text(const Summary& summary) {
   return text;
 }
 
+/// What modified networks are worth, a line for each and each perturbation.
+std::string protections_text(const Summary& summary) {
+  if (!has_variants(summary)) return "";
+  std::vector<std::vector<std::string>> rows{{"variant", "sde", "residual", "interval", "p",
+                                              "coverage", "interval", "to due", "false alarm"}};
+  for (const Tables& tables : summary.tables) {
+    if (!tables.score) continue;
+    const ScoreCard& card = *tables.score;
+    const auto shown = [&](const char* metric) -> const metrics::Rate* {
+      const metrics::Rate& rate = card.rate(metric);
+      return rate.n > 0 ? &rate : nullptr;
+    };
+    const auto interval = [](const metrics::Rate* rate) {
+      return rate == nullptr || !rate->interval ? kNone
+                                                : range_text(*rate->interval, decimals_of(*rate));
+    };
+    const metrics::Rate *residual = shown("residual_sde"), *coverage = shown("coverage");
+    std::array<char, 32> p{};
+    std::snprintf(p.data(), p.size(), "%.1g", card.test.exact);
+    rows.push_back({condition_text(summary, tables), short_text(shown("sde_original")),
+                    short_text(residual), interval(residual), p.data(), short_text(coverage),
+                    interval(coverage), short_text(shown("sde_to_due")),
+                    short_text(shown("false_alarm"))});
+  }
+  return "\nModified networks on the trials of the original, in % with " +
+         interval_header(summary) + "s\n" + fitted_table(std::move(rows)) +
+         "sde: of the original; residual: sde without alarm; p: McNemar's exact test of the two, "
+         "for "
+         "trials\nthat are independent; coverage: of the original's sde those that are corrected, "
+         "due "
+         "or alarmed;\nfalse alarm: of golden runs\n";
+}
+
 }  // namespace
 
 std::string summary_text(const Summary& summary) {
   const std::string several =
       summary.per_group > 1 ? " (a trial counts in each row that its faults touch)" : "";
   const Tables& first = summary.tables.front();
-  const std::string under = summary.tables.size() > 1
-                                ? "\nUnder the first perturbation, " + first.perturbation + "\n"
-                                : "\n";
+  const std::string under =
+      summary.tables.size() > 1
+          ? "\nUnder the first " +
+                std::string(has_variants(summary) ? "condition" : "perturbation") + ", " +
+                condition_text(summary, first) + "\n"
+          : "\n";
   return counts_text(summary) + under + rates_table(first.overall, summary) +
          active_text(first, summary) + estimates_text(first, summary) +
          "due is detected only where something looks for NaN and Inf\n"
@@ -285,7 +344,7 @@ std::string summary_text(const Summary& summary) {
          several + "\n" + breakdown_table("bit field", first.bit_fields, summary) +
          "\nOutcome by site" + several + "\n" +
          breakdown_table("site", with_trials(first.sites), summary) + epochs_text(first, summary) +
-         pytorchalfi_text(first, summary) + perturbations_text(summary);
+         pytorchalfi_text(first, summary) + conditions_text(summary) + protections_text(summary);
 }
 
 }  // namespace bitquake::results

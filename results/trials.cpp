@@ -32,6 +32,9 @@ std::string golden_defect(const Trials& all) {
       return "golden row " + std::to_string(i) + " refers to a file that is not there";
     }
     const GoldenRow& row = all.golden[i];
+    if (row.alarm >= static_cast<std::int64_t>(all.campaign.guards.size())) {
+      return "golden row " + std::to_string(i) + " refers to a guard that is not there";
+    }
     const Campaign& campaign = all.campaign;
     const bool known = row.perturbation < campaign.perturbations.size();
     if (known && campaign.number_of(row.condition()) == i / all.samples() &&
@@ -47,6 +50,7 @@ std::string golden_defect(const Trials& all) {
 
 std::string trial_defect(const Trials& all) {
   const auto n_points = static_cast<std::int64_t>(all.campaign.points.size());
+  const auto n_guards = static_cast<std::int64_t>(all.campaign.guards.size());
   PageRelief relief(all.trials);
   for (std::uint64_t i = 0; i < all.trials.size(); ++i) {
     relief.step();
@@ -60,6 +64,7 @@ std::string trial_defect(const Trials& all) {
     }
     if (all.golden_of(row).skipped != 0) return name + " belongs to a skipped sample";
     if (row.first_nonfinite >= n_points) return name + " refers to a point that is not there";
+    if (row.alarm >= n_guards) return name + " refers to a guard that is not there";
     if (row.message >= all.messages.size()) return name + " refers to a message that is not there";
   }
   return "";
@@ -120,6 +125,16 @@ Trials read(const h5::File& file) {
     all.campaign.points.push_back({paths[i], kinds[i]});
   for (std::size_t i = 0; i < names.size(); ++i) {
     all.campaign.sites.push_back({names[i], site_kinds[i]});
+  }
+  const auto guard_variants = file.read_column<std::uint32_t>("guards/variant");
+  const std::vector<std::string> guard_sites = file.read_strings("guards/site");
+  const std::vector<std::string> guard_kinds = file.read_strings("guards/kind");
+  if (guard_variants.size() != guard_sites.size() || guard_sites.size() != guard_kinds.size()) {
+    throw Exception({Errc::results, file.path().string(), "columns of /guards differ in length",
+                     "the file is damaged", ""});
+  }
+  for (std::size_t i = 0; i < guard_sites.size(); ++i) {
+    all.campaign.guards.push_back({guard_variants[i], guard_sites[i], guard_kinds[i]});
   }
   all.campaign.files = file.read_strings("files/name");
   RowTables tables = read_tables(file);
@@ -185,6 +200,14 @@ void write_trials(const std::filesystem::path& path, const Trials& trials) {
     file.write_strings("sites/name", pluck(campaign.sites, &SiteName::name),
                        {"1", "module path of a site, #1 behind it for the second call"});
     file.write_strings("sites/kind", pluck(campaign.sites, &SiteName::kind), {"1", "operation"});
+    std::vector<std::uint32_t> guard_variants;
+    for (const GuardName& guard : campaign.guards) guard_variants.push_back(guard.variant);
+    file.write_column<std::uint32_t>("guards/variant", guard_variants,
+                                     {"1", "row of /variants: whose guard it is"});
+    file.write_strings("guards/site", pluck(campaign.guards, &GuardName::site),
+                       {"1", "site that the guard looks at"});
+    file.write_strings("guards/kind", pluck(campaign.guards, &GuardName::kind),
+                       {"1", "what the guard does, or the code of the site's parameter"});
     file.write_strings("files/name", campaign.files, {"1", "file that samples were read from"});
     file.close();
     seal_file(temporary);

@@ -27,6 +27,14 @@ struct SiteName {
   bool operator==(const SiteName&) const = default;
 };
 
+/// A guard of a modified network: what TrialRow::alarm refers to.
+struct GuardName {
+  std::uint32_t variant = 0;  ///< row of /variants
+  std::string site;
+  std::string kind;  ///< of the guard, or the code that the site's parameter is read through
+  bool operator==(const GuardName&) const = default;
+};
+
 /// What all rows of a campaign share.
 struct Campaign {
   std::string identity;     ///< hash of all that decides the rows
@@ -34,6 +42,7 @@ struct Campaign {
   std::uint64_t classes = 0;
   std::vector<Point> points;
   std::vector<SiteName> sites;
+  std::vector<GuardName> guards{};  ///< of all variants, one after the other
   std::vector<std::string> files;   ///< what GoldenRow::file refers to, relative to the data set
   std::string run_type = "single";  ///< name in faultgen::kRunTypes
   std::vector<std::string> perturbations{"clean"};  ///< labels; each sample runs under each
@@ -75,7 +84,8 @@ Result<std::monostate> check_trials(const Trials& trials, const std::string& whe
 
 /// Writes trials.h5: the columns of results/columns.hpp under /trials, /injections and /golden,
 /// /messages/text, /points/{path, kind}, /sites/{name, kind}, /files/name,
-/// /perturbations/label, /variants/name, the attributes content, format_version, campaign,
+/// /perturbations/label, /variants/name, /guards/{variant, site,
+/// kind}, the attributes content, format_version, campaign,
 /// fingerprint, classes, run_type; sealed (suite/base/seal.hpp). Bytes depend on the values alone.
 /// The file appears whole or not at all. Throws Exception (results).
 void write_trials(const std::filesystem::path& path, const Trials& trials);

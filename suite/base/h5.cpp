@@ -177,6 +177,12 @@ File File::create(const std::filesystem::path& path, Errc code) {
   return File(std::move(file), path, code, true);
 }
 
+bool is_hdf5(const std::filesystem::path& path) {
+  set_up_library();
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) && H5Fis_hdf5(path.c_str()) > 0;
+}
+
 Result<File> File::open(const std::filesystem::path& path, Errc code) {
   set_up_library();
   std::error_code ignored;

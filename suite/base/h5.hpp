@@ -47,6 +47,9 @@ struct ColumnDoc {
 
 class File;
 
+/// Whether a file is there and begins as HDF5 files do.
+bool is_hdf5(const std::filesystem::path& path);
+
 /// Rows of a chunk: what is compressed at once. Pieces of this length are written fastest.
 inline constexpr std::uint64_t kChunkRows = 16384;
 

@@ -68,7 +68,7 @@ ExitCode generate(const FaultsCommand& command) {
   if (!file) return report(file.error());
   const auto data = engine::open_data(*scenario);
   if (!data) return report(data.error());
-  const auto model = torch_loader()(*scenario);
+  const auto model = torch_loader()(*scenario, {});
   if (!model) return report(model.error());
   const auto set = engine::draw_fault_set(*scenario, **model, **data);
   if (!set) return report(set.error());
@@ -132,7 +132,7 @@ ExitCode import_list(const FaultsCommand& command) {
   if (!file) return report(file.error());
   const auto data = engine::open_data(*scenario);
   if (!data) return report(data.error());
-  const auto model = torch_loader()(*scenario);
+  const auto model = torch_loader()(*scenario, {});
   if (!model) return report(model.error());
   const faultgen::ListContext context{
       (*model)->sites(),
@@ -159,7 +159,7 @@ ExitCode verify_set(const FaultsCommand& command) {
   if (!set) return report(set.error());
   const auto data = engine::open_data(*scenario);
   if (!data) return report(data.error());
-  const auto model = torch_loader()(*scenario);
+  const auto model = torch_loader()(*scenario, {});
   if (!model) return report(model.error());
   const auto fits = faultgen::check_fits(*set, (*model)->sha256(), scenario->model.input,
                                          (*model)->sites(), command.file);

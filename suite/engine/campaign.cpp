@@ -137,7 +137,8 @@ class CampaignRun {
     if (!faults) return faults.error();
     manifest_.inputs = input_hashes(inputs_, *faults);
     manifest_.campaign = campaign_identity(inputs_.scenario, manifest_.inputs);
-    shared_ = describe_rows(inputs_.scenario, *inputs_.model, *inputs_.data, manifest_.campaign);
+    shared_ = describe_rows(inputs_.scenario, *inputs_.model, inputs_.modified, *inputs_.data,
+                            manifest_.campaign);
     return std::nullopt;
   }
 

@@ -4,6 +4,7 @@
 #include "augment/pipeline.hpp"
 #include "faultgen/schedule.hpp"
 #include "suite/base/sha256.hpp"
+#include "suite/engine/variants.hpp"
 #include "suite/scenario/yaml_writer.hpp"
 
 #include <fmt/format.h>
@@ -18,6 +19,10 @@ std::vector<results::Manifest::Input> input_hashes(const Inputs& inputs,
     hashes.push_back({"data", name, sha256});
   }
   hashes.push_back({"faults", "faults.h5", faults_sha256});
+  for (const auto& [role, file] : variant_files(inputs.scenario)) {
+    const auto path = inputs.scenario.resolve(file);
+    hashes.push_back({role, file, value_or_throw(sha256_file(path, Errc::model))});
+  }
   return hashes;
 }
 
@@ -46,7 +51,14 @@ std::vector<std::string> perturbation_labels(const scenario::Scenario& scenario)
   return labels;
 }
 
+std::vector<std::string> variant_names(const scenario::Scenario& scenario) {
+  std::vector<std::string> names{std::string(scenario::kOriginal)};
+  for (const auto& variant : scenario.variants()) names.push_back(variant.label());
+  return names;
+}
+
 results::Campaign describe_rows(const scenario::Scenario& scenario, const model::Model& model,
+                                const std::vector<Modified>& modified,
                                 const datasets::Dataset& data, const std::string& identity) {
   results::Campaign campaign;
   campaign.identity = identity;
@@ -54,6 +66,13 @@ results::Campaign describe_rows(const scenario::Scenario& scenario, const model:
   campaign.classes = model.classes();
   campaign.run_type = name_of(faultgen::kRunTypes, scenario.run_type);
   campaign.perturbations = perturbation_labels(scenario);
+  campaign.variants = variant_names(scenario);
+  for (std::uint32_t variant = 1; variant <= modified.size(); ++variant) {
+    for (const model::PlacedGuard& guard : modified[variant - 1].model->guards()) {
+      campaign.guards.push_back(
+          {variant, faultgen::site_name(model.sites()[guard.site]), guard.name});
+    }
+  }
   for (const auto& point : model.points()) {
     campaign.points.push_back({point.path, std::string(name_of(model::kPointKinds, point.kind))});
   }

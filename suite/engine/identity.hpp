@@ -31,8 +31,12 @@ std::string fingerprint_text(const std::map<std::string, std::string>& fingerpri
 /// Names of the perturbations, in their order.
 std::vector<std::string> perturbation_labels(const scenario::Scenario& scenario);
 
+/// Names of the networks, the original first.
+std::vector<std::string> variant_names(const scenario::Scenario& scenario);
+
 /// What all rows of a campaign share when they are computed here: the head of its trials.h5.
 results::Campaign describe_rows(const scenario::Scenario& scenario, const model::Model& model,
+                                const std::vector<Modified>& modified,
                                 const datasets::Dataset& data, const std::string& identity);
 
 /// Nothing when the samples of finished rows are still what they were read from; otherwise

@@ -5,6 +5,7 @@
 #include "faultgen/sampler.hpp"
 #include "suite/base/build_info.hpp"
 #include "suite/engine/unit.hpp"
+#include "suite/engine/variants.hpp"
 #include "suite/scenario/fault_kinds.hpp"
 #include "suite/scenario/yaml_writer.hpp"
 
@@ -104,7 +105,8 @@ Result<datasets::Sample> first_sample(const scenario::Scenario& scenario,
   }
 }
 
-/// Network input of the first samples that can be read. Throws Exception (data).
+}  // namespace
+
 std::vector<float> first_inputs(const scenario::Scenario& scenario, const datasets::Dataset& data) {
   const std::uint64_t count = std::min(kCalibrationSamples, data.size());
   const std::uint64_t elements = faultgen::element_count(scenario.model.input);
@@ -119,6 +121,8 @@ std::vector<float> first_inputs(const scenario::Scenario& scenario, const datase
   }
   return inputs;
 }
+
+namespace {
 
 /// Why a sample makes no network input under one of the perturbations.
 std::optional<Error> unfit(const scenario::Scenario& scenario, const datasets::Sample& sample) try {
@@ -160,7 +164,7 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
 Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& load_model) {
   auto data = open_data(scenario);
   if (!data) return data.error();
-  auto model = load_model(scenario);
+  auto model = load_model(scenario, {});
   if (!model) return model.error();
 
   auto first = first_sample(scenario, **data);
@@ -183,9 +187,13 @@ Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& lo
   }
   if (!*faults) return faults->error();
   auto plan = make_plan(**faults, (*data)->size(), scenario.unit_samples, where,
-                        static_cast<std::uint32_t>(scenario.perturbations.size()));
+                        static_cast<std::uint32_t>(scenario.perturbations.size()),
+                        static_cast<std::uint32_t>(1 + scenario.variants().size()));
   if (!plan) return plan.error();
-  return Inputs{scenario, std::move(*data), std::move(*model), std::move(**faults), *plan};
+  auto modified = load_variants(scenario, *model, **data, **faults, load_model);
+  if (!modified) return modified.error();
+  return Inputs{scenario, std::move(*data),    std::move(*model), std::move(**faults),
+                *plan,    std::move(*modified)};
 }
 
 }  // namespace bitquake::engine

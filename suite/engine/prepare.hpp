@@ -16,9 +16,16 @@
 
 namespace bitquake::engine {
 
-/// How a scenario's model is loaded: suite/cli passes the TorchScript loader, tests a toy model.
-using ModelLoader =
-    std::function<Result<std::shared_ptr<const model::Model>>(const scenario::Scenario&)>;
+/// How a scenario's model is loaded, with or without a protection: suite/cli passes the TorchScript
+/// loader, tests a toy model.
+using ModelLoader = std::function<Result<std::shared_ptr<const model::Model>>(
+    const scenario::Scenario&, const model::Protection&)>;
+
+/// A modified network of a campaign.
+struct Modified {
+  std::shared_ptr<const model::Model> model;
+  std::int32_t first_guard = 0;  ///< row of /guards that its guards begin at
+};
 
 /// Everything a campaign works on, opened and checked against each other.
 struct Inputs {
@@ -27,11 +34,15 @@ struct Inputs {
   std::shared_ptr<const model::Model> model;
   faultgen::FaultSet faults;
   Plan plan;
-  /// Modified networks: variants 1, 2, … of the plan. Variant 0 is `model`. All have its sites.
-  std::vector<std::shared_ptr<const model::Model>> modified{};
+  /// Variants 1, 2, … of the plan; variant 0 is `model`. All have its sites and points.
+  std::vector<Modified> modified{};
 
   const model::Model& variant(std::uint32_t number) const {
-    return number == 0 ? *model : *modified[number - 1];
+    return number == 0 ? *model : *modified[number - 1].model;
+  }
+  /// Row of /guards in trials.h5.
+  std::int32_t guard_row(std::uint32_t number, std::uint32_t guard) const {
+    return (number == 0 ? 0 : modified[number - 1].first_guard) + static_cast<std::int32_t>(guard);
   }
 };
 
@@ -45,9 +56,12 @@ std::optional<datasets::Sample> read_sample(const scenario::Scenario& scenario,
                                             const datasets::Dataset& data, std::uint64_t position,
                                             std::string& unreadable);
 
-/// Samples from the start of the data by which int8 scales of activations are calibrated, not
-/// perturbed.
+/// Samples from the start of the data by which int8 scales of activations and tolerances of
+/// checksums are calibrated, not perturbed.
 inline constexpr std::uint64_t kCalibrationSamples = 64;
+
+/// Network input of those samples. Throws Exception (data).
+std::vector<float> first_inputs(const scenario::Scenario& scenario, const datasets::Dataset& data);
 
 /// Draws the fault set a scenario describes, for a model and the data's samples. Errc::fault_set;
 /// Errc::data when samples are needed and cannot be read.

@@ -4,9 +4,11 @@
 #include "suite/base/durable.hpp"
 #include "suite/base/sha256.hpp"
 #include "suite/engine/identity.hpp"
+#include "suite/engine/variants.hpp"
 #include "suite/scenario/yaml_reader.hpp"
 
 #include <algorithm>
+#include <map>
 #include <system_error>
 
 namespace bitquake::engine {
@@ -54,12 +56,27 @@ Result<std::monostate> check_unchanged(
                "the run directory is damaged", ""};
 }
 
+Result<std::monostate> check_variants(const RunFiles& run) {
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> now;
+  for (const auto& [role, written] : variant_files(run.scenario)) {
+    const std::string path = run.scenario.resolve(written).string();
+    const auto hash = sha256_file(path, Errc::model);
+    if (!hash) return hash.error();
+    now[role].emplace_back(path, *hash);
+  }
+  for (const auto& [role, files] : now) {
+    auto same = check_unchanged(run.manifest, role, Errc::model, files);
+    if (!same) return same;
+  }
+  return std::monostate{};
+}
+
 Result<Inputs> reopen(const RunFiles& run, const ModelLoader& load_model) {
   auto data = open_data(run.scenario);
   if (!data) return data.error();
   auto same = check_unchanged(run.manifest, "data", Errc::data, (*data)->checksums());
   if (!same) return same.error();
-  auto model = load_model(run.scenario);
+  auto model = load_model(run.scenario, {});
   if (!model) return model.error();
   const std::string model_file = run.scenario.resolve(run.scenario.model.file).string();
   same = check_unchanged(run.manifest, "model", Errc::model, {{model_file, (*model)->sha256()}});
@@ -76,9 +93,15 @@ Result<Inputs> reopen(const RunFiles& run, const ModelLoader& load_model) {
                               (*model)->sites(), path.string());
   if (!same) return same.error();
   auto plan = make_plan(*faults, (*data)->size(), run.scenario.unit_samples, path.string(),
-                        static_cast<std::uint32_t>(run.scenario.perturbations.size()));
+                        static_cast<std::uint32_t>(run.scenario.perturbations.size()),
+                        static_cast<std::uint32_t>(1 + run.scenario.variants().size()));
   if (!plan) return plan.error();
-  return Inputs{run.scenario, std::move(*data), std::move(*model), std::move(*faults), *plan};
+  same = check_variants(run);
+  if (!same) return same.error();
+  auto modified = load_variants(run.scenario, *model, **data, *faults, load_model);
+  if (!modified) return modified.error();
+  return Inputs{run.scenario, std::move(*data),    std::move(*model), std::move(*faults),
+                *plan,        std::move(*modified)};
 }
 
 std::vector<fs::path> segment_files(const fs::path& directory) {
@@ -98,6 +121,7 @@ Result<results::Trials> read_rows(const RunFiles& run) {
   campaign.fingerprint = fingerprint_text(run.manifest.fingerprint);
   campaign.run_type = name_of(faultgen::kRunTypes, run.scenario.run_type);
   campaign.perturbations = perturbation_labels(run.scenario);
+  campaign.variants = variant_names(run.scenario);
   return results::gather_segments(segment_files(run.directory), campaign);
 }
 

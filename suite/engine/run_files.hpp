@@ -52,6 +52,9 @@ std::vector<std::filesystem::path> segment_files(const std::filesystem::path& di
 /// only the samples that are done.
 Result<results::Trials> read_rows(const RunFiles& run);
 
+/// Nothing when the files of the scenario's variants are those of the run (check_unchanged).
+Result<std::monostate> check_variants(const RunFiles& run);
+
 /// Golden row of a sample under a condition, null when there is none.  @pre `rows` as read_rows
 /// gives them
 const results::GoldenRow* find_golden(const results::Trials& rows,

@@ -77,6 +77,8 @@ results::GoldenRow golden_row(const Inputs& inputs, const results::Condition& co
                              ? 0
                              : metrics::probability(run.output, static_cast<std::size_t>(row.top1),
                                                     inputs.scenario.model.output);
+  row.alarms = static_cast<std::uint32_t>(run.alarms.size());
+  if (!run.alarms.empty()) row.alarm = inputs.guard_row(condition.variant, run.alarms.front());
   row.output_hash = output_hash(run.output);
   return row;
 }
@@ -238,6 +240,12 @@ class RowMaker {
       row.first_nonfinite = static_cast<std::int32_t>(*result.first_nonfinite);
     }
     row.any_nonfinite = result.any_nonfinite;
+    if (result.first_alarm) {
+      row.detected = 1;
+      row.corrected = verdict.outcome == metrics::Outcome::masked ||
+                      verdict.outcome == metrics::Outcome::benign;
+      row.alarm = inputs_.guard_row(condition.variant, *result.first_alarm);
+    }
     if (!result.failure.empty()) row.message = message_number(rows_.messages, result.failure);
     row.output_hash = judged.output_hash;
     return row;

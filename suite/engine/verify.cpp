@@ -11,6 +11,7 @@
 #include "suite/engine/audit.hpp"
 #include "suite/engine/identity.hpp"
 #include "suite/engine/row_checks.hpp"
+#include "suite/engine/variants.hpp"
 #include "suite/scenario/yaml_writer.hpp"
 
 #include <fmt/format.h>
@@ -68,6 +69,7 @@ class Verifier {
     check("data", [&] { return data(); });
     check("model", [&] { return model(); });
     check("fault set", [&] { return fault_set(); });
+    if (run_.scenario.variant.given()) check("variants", [&] { return variants(); });
     check("segments", [&] { return segments(); });
     check("trials.h5", [&] { return trials_file(); });
     check("plan", [&] { return plan(); });
@@ -114,7 +116,7 @@ class Verifier {
   }
 
   Finding model() {
-    const auto loaded = load_model_(run_.scenario);
+    const auto loaded = load_model_(run_.scenario, {});
     if (!loaded) return failed(loaded.error());
     const std::string file = run_.scenario.resolve(run_.scenario.model.file).string();
     const auto same =
@@ -129,7 +131,8 @@ class Verifier {
     auto read = faultgen::read_fault_set(path);
     if (!read) return failed(read.error());
     auto planned = make_plan(*read, run_.manifest.samples, run_.scenario.unit_samples, "faults.h5",
-                             static_cast<std::uint32_t>(run_.scenario.perturbations.size()));
+                             static_cast<std::uint32_t>(run_.scenario.perturbations.size()),
+                             static_cast<std::uint32_t>(1 + run_.scenario.variants().size()));
     if (!planned) return failed(planned.error());
     faults_ = std::move(*read);
     plan_ = *planned;
@@ -151,6 +154,17 @@ class Verifier {
       return failed("the faults are not those that the scenario's seed draws");
     }
     return ok(detail + ", the same when drawn again");
+  }
+
+  Finding variants() {
+    if (!model_ || !data_ || !faults_) return not_checked("needs model, data and fault set");
+    const auto same = check_variants(run_);
+    if (!same) return failed(same.error());
+    auto loaded = load_variants(run_.scenario, model_, *data_, *faults_, load_model_);
+    if (!loaded) return failed(loaded.error());
+    modified_ = std::move(*loaded);
+    return ok(
+        fmt::format("{} modified networks, files with the SHA-256 of run.json", modified_.size()));
   }
 
   Finding segments() {
@@ -204,8 +218,9 @@ class Verifier {
       const auto same = check_content(*data_, rows_->golden);
       if (!same) return failed(same.error());
     }
-    if (model_ && data_) {
-      results::Campaign wanted = describe_rows(run_.scenario, *model_, *data_, head.identity);
+    if (model_ && data_ && has_variants()) {
+      results::Campaign wanted =
+          describe_rows(run_.scenario, *model_, modified_, *data_, head.identity);
       wanted.fingerprint = head.fingerprint;
       if (wanted.files != head.files) return failed("its files are not those of the data set");
       if (wanted != head) return failed("its points, sites or classes are not those of the model");
@@ -280,7 +295,7 @@ class Verifier {
   }
 
   Finding replays() {
-    if (!rows_ || !plan_ || !data_ || !model_) {
+    if (!rows_ || !plan_ || !data_ || !model_ || !has_variants()) {
       return not_checked("needs model, data, fault set and rows");
     }
     if (fingerprint_text(numeric_fingerprint(*model_)) != rows_->campaign.fingerprint) {
@@ -309,8 +324,10 @@ class Verifier {
     return finding;
   }
 
+  bool has_variants() const { return modified_.size() == run_.scenario.variants().size(); }
+
   RowFindings replay(std::vector<const results::TrialRow*> chosen) const {
-    const Inputs inputs{run_.scenario, data_, model_, *faults_, *plan_};
+    const Inputs inputs{run_.scenario, data_, model_, *faults_, *plan_, modified_};
     const Comparison again =
         run_again(inputs, *rows_, std::move(chosen),
                   {.threads = options_.threads, .progress = options_.progress}, false);
@@ -330,6 +347,7 @@ class Verifier {
   // What has been found sound enough to go on with.
   std::shared_ptr<const datasets::Dataset> data_;
   std::shared_ptr<const model::Model> model_;
+  std::vector<Modified> modified_;
   std::optional<faultgen::FaultSet> faults_;
   std::optional<Plan> plan_;
   std::optional<results::Trials> rows_;

@@ -99,10 +99,11 @@ enum class Protection : std::uint8_t {
   abft,
   duplicate,
   tmr,
+  parity_32,
+  exponent_twice,
+  exponent_thrice,
   secded_39_32,
   secded_72_64,
-  parity,
-  exponent_copies,
 };
 
 inline constexpr std::array kProtections{
@@ -126,15 +127,19 @@ inline constexpr std::array kProtections{
                       "operators are computed twice; a difference raises the alarm"},
     Named<Protection>{Protection::tmr, "tmr", "operators are computed three times and voted on"},
     Named<Protection>{
+        Protection::parity_32, "parity_32",
+        "parameters are read with a parity bit: an odd number of flips raises the alarm"},
+    Named<Protection>{
+        Protection::exponent_twice, "exponent_twice",
+        "the top exponent bit of parameters is stored twice; a difference raises the alarm"},
+    Named<Protection>{Protection::exponent_thrice, "exponent_thrice",
+                      "the top exponent bit of parameters is stored three times and voted on"},
+    Named<Protection>{
         Protection::secded_39_32, "secded_39_32",
-        "weights are stored with 7 check bits for 32: one flip is corrected, two found"},
+        "parameters are read with 7 check bits for 32: one flip corrected, two found"},
     Named<Protection>{
         Protection::secded_72_64, "secded_72_64",
-        "weights are stored with 8 check bits for 64: one flip is corrected, two found"},
-    Named<Protection>{Protection::parity, "parity",
-                      "weights are stored with a parity bit: an odd number of flips is found"},
-    Named<Protection>{Protection::exponent_copies, "exponent_copies",
-                      "the top exponent bit of weights is stored three times and voted on"},
+        "parameters are read with 8 check bits for 64: one flip corrected, two found"},
 };
 
 /// Whether a protection compares activations with bounds.
@@ -142,10 +147,8 @@ inline constexpr bool by_bounds(Protection protection) {
   return protection <= Protection::detector;
 }
 
-/// Whether a protection stores weights in a code.
-inline constexpr bool by_code(Protection protection) {
-  return protection >= Protection::secded_39_32;
-}
+/// Whether a protection reads parameters through a code (faultgen/ecc.hpp).
+inline constexpr bool by_code(Protection protection) { return protection >= Protection::parity_32; }
 
 enum class BoundsScope : std::uint8_t { site, channel };
 inline constexpr std::array kBoundsScopes{

@@ -129,7 +129,7 @@ TEST_CASE("trials of every perturbation are replayed, audited and verified", "[e
   REQUIRE(result.audit.state == engine::AuditState::passed);
   REQUIRE(result.audit.trials == trials_of(campaign / "out").trials.size());
 
-  const auto loader = [&](const scenario::Scenario&) {
+  const auto loader = [&](const scenario::Scenario&, const model::Protection&) {
     return Result<std::shared_ptr<const model::Model>>(make_toy_model(campaign.settings));
   };
   const auto run_files = value_or_throw(engine::open_run(campaign / "out", campaign / ""));

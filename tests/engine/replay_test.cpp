@@ -19,7 +19,7 @@ engine::RunFiles opened(const ToyCampaign& campaign, const std::string& director
 }
 
 Result<engine::Inputs> reopened(const ToyCampaign& campaign, const engine::RunFiles& run) {
-  return engine::reopen(run, [&](const scenario::Scenario&) {
+  return engine::reopen(run, [&](const scenario::Scenario&, const model::Protection&) {
     return Result<std::shared_ptr<const model::Model>>(make_toy_model(campaign.settings));
   });
 }

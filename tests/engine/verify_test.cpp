@@ -19,7 +19,7 @@ engine::Verification verify(const ToyCampaign& campaign, double fraction = 0.01,
   const auto run = value_or_throw(engine::open_run(campaign / "out", campaign.scenario.directory));
   return engine::verify_run(
       run,
-      [&](const scenario::Scenario&) {
+      [&](const scenario::Scenario&, const model::Protection&) {
         return Result<std::shared_ptr<const model::Model>>(make_toy_model(campaign.settings));
       },
       {.fraction = fraction, .threads = threads});

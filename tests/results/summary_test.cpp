@@ -532,7 +532,7 @@ TEST_CASE("tables are per perturbation, and what one adds to faults is counted b
           "mean,mean,0.1111111111111111,0.5555555555555556\n");
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
   REQUIRE(json.at("conditions").at(1).at("perturbation") == "fog/3");
-  REQUIRE(json.at("conditions").at(1).at("sde_minus_clean").at("only_perturbed") == 2);
+  REQUIRE(json.at("conditions").at(1).at("sde_minus_clean").at("first_only") == 2);
   const std::string text = summary_text(summary);
   REQUIRE_THAT(text, Catch::Contains("11 samples under 2 perturbations (3 of 22 pairs skipped"));
   REQUIRE_THAT(text, Catch::Contains("\nUnder the first perturbation, clean\n"));

@@ -54,7 +54,7 @@ class ToyCampaign {
 
   Result<engine::Inputs> prepare() const {
     return engine::prepare(
-        scenario, [this](const scenario::Scenario&) { return Loaded(make_toy_model(settings)); });
+        scenario, [this](const scenario::Scenario&, const model::Protection&) { return Loaded(make_toy_model(settings)); });
   }
   engine::Inputs inputs() const { return value_or_throw(prepare()); }
 
