@@ -67,9 +67,8 @@ class TorchModel : public Model {
     const float* data = values.data_ptr<float>();
     return {data, data + values.numel()};
   }
-  std::vector<float> largest_magnitudes(Target target,
-                                        std::span<const float> inputs) const override {
-    return model::largest_magnitudes(*prepared_, target, inputs);
+  void observe(Target target, std::span<const float> inputs, const Watcher& watch) const override {
+    model::observe(*prepared_, target, inputs, watch);
   }
   std::vector<SiteExecution> explain(const ExecutionOptions& options) const override {
     const c10::InferenceMode inference;

@@ -62,9 +62,9 @@ enum class WeightTrials : std::uint8_t {
   same_faults,  ///< those whose faults are equal, one row each: Execution::batched
 };
 
-/// Model::largest_magnitudes of a prepared model.
-std::vector<float> largest_magnitudes(const PreparedModel& model, faultgen::Target target,
-                                      std::span<const float> inputs);
+/// Model::observe of a prepared model.
+void observe(const PreparedModel& model, faultgen::Target target, std::span<const float> inputs,
+             const Watcher& watch);
 
 /// Runs the whole network for every trial and applies the fault in place: slow, obviously right;
 /// the oracle that other executors are compared with. Trials with sound parameters share a batch,
