@@ -64,9 +64,9 @@ class FixedExecution : public model::Model {
   std::vector<float> parameter(std::uint32_t site, faultgen::Target target) const override {
     return inner_->parameter(site, target);
   }
-  std::vector<float> largest_magnitudes(faultgen::Target target,
-                                        std::span<const float> inputs) const override {
-    return inner_->largest_magnitudes(target, inputs);
+  void observe(faultgen::Target target, std::span<const float> inputs,
+               const model::Watcher& watch) const override {
+    inner_->observe(target, inputs, watch);
   }
   std::vector<model::SiteExecution> explain(const model::ExecutionOptions& wanted) const override {
     return inner_->explain(chosen(wanted));

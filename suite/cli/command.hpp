@@ -30,6 +30,7 @@ void add_run(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
 void add_faults(CLI::App& app, Action& action);
 void add_augment(CLI::App& app, Action& action);
+void add_bounds(CLI::App& app, Action& action);
 void add_model(CLI::App& app, Action& action);
 void add_scenario(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);

@@ -100,6 +100,7 @@ ExitCode run(int argc, char** argv) {
   cli::add_check(app, action);
   cli::add_faults(app, action);
   cli::add_augment(app, action);
+  cli::add_bounds(app, action);
   cli::add_model(app, action);
   cli::add_scenario(app, action);
   cli::add_export(app, action);

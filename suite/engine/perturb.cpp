@@ -3,12 +3,10 @@
 #include "augment/pipeline.hpp"
 #include "datasets/geometry.hpp"
 #include "suite/base/memory.hpp"
+#include "suite/engine/for_each.hpp"
 #include "suite/engine/prepare.hpp"
 
 #include <fmt/format.h>
-#include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
 #include <atomic>
@@ -18,26 +16,6 @@
 
 namespace bitquake::engine {
 namespace {
-
-/// Calls work(i) for i < count; then throws the error of the lowest i that has one.
-template <class Work>
-void for_each(std::size_t count, unsigned threads, Work work) {
-  std::vector<std::optional<Error>> errors(count);
-  const tbb::global_control parallelism(tbb::global_control::max_allowed_parallelism, threads);
-  tbb::task_arena arena(static_cast<int>(threads));
-  arena.execute([&] {
-    tbb::parallel_for(std::size_t{0}, count, [&](std::size_t i) {
-      try {
-        work(i);
-      } catch (const Exception& exception) {
-        errors[i] = exception.error();
-      }
-    });
-  });
-  for (std::optional<Error>& error : errors) {
-    if (error) throw Exception(*std::move(error));
-  }
-}
 
 /// read_sample, and a notice when there is none.
 std::optional<datasets::Sample> read_or_note(const scenario::Scenario& scenario,

@@ -68,9 +68,8 @@ class TorchModel : public Model {
     const float* data = values.data_ptr<float>();
     return {data, data + values.numel()};
   }
-  std::vector<float> largest_magnitudes(Target target,
-                                        std::span<const float> inputs) const override {
-    return model::largest_magnitudes(*prepared_, target, inputs);
+  void observe(Target target, std::span<const float> inputs, const Watcher& watch) const override {
+    model::observe(*prepared_, target, inputs, watch);
   }
   std::vector<PlacedGuard> guards() const override { return prepared_->guards; }
   std::vector<float> largest_deviations(std::span<const float> inputs) const override {

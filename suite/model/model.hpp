@@ -7,8 +7,11 @@
 #include "suite/model/execution.hpp"
 #include "suite/model/protection.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -146,6 +149,10 @@ class Executor {
   virtual void count_work() {}
 };
 
+/// Sees what one sample has at one site: a tensor without its batch dimension, row-major.
+using Watcher =
+    std::function<void(std::uint32_t site, std::size_t sample, std::span<const float> values)>;
+
 /// A loaded model: immutable, shared by all workers, all members thread-safe.
 class Model {
  public:
@@ -166,11 +173,12 @@ class Model {
   virtual KeptActivations kept_activations(const ExecutionOptions& /*options*/ = {}) const {
     return {};
   }
-  /// Largest finite magnitude of the values that faults of `target` hit, for each site; 0 where
-  /// there is none. Parameters are looked at themselves, all else in fault-free runs of `inputs`.
+  /// Shows `watch` what faults of `target`, no parameter, would hit in fault-free runs: each site
+  /// that runs, for each sample, in the order of execution within a sample. What `watch` throws
+  /// comes through. Throws GoldenFailure.
   /// @param inputs  [n, input elements], row-major, already normalised
-  virtual std::vector<float> largest_magnitudes(faultgen::Target target,
-                                                std::span<const float> inputs) const = 0;
+  virtual void observe(faultgen::Target target, std::span<const float> inputs,
+                       const Watcher& watch) const = 0;
   /// Largest deviation that each guard of kind abft sees in fault-free runs of `inputs`, by number
   /// of the guard; 0 for guards of other kinds. NaN is left out: it exceeds every tolerance. With
   /// such a tolerance, or a larger one, there is no alarm on these inputs.
@@ -181,10 +189,32 @@ class Model {
   /// The values of a parameter, row-major as stored; empty when the site has none. Throws Exception
   /// (internal) for a target that is no parameter.
   virtual std::vector<float> parameter(std::uint32_t site, faultgen::Target target) const = 0;
+  /// Largest finite magnitude of the values that faults of `target` hit, for each site; 0 where
+  /// there is none. Parameters are looked at themselves, all else in fault-free runs of `inputs`.
+  std::vector<float> largest_magnitudes(faultgen::Target target,
+                                        std::span<const float> inputs) const;
   /// How the incremental executor treats each site: kernels are tried out, which takes a while.
   virtual std::vector<SiteExecution> explain(const ExecutionOptions& /*options*/ = {}) const {
     return {};
   }
 };
+
+inline std::vector<float> Model::largest_magnitudes(faultgen::Target target,
+                                                    std::span<const float> inputs) const {
+  std::vector<float> largest(sites().size());
+  const auto note = [&](std::uint32_t site, std::size_t, std::span<const float> values) {
+    for (const float value : values) {
+      if (std::isfinite(value)) largest[site] = std::max(largest[site], std::abs(value));
+    }
+  };
+  if (!faultgen::is_parameter(target)) {
+    observe(target, inputs, note);
+    return largest;
+  }
+  for (std::uint32_t site = 0; site < largest.size(); ++site) {
+    note(site, 0, parameter(site, target));
+  }
+  return largest;
+}
 
 }  // namespace bitquake::model

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -213,13 +214,15 @@ class GoldenRun : public Run {
 
   std::vector<std::vector<std::uint32_t>> alarms;  ///< of each row, ascending
 
+ protected:
+  std::size_t used_rows() const override { return masks_.size(); }
+
  private:
   void nonfinite(std::size_t row, std::uint32_t, const Event& event,
                  const std::vector<std::span<const float>>& values) override {
     masks_[row][event] = mask_of(values);
   }
   void alarm(std::size_t row, std::uint32_t guard) override { alarms[row].push_back(guard); }
-  std::size_t used_rows() const override { return masks_.size(); }
 
   std::span<NonfiniteMasks> masks_;
 };
@@ -412,14 +415,6 @@ void run_batch(const PreparedModel& model, const Block& block, std::span<const T
   }
 }
 
-void note_largest(const at::Tensor& tensor, float& largest) {
-  const at::Tensor values = tensor.contiguous();
-  const float* data = values.data_ptr<float>();
-  for (std::int64_t i = 0; i < values.numel(); ++i) {
-    if (std::isfinite(data[i])) largest = std::max(largest, std::abs(data[i]));
-  }
-}
-
 /// Trials that will share an inference, and where their results go.
 struct Batch {
   std::vector<Trial> trials;
@@ -459,20 +454,26 @@ class Traced : public Base {
   }
 };
 
-/// A run without faults that looks for the largest value of each site.
-class MagnitudeRun : public GoldenRun {
+/// A run without faults that shows what faults of one target would hit.
+class WatchedRun : public GoldenRun {
  public:
-  MagnitudeRun(const PreparedModel& model, Target target, std::span<NonfiniteMasks> masks,
-               std::vector<float>& largest)
-      : GoldenRun(model, masks), target_(target), largest_(largest) {}
+  /// @param first  the sample of row 0
+  WatchedRun(const PreparedModel& model, Target target, std::size_t first,
+             std::span<NonfiniteMasks> masks, const Watcher& watch)
+      : GoldenRun(model, masks), target_(target), first_(first), watch_(watch) {}
 
  private:
   void touch(std::uint32_t site, Target target, c10::IValue& value) override {
-    if (target == target_) note_largest(value.toTensor(), largest_[site]);
+    if (target != target_) return;
+    const at::Tensor values = value.toTensor().contiguous();
+    for (std::size_t row = 0; row < used_rows(); ++row) {
+      watch_(site, first_ + row, row_values(values, model_.rows, row));
+    }
   }
 
   Target target_;
-  std::vector<float>& largest_;
+  std::size_t first_;
+  const Watcher& watch_;
 };
 
 /// A run without faults that looks for the largest deviation of each guard of kind abft.
@@ -496,72 +497,60 @@ class DeviationRun : public GoldenRun {
   std::vector<float>& largest_;
 };
 
-/// Calls `run(registers, batch, masks)` for batches of `inputs`.
-template <class Function>
-void for_each_batch(const PreparedModel& model, std::span<const float> inputs,
-                    const Function& run) {
-  const std::size_t count = inputs.size() / model.input_elements;
-  const auto rows = static_cast<std::size_t>(model.rows);
-  for (std::size_t start = 0; start < count; start += rows) {
-    std::vector<std::size_t> samples;
-    for (std::size_t i = start; i < std::min(count, start + rows); ++i) samples.push_back(i);
-    std::vector<NonfiniteMasks> masks(samples.size());
-    Registers registers = model.program.registers();
-    run(registers, gather(model, inputs, samples), std::span(masks));
-  }
-}
-
-/// Adds the golden rows of `samples` to `rows`.
-void golden_rows(const PreparedModel& model, const Block& block,
-                 std::span<const std::size_t> samples, std::span<NonfiniteMasks> masks,
-                 std::vector<GoldenRow>& rows) {
-  GoldenRun run(model, masks);
+/// The output of a run without faults. Throws GoldenFailure.
+at::Tensor golden_output(const PreparedModel& model, std::span<const float> inputs,
+                         std::span<const std::size_t> samples, GoldenRun& run) {
   Registers registers = model.program.registers();
   try {
-    const at::Tensor output = run.infer(registers, gather(model, block.inputs, samples));
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      std::vector<float> values = output_row(output, static_cast<std::int64_t>(i));
-      const bool finite = !any_nonfinite(values);
-      rows.push_back({std::move(values), finite, std::move(run.alarms[i])});
-    }
+    return run.infer(registers, gather(model, inputs, samples));
   } catch (const std::bad_alloc&) {
     throw;
+  } catch (const Exception&) {
+    throw;
   } catch (const std::exception& error) {
-    if (samples.size() == 1) throw GoldenFailure(samples[0], error_text(error));
     // One of the samples made the inference fail: find out which.
-    for (std::size_t i = 0; i < samples.size(); ++i) {
-      golden_rows(model, block, samples.subspan(i, 1), masks.subspan(i, 1), rows);
+    for (std::size_t i = 0; samples.size() > 1 && i < samples.size(); ++i) {
+      NonfiniteMasks unused;
+      GoldenRun alone(model, std::span(&unused, 1));
+      golden_output(model, inputs, samples.subspan(i, 1), alone);
     }
     throw GoldenFailure(samples[0], error_text(error));
   }
 }
 
+/// Calls `batch` with the samples of one inference after the other.
+template <class Batch>
+void for_each_batch(const PreparedModel& model, std::span<const float> inputs, Batch batch) {
+  const std::size_t count = inputs.size() / model.input_elements;
+  const auto rows = static_cast<std::size_t>(model.rows);
+  for (std::size_t start = 0; start < count; start += rows) {
+    std::vector<std::size_t> samples(std::min(rows, count - start));
+    std::iota(samples.begin(), samples.end(), start);
+    batch(samples);
+  }
+}
+
 }  // namespace
 
-std::vector<float> largest_magnitudes(const PreparedModel& model, Target target,
-                                      std::span<const float> inputs) {
+void observe(const PreparedModel& model, Target target, std::span<const float> inputs,
+             const Watcher& watch) {
   const c10::InferenceMode inference;
   use_one_inner_thread();
-  std::vector<float> largest(model.sites.size());
-  Registers registers = model.program.registers();
-  if (faultgen::is_parameter(target)) {
-    for (const auto& [key, spot] : model.spots) {
-      if (key.second == target) note_largest(registers[spot.index].toTensor(), largest[key.first]);
-    }
-    return largest;
-  }
-  for_each_batch(model, inputs, [&](Registers& r, const at::Tensor& batch, const auto& masks) {
-    MagnitudeRun(model, target, masks, largest).infer(r, batch);
+  for_each_batch(model, inputs, [&](std::span<const std::size_t> samples) {
+    std::vector<NonfiniteMasks> masks(samples.size());
+    WatchedRun run(model, target, samples[0], masks, watch);
+    golden_output(model, inputs, samples, run);
   });
-  return largest;
 }
 
 std::vector<float> largest_deviations(const PreparedModel& model, std::span<const float> inputs) {
   const c10::InferenceMode inference;
   use_one_inner_thread();
   std::vector<float> largest(model.guards.size());
-  for_each_batch(model, inputs, [&](Registers& r, const at::Tensor& batch, const auto& masks) {
-    DeviationRun(model, masks, largest).infer(r, batch);
+  for_each_batch(model, inputs, [&](std::span<const std::size_t> samples) {
+    std::vector<NonfiniteMasks> masks(samples.size());
+    DeviationRun run(model, masks, largest);
+    golden_output(model, inputs, samples, run);
   });
   return largest;
 }
@@ -591,15 +580,16 @@ std::unique_ptr<GoldenBlock> ReferenceExecutor::golden(std::span<const float> in
   use_one_inner_thread();
   auto block = std::make_unique<Block>();
   block->inputs.assign(inputs.begin(), inputs.end());
-  const std::size_t count = inputs.size() / model_->input_elements;
-  block->masks.resize(count);
-  for (std::size_t start = 0; start < count; start += static_cast<std::size_t>(model_->rows)) {
-    const std::size_t used = std::min(count - start, static_cast<std::size_t>(model_->rows));
-    std::vector<std::size_t> samples;
-    for (std::size_t i = 0; i < used; ++i) samples.push_back(start + i);
-    golden_rows(*model_, *block, samples, std::span(block->masks).subspan(start, used),
-                block->rows);
-  }
+  block->masks.resize(inputs.size() / model_->input_elements);
+  for_each_batch(*model_, inputs, [&](std::span<const std::size_t> samples) {
+    GoldenRun run(*model_, std::span(block->masks).subspan(samples[0], samples.size()));
+    const at::Tensor output = golden_output(*model_, inputs, samples, run);
+    for (std::size_t i = 0; i < samples.size(); ++i) {
+      std::vector<float> values = output_row(output, static_cast<std::int64_t>(i));
+      const bool finite = !any_nonfinite(values);
+      block->rows.push_back({std::move(values), finite, std::move(run.alarms[i])});
+    }
+  });
   return block;
 }
 

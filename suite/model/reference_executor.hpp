@@ -69,9 +69,9 @@ enum class WeightTrials : std::uint8_t {
   same_faults,  ///< those whose faults are equal, one row each: Execution::batched
 };
 
-/// Model::largest_magnitudes of a prepared model.
-std::vector<float> largest_magnitudes(const PreparedModel& model, faultgen::Target target,
-                                      std::span<const float> inputs);
+/// Model::observe of a prepared model.
+void observe(const PreparedModel& model, faultgen::Target target, std::span<const float> inputs,
+             const Watcher& watch);
 
 /// Model::largest_deviations of a prepared model.
 std::vector<float> largest_deviations(const PreparedModel& model, std::span<const float> inputs);

@@ -63,9 +63,9 @@ class ModelWrapper : public model::Model {
   std::vector<float> parameter(std::uint32_t site, faultgen::Target target) const override {
     return sound_->parameter(site, target);
   }
-  std::vector<float> largest_magnitudes(faultgen::Target target,
-                                        std::span<const float> inputs) const override {
-    return sound_->largest_magnitudes(target, inputs);
+  void observe(faultgen::Target target, std::span<const float> inputs,
+               const model::Watcher& watch) const override {
+    sound_->observe(target, inputs, watch);
   }
   const std::vector<model::Point>& points() const override { return sound_->points(); }
   std::size_t classes() const override { return sound_->classes(); }

@@ -30,9 +30,9 @@ class Watched : public model::Model {
   std::vector<float> parameter(std::uint32_t site, faultgen::Target target) const override {
     return toy_->parameter(site, target);
   }
-  std::vector<float> largest_magnitudes(faultgen::Target target,
-                                        std::span<const float> inputs) const override {
-    return toy_->largest_magnitudes(target, inputs);
+  void observe(faultgen::Target target, std::span<const float> inputs,
+               const model::Watcher& watch) const override {
+    toy_->observe(target, inputs, watch);
   }
   mutable std::vector<model::ExecutionOptions> asked;
 

@@ -148,6 +148,24 @@ def check(output, target):
                 require_rate(row, hits, inside.sum(), f"{row['site']} {row['metric']}")
 
 
+def check_bounds(path):
+    require_seal(path)
+    with h5py.File(path, "r") as file:
+        sites, channels = file["sites"], file["channels"]
+        low, high = sites["low"][:], sites["high"][:]
+        require((low < high).all(), "bounds: low is below high")
+        require(file.attrs["samples"] == SAMPLES, "bounds: samples")
+        starts = np.concatenate([[0], np.cumsum(sites["channels"][:])[:-1]]).astype(int)
+        for name, join in (("low", np.minimum), ("high", np.maximum), ("finite", np.add)):
+            require((join.reduceat(channels[name][:], starts) == sites[name][:]).all(),
+                    f"bounds: {name} of a site is that of its channels")
+        require((channels["site"][:][starts] == np.arange(len(low))).all(), "bounds: channels")
+        values = file["percentiles/value"][:]
+        require(values.shape == (len(low), len(file["percentiles/percent"])), "percentiles")
+        require((np.diff(values, axis=1) >= 0).all(), "percentiles ascend")
+        require(((values[:, 0] >= low) & (values[:, -1] <= high)).all(), "percentiles lie inside")
+
+
 def main(bitquake, model):
     with tempfile.TemporaryDirectory(prefix="bitquake_h5py_") as name:
         directory = pathlib.Path(name)
@@ -158,6 +176,10 @@ def main(bitquake, model):
             subprocess.run([bitquake, "run", str(scenario), "-q", "-o", str(output)], check=True,
                            stdout=subprocess.DEVNULL)
             check(output, target)
+        bounds = directory / "bounds.h5"
+        subprocess.run([bitquake, "bounds", str(directory / "neurons.yaml"), "-q", "-o", str(bounds)],
+                       check=True, stdout=subprocess.DEVNULL)
+        check_bounds(bounds)
 
 
 main(sys.argv[1], pathlib.Path(sys.argv[2]).resolve())

@@ -38,6 +38,7 @@ TEST_CASE("help goes to stdout, says how to call and gives an example", "[cli]")
            "faults export f"},
       Case{"augment --help", "Usage: bitquake augment [OPTIONS] SCENARIO",
            "bitquake augment suite/"},
+      Case{"bounds --help", "Usage: bitquake bounds [OPTIONS] SCENARIO", "bitquake bounds suite/"},
       Case{"model --help", "Usage: bitquake model [OPTIONS] SUBCOMMAND", "bitquake model info"},
       Case{"model info --help", "Usage: bitquake model info [OPTIONS] MODEL",
            "bitquake model info"},

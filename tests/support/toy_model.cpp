@@ -230,15 +230,6 @@ class ToyExecutor : public model::Executor {
   std::vector<Fault> left_behind_;
 };
 
-/// Largest finite magnitude.
-float largest(std::span<const float> values) {
-  float found = 0;
-  for (const float value : values) {
-    if (std::isfinite(value)) found = std::max(found, std::abs(value));
-  }
-  return found;
-}
-
 class ToyModel : public model::Model {
  public:
   explicit ToyModel(ToySettings settings) : settings_(std::move(settings)) {
@@ -265,20 +256,15 @@ class ToyModel : public model::Model {
     return site == 0 ? std::vector<float>(all.weight1.begin(), all.weight1.end())
                      : std::vector<float>(all.weight2.begin(), all.weight2.end());
   }
-  std::vector<float> largest_magnitudes(Target target,
-                                        std::span<const float> inputs) const override {
+  void observe(Target target, std::span<const float> inputs,
+               const model::Watcher& watch) const override {
     const ToyParameters parameters = toy_parameters();
-    if (target == Target::weight) {
-      return {largest(parameters.weight1), largest(parameters.weight2)};
-    }
-    std::vector<float> found(sites_.size());
     for (std::size_t i = 0; target == Target::neuron && i < inputs.size(); i += kToyInputs) {
       const std::span<const float, kToyInputs> input(inputs.data() + i, kToyInputs);
       forward(parameters, input, [&](std::uint32_t site, std::span<float> output) {
-        found[site] = std::max(found[site], largest(output));
+        watch(site, i / kToyInputs, output);
       });
     }
-    return found;
   }
   std::vector<model::SiteExecution> explain(const model::ExecutionOptions&) const override {
     return settings_.explanation;

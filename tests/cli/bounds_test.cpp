@@ -1,0 +1,96 @@
+#include "suite/base/h5.hpp"
+#include "tests/cli/workspace.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace bitquake;
+using namespace bitquake::test;
+
+TEST_CASE("bounds measures every site of the model, whatever the number of threads",
+          "[cli][bounds]") {
+  const Workspace workspace;
+  const auto got = workspace.bitquake_each({"bounds scenario.yaml -o a.h5 --csv a.csv -j 1",
+                                            "bounds scenario.yaml -o b.h5 -j 3 -q",
+                                            "bounds scenario.yaml --samples 10 -q"});
+  for (const Finished& finished : got) REQUIRE(finished.exit_code == 0);
+  REQUIRE(holds(got[0].err, "samples 16/100  10 %\n"));
+  REQUIRE(holds(got[0].err, "samples 100/100  100 %\n"));
+  REQUIRE(got[1].err.empty());
+  REQUIRE(got[1].out == got[0].out);
+  REQUIRE(holds(got[0].out, "of 100 samples without faults\n"));
+  REQUIRE(holds(got[2].out, "of 10 samples without faults\n"));
+  const bool same = workspace.read("a.h5") == workspace.read("b.h5");
+  REQUIRE(same);
+
+  const h5::File file = value_or_throw(h5::File::open(workspace / "a.h5", Errc::model));
+  const auto names = file.read_strings("sites/name");
+  const auto kinds = file.read_strings("sites/kind");
+  const auto low = file.read_column<float>("sites/low"),
+             high = file.read_column<float>("sites/high");
+  REQUIRE(names.size() > 5);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    CAPTURE(names[i], low[i], high[i]);
+    REQUIRE(holds(workspace.read("a.csv"), "\n" + names[i] + "," + kinds[i] + ","));
+    REQUIRE(low[i] < high[i]);
+    if (kinds[i] == "activation") REQUIRE(low[i] == 0);  // ReLU
+  }
+
+  // What was measured can be shown again.
+  const auto again =
+      workspace.bitquake_each({"bounds scenario.yaml --from a.h5 -o c.h5 --csv c.csv"});
+  REQUIRE(again[0].err.empty());
+  REQUIRE(again[0].out == got[0].out);
+  const bool converted = workspace.read("c.h5") == workspace.read("a.h5");
+  REQUIRE(converted);
+  REQUIRE(workspace.read("c.csv") == workspace.read("a.csv"));
+}
+
+TEST_CASE("bounds takes those of PyTorchALFI", "[cli][bounds]") {
+  const Workspace workspace;
+  std::string text;
+  const std::string info =
+      workspace.bitquake({"model", "info", "model.pt", "--input", "1x28x28"}).out;
+  for (std::size_t at = info.find(" activation "); at != std::string::npos;
+       at = info.find(" activation ", at + 1)) {
+    text += "0.0 , 10.5\n";
+  }
+  workspace.write("alfi.txt", text);
+  workspace.write("fewer.txt", text.substr(text.find('\n') + 1));
+  workspace.write("words.txt", "0.0 , high\n");
+  const auto got = workspace.bitquake_each({"bounds scenario.yaml --from alfi.txt -o a.h5",
+                                            "bounds scenario.yaml --from fewer.txt -o b.h5",
+                                            "bounds scenario.yaml --from words.txt -o b.h5"});
+  REQUIRE(got[0].err.empty());
+  REQUIRE(got[0].exit_code == 0);
+  REQUIRE(holds(got[0].out, "10.5"));
+  REQUIRE(workspace.has("a.h5"));
+  REQUIRE(got[1].exit_code == 4);
+  REQUIRE(holds(got[1].err, "fewer.txt: error: holds bounds of "));
+  REQUIRE(holds(got[1].err, "bitquake model info"));
+  REQUIRE(got[2].exit_code == 4);
+  REQUIRE(holds(got[2].err, "words.txt:1:6: error: expected a finite number, got 'high'\n"));
+  REQUIRE_FALSE(workspace.has("b.h5"));
+}
+
+TEST_CASE("bounds says why it cannot do what was asked", "[cli][bounds]") {
+  const Workspace workspace;
+  std::filesystem::create_directory(workspace / "dir");
+  workspace.write("damaged.h5", "\x89HDF\r\n\x1a\n and nothing of it");
+  const auto got =
+      workspace.bitquake_each({"bounds scenario.yaml -o dir", "bounds scenario.yaml --from none.h5",
+                               "bounds scenario.yaml --from damaged.h5", "bounds none.yaml -o a.h5",
+                               "bounds scenario.yaml --samples 101 -o a.h5",
+                               "bounds scenario.yaml -j 0", "bounds scenario.yaml --csv dir -q"});
+  REQUIRE(got[0].exit_code == 2);
+  REQUIRE(holds(got[0].err, "dir: error: is a directory"));
+  REQUIRE(got[1].exit_code == 4);
+  REQUIRE(holds(got[1].err, "none.h5: error: "));
+  REQUIRE(got[2].exit_code == 4);
+  REQUIRE(holds(got[2].err, "damaged.h5: error: is damaged or truncated"));
+  REQUIRE(got[3].exit_code == 3);
+  REQUIRE(got[4].exit_code == 4);
+  REQUIRE(holds(got[4].err, "a subset of 101 samples was asked for"));
+  REQUIRE(got[5].exit_code == 2);
+  REQUIRE(got[6].exit_code == 2);
+  REQUIRE_FALSE(workspace.has("a.h5"));
+}
