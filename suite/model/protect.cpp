@@ -119,7 +119,7 @@ class Protector {
     const auto spot = model_.spots.find({guard.site, guard.target});
     if (!faultgen::is_parameter(guard.target) || spot == model_.spots.end()) {
       return error(guard.site, guard.code,
-                   fmt::format("there is no {} to read", name_of(faultgen::kTargets, guard.target)),
+                   fmt::format("it has no {} to read", name_of(faultgen::kTargets, guard.target)),
                    "protect parameters that `bitquake model info` lists");
     }
     if ((guard.word_bits != 32 && guard.word_bits != 64) || !guard.read) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bitquake::test {
@@ -17,12 +18,16 @@ namespace bitquake::test {
 /// Saves a module and loads it as a user's file would be.
 inline Result<std::shared_ptr<const model::Model>> save_and_load(
     const torch::jit::Module& module, const std::vector<std::int64_t>& input_shape,
-    std::uint32_t padded_batch = 16, model::Monitor monitor = model::Monitor::all) {
+    std::uint32_t padded_batch = 16, model::Monitor monitor = model::Monitor::all,
+    model::Protection protection = {}) {
   const TempDirectory directory;
   const auto file = directory / "model.pt";
   module.save(file.string());
-  return model::load(
-      {.file = file, .input_shape = input_shape, .padded_batch = padded_batch, .monitor = monitor});
+  return model::load({.file = file,
+                      .input_shape = input_shape,
+                      .padded_batch = padded_batch,
+                      .monitor = monitor,
+                      .protection = std::move(protection)});
 }
 
 inline std::uint32_t site_of(const model::Model& model, const std::string& name) {

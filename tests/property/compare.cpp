@@ -31,8 +31,8 @@ bool same_value(float a, float b) {
   return (std::isnan(a) && std::isnan(b)) || faultgen::to_bits(a) == faultgen::to_bits(b);
 }
 
-std::string text(const std::optional<std::uint32_t>& point) {
-  return point ? fmt::format("point {}", *point) : "nothing";
+std::string text(const std::optional<std::uint32_t>& number) {
+  return number ? std::to_string(*number) : "none";
 }
 
 }  // namespace
@@ -78,8 +78,12 @@ std::string difference(const model::Trial& trial, const model::TrialResult& expe
                        faultgen::to_bits(expected.output[i]));
   }
   if (result.first_nonfinite != expected.first_nonfinite) {
-    return fmt::format("first non-finite is {} instead of {}", text(result.first_nonfinite),
+    return fmt::format("first non-finite point is {} instead of {}", text(result.first_nonfinite),
                        text(expected.first_nonfinite));
+  }
+  if (result.first_alarm != expected.first_alarm) {
+    return fmt::format("first alarm is {} instead of {}", text(result.first_alarm),
+                       text(expected.first_alarm));
   }
   if (result.any_nonfinite != expected.any_nonfinite) {
     return fmt::format("any non-finite is {} instead of {}", result.any_nonfinite,

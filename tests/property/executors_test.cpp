@@ -37,7 +37,7 @@ using model::IncrementalParts;
 /// Networks by default, and failing ones after which it is enough.
 constexpr std::uint64_t kNetworks = 600, kEnough = 25;
 /// Ids of draws of one seed; the network itself takes others.
-constexpr std::uint64_t kTrialDraws = 1ULL << 41;
+constexpr std::uint64_t kTrialDraws = 1ULL << 41, kGuardDraws = 1ULL << 42;
 
 struct NamedOptions {
   std::string name;
@@ -71,6 +71,8 @@ struct Seen {
   std::size_t trials = 0, differing = 0, masked = 0, unchanged = 0, nonfinite = 0, met_nan = 0;
   std::size_t refused = 0;  ///< networks
   std::size_t batches = 0;  ///< networks with more than one sample per inference
+  std::map<std::string, std::size_t> first_alarms;  ///< by name of the guard
+  std::size_t false_alarms = 0;                     ///< golden runs with one
   /// Faults by target, model, format and kind of site, and by target at a kind.
   std::map<std::string, std::size_t> faults;
   std::set<std::string> possible;  ///< targets at kinds that some network has
@@ -171,7 +173,8 @@ std::string differences(const NamedOptions& how, const model::Model& model,
   }
   for (std::size_t row = 0; row < golden.size(); ++row) {
     if (!same_values(block->row(row).output, golden.row(row).output) ||
-        block->row(row).output_finite != golden.row(row).output_finite) {
+        block->row(row).output_finite != golden.row(row).output_finite ||
+        block->row(row).alarms != golden.row(row).alarms) {
       return fmt::format("{}: golden run of sample {} differs\n", how.name, row);
     }
   }
@@ -187,13 +190,28 @@ std::string differences(const NamedOptions& how, const model::Model& model,
                      first);
 }
 
-/// One network, all executors.
+/// Kinds of guards that only some operators can have.
+bool is_choosy(const model::Guard& guard) { return !model::has_bounds(guard.kind); }
+
+/// The model with guards at some sites. Those that an operator refuses are left out.
+Result<std::shared_ptr<const model::Model>> with_guards(const model::Model& plain,
+                                                        const test::RandomNet& net,
+                                                        std::uint32_t padded,
+                                                        model::Monitor monitor, Draws& draws) {
+  model::Protection protection = test::random_protection(plain.sites(), draws);
+  auto loaded = test::save_and_load(net.module, net.input_shape, padded, monitor, protection);
+  if (loaded.ok() || loaded.error().code != Errc::scenario) return loaded;
+  std::erase_if(protection.guards, is_choosy);
+  return test::save_and_load(net.module, net.input_shape, padded, monitor, protection);
+}
+
+/// One network, all executors; every second one protected.
 std::string check(std::uint64_t seed, const test::RandomNet& net, Seen& seen) {
   Draws draws(seed, Stream::check_input, kTrialDraws);
   static constexpr std::array<std::uint32_t, 10> kBatches{16, 16, 16, 16, 16, 16, 8, 8, 4, 4};
   const std::uint32_t padded = kBatches[draws.below(kBatches.size())];
   const auto monitor = draws.below(4) == 0 ? model::Monitor::output : model::Monitor::all;
-  const auto loaded = test::save_and_load(net.module, net.input_shape, padded, monitor);
+  auto loaded = test::save_and_load(net.module, net.input_shape, padded, monitor);
   if (!loaded.ok()) {
     // An in-place operator made functional may give a tensor of one channel the other layout, and
     // layouts choose kernels: the model is refused, because its bits would not be the module's.
@@ -201,6 +219,15 @@ std::string check(std::uint64_t seed, const test::RandomNet& net, Seen& seen) {
     if (!channels_last) return to_string(loaded.error()) + "\n";
     ++seen.refused;
     return "";
+  }
+  if (seed % 2 == 1) {
+    Draws guard_draws(seed, Stream::check_input, kGuardDraws);
+    auto guarded = with_guards(**loaded, net, padded, monitor, guard_draws);
+    if (!guarded.ok()) return to_string(guarded.error()) + "\n";
+    if ((*guarded)->sites() != (*loaded)->sites() || (*guarded)->points() != (*loaded)->points()) {
+      return "the protected model has other sites or points\n";
+    }
+    loaded = std::move(guarded);
   }
   const model::Model& model = **loaded;
   seen.batches += model.fingerprint().at("rows_per_inference") != "1";
@@ -218,6 +245,11 @@ std::string check(std::uint64_t seed, const test::RandomNet& net, Seen& seen) {
   for (std::size_t i = 0; i < expected.size(); ++i) {
     if (!expected[i].failure.empty()) return "the reference fails: " + expected[i].failure;
     count(seen, made.trials[i], *golden, expected[i]);
+    if (const auto alarm = expected[i].first_alarm)
+      ++seen.first_alarms[model.guards()[*alarm].name];
+  }
+  for (std::size_t i = 0; i < golden->size(); ++i) {
+    seen.false_alarms += !golden->row(i).alarms.empty();
   }
   std::string report;
   for (const NamedOptions& how : executions()) {
@@ -262,6 +294,12 @@ TEST_CASE("every executor gives the results of the reference on random networks"
                   seen.trials, seen.differing, seen.masked, seen.unchanged, seen.nonfinite,
                   seen.met_nan, seen.batches));
   require_all_hit(seen);
+  for (const auto& kind : model::kGuardKinds) {
+    INFO(kind.name);
+    REQUIRE(seen.first_alarms[std::string(kind.name)] > 100);
+  }
+  REQUIRE(seen.first_alarms["code"] > 100);
+  REQUIRE(seen.false_alarms > 100);
   REQUIRE(seen.differing > seen.trials / 3);
   REQUIRE(seen.masked > seen.trials / 25);
   REQUIRE(seen.unchanged > seen.trials / 50);

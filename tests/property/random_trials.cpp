@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <iterator>
 #include <limits>
 #include <optional>
@@ -164,6 +165,55 @@ RandomTrials random_trials(std::span<const Site> sites, std::size_t samples, Dra
   made.trials.push_back({draws.below(samples), {}});
   for (std::size_t i = made.trials.size(); i > 1; --i) {
     std::swap(made.trials[i - 1], made.trials[draws.below(i)]);
+  }
+  return made;
+}
+
+namespace {
+
+/// Corrects one wrong bit, detects two, and takes more for another one.
+model::CodedRead read_word(std::uint64_t original, std::uint64_t faulty) {
+  const int wrong = std::popcount(original ^ faulty);
+  if (wrong < 2) return {original, wrong == 1, false};
+  if (wrong == 2) return {faulty, false, true};
+  return {faulty ^ (1ULL << (faulty % 64)), true, false};
+}
+
+model::Guard random_guard(std::uint32_t number, const Site& site, Draws& draws) {
+  using model::GuardKind;
+  static constexpr std::array kLow{-8.0F, -1.0F, -0.25F, 0.0F};
+  static constexpr std::array kHigh{0.0F, 0.5F, 2.0F, 8.0F, 1e4F};
+  static constexpr std::array kTolerances{0.0F, 1e-6F, 1e-4F, 1e-1F};
+  model::Guard guard{.site = number};
+  do {
+    guard.kind = model::kGuardKinds[draws.below(model::kGuardKinds.size())].value;
+  } while (guard.kind == GuardKind::average &&
+           (site.output_shape.size() < 2 || model::channel_dimension(site) != 0));
+  const std::size_t channels =
+      chance(draws, 40)
+          ? static_cast<std::size_t>(site.output_shape[model::channel_dimension(site)])
+          : 1;
+  for (std::size_t i = 0; i < channels; ++i) {
+    guard.low.push_back(kLow[draws.below(kLow.size())]);
+    guard.high.push_back(kHigh[draws.below(kHigh.size())]);
+  }
+  guard.tolerance = kTolerances[draws.below(kTolerances.size())];
+  guard.sanitise = chance(draws, 60);
+  return guard;
+}
+
+}  // namespace
+
+model::Protection random_protection(std::span<const Site> sites, Draws& draws) {
+  model::Protection made;
+  for (std::uint32_t i = 0; i < sites.size(); ++i) {
+    const Site& site = sites[i];
+    const bool has_output = faultgen::site_elements(site, Target::neuron) > 0;
+    while (has_output && chance(draws, 35)) made.guards.push_back(random_guard(i, site, draws));
+    for (const Target target : {Target::weight, Target::bias, Target::running_mean}) {
+      if (faultgen::site_elements(site, target) == 0 || !chance(draws, 30)) continue;
+      made.weights.push_back({i, target, "code", chance(draws, 50) ? 32U : 64U, read_word});
+    }
   }
   return made;
 }

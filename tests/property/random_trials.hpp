@@ -22,6 +22,10 @@ struct RandomTrials {
 RandomTrials random_trials(std::span<const faultgen::Site> sites, std::size_t samples,
                            Draws& draws);
 
+/// Guards of every kind at some sites, many of which fire without a fault, and codes of weights
+/// that correct, notice and mistake what is wrong. May hold guards that do not fit their site.
+model::Protection random_protection(std::span<const faultgen::Site> sites, Draws& draws);
+
 /// Samples [n, elements]: ordinary ones, and constant, huge, tiny and non-finite ones among them.
 std::vector<float> random_samples(std::size_t samples, std::size_t elements, Draws& draws);
 
