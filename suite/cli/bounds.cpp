@@ -100,7 +100,7 @@ ExitCode bounds(const BoundsCommand& command) {
     if (!checked) return report(checked.error());
     file = *checked;
   }
-  const auto model = torch_loader()(*scenario);
+  const auto model = torch_loader()(*scenario, {});
   if (!model) return report(model.error());
   const auto found = command.from.empty() ? measure(command, *scenario, **model)
                                           : read_file(command.from, **model);

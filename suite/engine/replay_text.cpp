@@ -2,6 +2,7 @@
 #include "faultgen/bits.hpp"
 #include "metrics/outcome.hpp"
 #include "suite/base/text.hpp"
+#include "suite/engine/identity.hpp"
 #include "suite/engine/replay.hpp"
 
 #include <fmt/format.h>

@@ -58,14 +58,12 @@ class MappedModel : public model::Model {
   model::KeptActivations kept_activations(const model::ExecutionOptions& options) const override {
     return other_->kept_activations(options);
   }
-  std::vector<float> largest_magnitudes(Target target,
-                                        std::span<const float> inputs) const override {
-    const std::vector<float> theirs = other_->largest_magnitudes(target, inputs);
-    std::vector<float> ours(sites_.size(), 0);
-    for (std::size_t i = 0; i < ours.size(); ++i) {
-      if (sites_[i] != kNoSite) ours[i] = theirs[sites_[i]];
-    }
-    return ours;
+  void observe(Target target, std::span<const float> inputs,
+               const model::Watcher& watch) const override {
+    other_->observe(target, inputs, [&](std::uint32_t site, auto... rest) {
+      const auto ours = std::find(sites_.begin(), sites_.end(), site);
+      if (ours != sites_.end()) watch(static_cast<std::uint32_t>(ours - sites_.begin()), rest...);
+    });
   }
   std::vector<float> parameter(std::uint32_t site, Target target) const override {
     return sites_[site] == kNoSite ? std::vector<float>() : other_->parameter(sites_[site], target);
@@ -206,8 +204,8 @@ Result<std::shared_ptr<const model::Model>> other_file(
     }
     points.push_back(static_cast<std::uint32_t>(found - ours.begin()));
   }
-  return std::make_shared<const MappedModel>(original, *other, std::move(*sites),
-                                             std::move(points));
+  return std::shared_ptr<const model::Model>(
+      std::make_shared<const MappedModel>(original, *other, std::move(*sites), std::move(points)));
 }
 
 // --- protections ---
@@ -227,7 +225,15 @@ Result<std::vector<bool>> protected_sites(const Variant& variant, const model::M
                               variant.include,
                               variant.exclude,
                               {}});
-  if (chosen) return chosen;
+  if (chosen) {
+    const bool named = !variant.kinds.empty() || !variant.include.empty();
+    for (std::size_t i = 0; i < chosen->size() && !named; ++i) {
+      // Only feature maps have healthy neighbours.
+      const bool maps = model.sites()[i].output_shape.size() == 3;
+      if (protection == Protection::average && !maps) (*chosen)[i] = false;
+    }
+    return chosen;
+  }
   Error error = chosen.error();
   error.code = Errc::scenario;
   error.where = name_of_variant(variant);

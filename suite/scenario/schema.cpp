@@ -601,8 +601,8 @@ std::vector<Key> make_keys() {
      .decides_faults = false,
      .member = member<&S::variant, &S::Variant::tolerance_factor>()},
     {.name = "variants.kinds", .kind = Kind::words, .choices = words(faultgen::kSiteKinds),
-     .doc = "kinds of sites that are protected; when not given, activation functions (by bounds), or "
-            "convolutions and linear layers (all others)",
+     .doc = "kinds of sites that are protected; when not given, activation functions (by bounds; "
+            "average: those with feature maps), or convolutions and linear layers (all others)",
      .decides_faults = false,
      .member = choices<faultgen::kSiteKinds, &S::variant, &S::Variant::kinds>()},
     {.name = "variants.include", .kind = Kind::words,
