@@ -43,6 +43,13 @@ TEST_CASE("bounds measures every site of the model, whatever the number of threa
   const bool converted = workspace.read("c.h5") == workspace.read("a.h5");
   REQUIRE(converted);
   REQUIRE(workspace.read("c.csv") == workspace.read("a.csv"));
+  // A pipe behind /dev/stdout is written to like a file.
+  const Finished piped =
+      workspace.limited("\"$0\" \"$@\" | cat >piped; exit",
+                        {"bounds", "scenario.yaml", "--from", "a.h5", "--csv", "/dev/stdout"});
+  REQUIRE(piped.err.empty());
+  const bool both = workspace.read("piped") == workspace.read("a.csv") + got[0].out;
+  REQUIRE(both);
 }
 
 TEST_CASE("bounds takes those of PyTorchALFI", "[cli][bounds]") {
