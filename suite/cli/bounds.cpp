@@ -100,6 +100,11 @@ ExitCode bounds(const BoundsCommand& command) {
     if (!checked) return report(checked.error());
     file = *checked;
   }
+  if (!command.csv.empty()) {
+    if (const auto checked = output_file(command.csv, true); !checked) {
+      return report(checked.error());
+    }
+  }
   const auto model = torch_loader()(*scenario, {});
   if (!model) return report(model.error());
   const auto found = command.from.empty() ? measure(command, *scenario, **model)

@@ -191,7 +191,8 @@ Result<std::filesystem::path> output_file(const std::string& path, bool may_be_d
   if (device && !may_be_device) {
     return Error{Errc::usage, path, "is not a regular file", "name a file", ""};
   }
-  if (!std::filesystem::is_symlink(path, ignored)) return std::filesystem::path(path);
+  // A pipe behind /dev/stdout has no path of its own.
+  if (device || !std::filesystem::is_symlink(path, ignored)) return std::filesystem::path(path);
   return std::filesystem::weakly_canonical(path);
 }
 

@@ -43,6 +43,13 @@ TEST_CASE("bounds measures every site of the model, whatever the number of threa
   const bool converted = workspace.read("c.h5") == workspace.read("a.h5");
   REQUIRE(converted);
   REQUIRE(workspace.read("c.csv") == workspace.read("a.csv"));
+  // A pipe behind /dev/stdout is written to like a file.
+  const Finished piped =
+      workspace.limited("\"$0\" \"$@\" | cat >piped; exit",
+                        {"bounds", "scenario.yaml", "--from", "a.h5", "--csv", "/dev/stdout"});
+  REQUIRE(piped.err.empty());
+  const bool both = workspace.read("piped") == workspace.read("a.csv") + got[0].out;
+  REQUIRE(both);
 }
 
 TEST_CASE("bounds takes those of PyTorchALFI", "[cli][bounds]") {
@@ -70,6 +77,40 @@ TEST_CASE("bounds takes those of PyTorchALFI", "[cli][bounds]") {
   REQUIRE(got[2].exit_code == 4);
   REQUIRE(holds(got[2].err, "words.txt:1:6: error: expected a finite number, got 'high'\n"));
   REQUIRE_FALSE(workspace.has("b.h5"));
+}
+
+TEST_CASE("bounds of PyTorchALFI's LeNet-5 are those that its own data gives",
+          "[cli][bounds][data]") {
+  const std::filesystem::path data = std::filesystem::path(BITQUAKE_SOURCE_DIR) / "../shared/data";
+  if (!std::filesystem::exists(data)) {
+    WARN("skipped: no real models beside this checkout (../shared/data)");
+    return;
+  }
+  const Workspace workspace;
+  workspace.write("lenet.yaml",
+                  "version: 1\nmodel: {file: lenet.pt, input: [1, 32, 32], output: logits}\n"
+                  "data: {name: mnist, images: images.gz}\n"
+                  "preprocess: {resize: exact, resize_to: [32, 32], interpolation: "
+                  "bilinear_antialias, mean: [0.1307], std: [0.3081]}\n");
+  const auto link = [&](const char* file, const char* name) {
+    std::filesystem::create_symlink(data / file, workspace / name);
+  };
+  link("models/mnist_lenet5_alfi.pt", "lenet.pt");
+  link("models/mnist_lenet5_alfi_bounds.txt", "bounds.txt");
+  link("mnist/t10k-images-idx3-ubyte.gz", "images.gz");
+  const auto got = workspace.bitquake_each({"bounds lenet.yaml -q --set data.labels=none",
+                                            "bounds lenet.yaml --set data.labels=none --from "
+                                            "bounds.txt"});
+  CAPTURE(got[0].err, got[1].err);
+  // Maxima of the activation functions over all test images.
+  for (const char* maximum : {" 11.79", " 37.63", " 98.69", " 91.94"}) {
+    REQUIRE(holds(got[0].out, maximum));
+  }
+  for (const char* line :
+       {"\nrelu1  activation    0  10.8199", "\nrelu2  activation    0  28.6185",
+        "\nrelu3  activation    0  63.9957", "\nrelu4  activation    0  50.8003"}) {
+    REQUIRE(holds(got[1].out, line));
+  }
 }
 
 TEST_CASE("bounds says why it cannot do what was asked", "[cli][bounds]") {

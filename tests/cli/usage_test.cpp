@@ -92,8 +92,8 @@ TEST_CASE("a mistake on the command line is named with its remedy and exits with
            "hint: did you mean 'run'? see bitquake --help\n"},
       Case{"zzz",
            "bitquake: error: unknown command 'zzz'\n"
-           "hint: one of: init, run, check, faults, augment, model, scenario, export, "
-           "replay, verify, selftest, bench, list\n"},
+           "hint: one of: init, run, check, faults, augment, bounds, model, scenario, "
+           "export, replay, verify, selftest, bench, list\n"},
       Case{"--verison",
            "bitquake: error: unknown option '--verison'\n"
            "hint: did you mean '--version'? see bitquake --help\n"},

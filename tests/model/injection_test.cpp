@@ -746,13 +746,18 @@ TEST_CASE("a sample that fails without any fault is named", "[model][error]") {
       "  return self.head.forward(torch.flatten(x, 1))\n");
   const auto model = value_or_throw(test::save_and_load(net, {1, 1, 1}));
   const auto executor = model->make_executor();
-  try {
-    executor->golden(std::vector<float>{1.0F, 2.0F, 300.0F});
-    FAIL("nothing was thrown");
-  } catch (const model::GoldenFailure& failure) {
-    REQUIRE(failure.row() == 2);
-    REQUIRE_THAT(failure.what(), Catch::Contains("too bright"));
-  }
+  const std::vector<float> samples{1.0F, 2.0F, 300.0F};
+  const auto require_named = [](const auto& run) {
+    try {
+      run();
+      FAIL("nothing was thrown");
+    } catch (const model::GoldenFailure& failure) {
+      REQUIRE(failure.row() == 2);
+      REQUIRE_THAT(failure.what(), Catch::Contains("too bright"));
+    }
+  };
+  require_named([&] { executor->golden(samples); });
+  require_named([&] { model->observe(Target::neuron, samples, [](auto, auto, auto) {}); });
 }
 
 TEST_CASE("a trace compares each site with golden as plain tensors do", "[model][trace]") {

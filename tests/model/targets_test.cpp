@@ -17,6 +17,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <tuple>
 
 namespace {
 
@@ -587,6 +588,40 @@ TEST_CASE("an LSTM that keeps its weights in a list has them as sites", "[model]
     REQUIRE(output[static_cast<std::size_t>(i)] == Approx(expected[0][3][i].item<float>()));
   }
   REQUIRE_FALSE(same_bits(output, block->row(0).output));
+}
+
+TEST_CASE("observing shows each sample what it has at each site", "[model][targets]") {
+  test::NetBuilder b;
+  b.linear("first", 2, 2);
+  b.relu("relu");
+  auto net = b.finish("  return self.relu.forward(self.first.forward(torch.flatten(x, 1)))\n");
+  auto first = net.attr("first").toModule();
+  first.setattr("weight", at::tensor({1.0F, 0.0F, -3.0F, 1.0F}).view({2, 2}));
+  first.setattr("bias", at::tensor({0.5F, 0.0F}));
+  const auto model = value_or_throw(test::save_and_load(net, {1, 1, 2}, 2));
+  // Three samples, two to a batch: the padding of the last one is not shown.
+  const std::vector<float> samples{1, 7, -2, 8, 4, 2};
+  using Shown = std::vector<std::tuple<std::uint32_t, std::size_t, std::vector<float>>>;
+  const auto shown = [&](Target target) {
+    Shown all;
+    model->observe(target, samples, [&](auto site, auto sample, std::span<const float> values) {
+      all.emplace_back(site, sample, std::vector<float>(values.begin(), values.end()));
+    });
+    return all;
+  };
+  const bool neurons =
+      shown(Target::neuron) == Shown{{1, 0, {1.5F, 4}}, {1, 1, {-1.5F, 14}}, {2, 0, {1.5F, 4}},
+                                     {2, 1, {0, 14}},   {1, 2, {4.5F, -10}}, {2, 2, {4.5F, 0}}};
+  REQUIRE(neurons);
+  const bool inputs =
+      shown(Target::network_input) == Shown{{0, 0, {1, 7}}, {0, 1, {-2, 8}}, {0, 2, {4, 2}}};
+  REQUIRE(inputs);
+  // What the watcher throws is not taken for a failure of the model.
+  REQUIRE_THROWS_AS(model->observe(Target::neuron, samples,
+                                   [](auto, auto, auto) {
+                                     throw Exception({Errc::usage, "", "stop", "", ""});
+                                   }),
+                    Exception);
 }
 
 TEST_CASE("the largest magnitude is that of finite values", "[model][targets]") {
