@@ -183,7 +183,7 @@ class Counts {
 
   /// Whether some fault of the trial acted.
   bool acted(std::uint64_t trial) const {
-    const auto begin = trials_.injections.begin();
+    const auto* const begin = trials_.injections.begin();
     const std::uint64_t at = trial - first_;
     return std::any_of(begin + static_cast<std::ptrdiff_t>(first_injection_[at]),
                        begin + static_cast<std::ptrdiff_t>(first_injection_[at + 1]),

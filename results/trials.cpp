@@ -59,7 +59,7 @@ std::string trial_defect(const Trials& all) {
 
 std::string injection_defect(const Trials& all) {
   const bool single = all.campaign.run_type == "single";
-  auto trial = all.trials.begin();
+  const auto* trial = all.trials.begin();
   std::uint64_t found = 0;  // of this trial
   PageRelief relief(all.injections, all.trials);
   for (std::uint64_t i = 0; i < all.injections.size(); ++i) {
@@ -139,9 +139,9 @@ std::span<const InjectionRow> Trials::injections_of(const TrialRow& trial) const
 
 std::pair<std::uint64_t, std::uint64_t> Trials::range_of(std::uint32_t perturbation) const {
   const auto first_of = [&](std::uint32_t number) {
-    const auto first = std::partition_point(trials.begin(), trials.end(), [&](const TrialRow& row) {
-      return row.perturbation < number;
-    });
+    const auto* const first =
+        std::partition_point(trials.begin(), trials.end(),
+                             [&](const TrialRow& row) { return row.perturbation < number; });
     return static_cast<std::uint64_t>(first - trials.begin());
   };
   return {first_of(perturbation), first_of(perturbation + 1)};
