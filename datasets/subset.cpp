@@ -136,7 +136,7 @@ Result<std::vector<std::uint64_t>> stratified(const Dataset& whole, std::uint64_
 OpenedDataset subset(std::shared_ptr<const Dataset> whole, std::uint64_t count, Order order,
                      std::uint64_t seed) {
   if (count == 0 || count > whole->size()) {
-    return Error{Errc::data, "",
+    return Error{Errc::data, "data.samples",
                  "a subset of " + std::to_string(count) +
                      " samples was asked for, the data set has " + std::to_string(whole->size()),
                  "ask for 1 to " + std::to_string(whole->size()) + " samples", ""};

@@ -341,9 +341,9 @@ Result<NumberMatrix> parse_alfi_matrix(std::string_view bytes, const std::string
   if (matrix->rows == kRows || matrix->columns != kRows) return matrix;
   NumberMatrix turned{matrix->columns, matrix->rows, {}};
   turned.values.reserve(matrix->values.size());
-  for (std::size_t row = 0; row < turned.rows; ++row) {
-    for (std::size_t column = 0; column < turned.columns; ++column) {
-      turned.values.push_back(matrix->at(column, row));
+  for (std::size_t column = 0; column < matrix->columns; ++column) {
+    for (std::size_t row = 0; row < matrix->rows; ++row) {
+      turned.values.push_back(matrix->at(row, column));
     }
   }
   return turned;

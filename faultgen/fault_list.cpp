@@ -500,7 +500,10 @@ std::optional<Error> ListReader::read_model(const Row& row, Fault& fault) {
                  "leave the cell empty");
   }
   if (info.bits != nullptr) {
-    if (bits == nullptr) return error(row, Column::bits, fmt::format("{} needs bits", word));
+    if (bits == nullptr) {
+      return error(row, Column::bits, fmt::format("{} needs bits", word),
+                   "write them in column `bits`: 3;7, 23-30 or exponent");
+    }
     std::vector<std::string> items;
     for (const std::string_view item : split(bits->text, ';')) items.emplace_back(item);
     const auto numbers = bits_of(items, fault.storage);

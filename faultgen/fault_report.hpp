@@ -16,7 +16,7 @@ namespace bitquake::faultgen {
 std::string summary_text(const FaultSet& set);
 
 /// "fault 17: stuck_at_0 in weights of conv1, element 5 (0;0;1;0), bits 3".
-std::string fault_text(const FaultSet& set, std::uint64_t fault);
+std::string fault_text(const FaultSet& set, std::uint64_t id);
 
 /// Lines that say which faults can change anything, the first idle ones by fault_text.
 std::string effects_text(const FaultSet& set, const FaultEffects& effects);

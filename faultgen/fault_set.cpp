@@ -315,7 +315,7 @@ void write_csv(const FaultSet& set, std::ostream& out) {
 }
 
 std::string storage_text(const Storage& storage) {
-  const std::string name(name_of(kNumberFormats, storage.format));
+  std::string name(name_of(kNumberFormats, storage.format));
   switch (storage.format) {
     case NumberFormat::int8:
       return fmt::format("{} scale {} zero_point {}", name, shortest(storage.scale),

@@ -211,9 +211,9 @@ void write_groups(h5::File& file, const BigVector<FaultGroup>& groups) {
 }
 
 struct ShapeColumn {
-  const char* name;
-  const char* doc;
-  std::vector<std::int64_t> Site::*member;
+  const char* name = nullptr;
+  const char* doc = nullptr;
+  std::vector<std::int64_t> Site::*member = nullptr;
   bool optional = false;  ///< version 1 had none
 };
 constexpr std::array kShapeColumns{

@@ -146,9 +146,8 @@ Result<std::vector<bool>> select_sites(const std::vector<Site>& sites, Target ta
   const auto by_pattern = [&](const std::vector<std::string>& patterns, const char* key,
                               std::vector<bool>& marks) -> std::optional<Error> {
     for (const std::string& pattern : patterns) {
-      const auto failed =
-          mark(sites, target, std::string(key) + " '" + pattern + "'", marks,
-               [&](std::size_t i) { return matches(pattern, site_name(sites[i])); });
+      auto failed = mark(sites, target, std::string(key) + " '" + pattern + "'", marks,
+                         [&](std::size_t i) { return matches(pattern, site_name(sites[i])); });
       if (failed) return failed;
     }
     return std::nullopt;

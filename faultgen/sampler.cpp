@@ -110,7 +110,7 @@ class Source {
                             : "`bitquake model info` shows the sites of the model");
     }
     if (acts_on_bits(entry_) && entry_.mask == 0) {
-      if (const auto failed = check_bits()) return failed;
+      if (auto failed = check_bits()) return failed;
     }
     if (entry_.draw == Draw::weighted_sites &&
         std::accumulate(weights_.begin(), weights_.end(), 0.0) <= 0) {
@@ -276,7 +276,7 @@ class Source {
     if (entry_.draw == Draw::elements) return space_.locate(draws.below(space_.total_elements()));
     const auto& active = space_.active_sites();
     const auto total = static_cast<double>(space_.total_elements());
-    double inverse = static_cast<double>(active.size());  // of the probability of the site
+    auto inverse = static_cast<double>(active.size());  // of the probability of the site
     std::size_t place = 0;
     if (entry_.draw == Draw::sites) {
       place = draws.below(active.size());
@@ -389,7 +389,7 @@ class Sampler {
 
   std::optional<Error> check() const {
     for (const Source& source : sources_) {
-      if (const auto failed = source.check()) return failed;
+      if (auto failed = source.check()) return failed;
     }
     return std::nullopt;
   }
@@ -399,7 +399,7 @@ class Sampler {
     const std::uint64_t slots = plan_.schedule.slots(plan_.samples);
     for (std::uint32_t epoch = 0; epoch < plan_.epochs; ++epoch) {
       for (std::uint64_t slot = 0; slot < slots; ++slot) {
-        if (const auto failed = draw_group(epoch, slot, epoch * slots + slot)) return failed;
+        if (auto failed = draw_group(epoch, slot, epoch * slots + slot)) return failed;
       }
     }
     return std::nullopt;

@@ -72,7 +72,7 @@ std::string trial_defect(const Trials& all) {
 
 std::string injection_defect(const Trials& all) {
   const bool single = all.campaign.run_type == "single";
-  auto trial = all.trials.begin();
+  const auto* trial = all.trials.begin();
   std::uint64_t found = 0;  // of this trial
   PageRelief relief(all.injections, all.trials);
   for (std::uint64_t i = 0; i < all.injections.size(); ++i) {
@@ -162,10 +162,10 @@ std::span<const InjectionRow> Trials::injections_of(const TrialRow& trial) const
 }
 
 std::pair<std::uint64_t, std::uint64_t> Trials::range_of(Condition condition) const {
-  const auto first = std::partition_point(trials.begin(), trials.end(), [&](const TrialRow& row) {
+  const auto* const first = std::partition_point(trials.begin(), trials.end(), [&](const TrialRow& row) {
     return row.condition() < condition;
   });
-  const auto last = std::partition_point(
+  const auto* const last = std::partition_point(
       first, trials.end(), [&](const TrialRow& row) { return row.condition() == condition; });
   return {static_cast<std::uint64_t>(first - trials.begin()),
           static_cast<std::uint64_t>(last - trials.begin())};

@@ -190,10 +190,13 @@ Result<File> File::open(const std::filesystem::path& path, Errc code) {
     return Error{code, path.string(), "no such file", "check the path", ""};
   }
   if (std::filesystem::is_directory(path, ignored) || H5Fis_hdf5(path.c_str()) <= 0) {
-    return Error{code, path.string(), "is not an HDF5 file, or is truncated", "", ""};
+    return Error{code, path.string(), "is not an HDF5 file, or is truncated",
+                 "check the path; copy the file again if it was copied", ""};
   }
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  if (file < 0) return Error{code, path.string(), "is damaged or truncated", "", ""};
+  if (file < 0)
+    return Error{code, path.string(), "is damaged or truncated",
+                 "copy the file again, or make it anew", ""};
   return File(std::move(file), path, code, false);
 }
 

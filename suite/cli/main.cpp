@@ -67,6 +67,11 @@ ExitCode usage_error(const CLI::App& app, const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     what = what.substr(0, what.find(':')) + ": expected exactly one value";
   }
+  const std::string_view flag_value = "Could not convert: ";
+  if (what.starts_with(flag_value)) {  // every option checks its value: only a flag comes here
+    what = what.substr(flag_value.size());
+    what = what.substr(0, what.find(" = ")) + ": takes no value";
+  }
   return cli::report({Errc::usage, name, what, fmt::format("see {} --help", name), ""});
 }
 

@@ -496,7 +496,7 @@ Error unreadable(const std::string& name, const std::string& reason) {
   return {.code = Errc::scenario,
           .where = name,
           .what = fmt::format("cannot read the scenario: {}", reason),
-          .hint = "",
+          .hint = "name a scenario file; `bitquake init MODEL` writes one",
           .source = ""};
 }
 

@@ -60,7 +60,7 @@ TEST_CASE("a data set that is missing, damaged or does not fit exits with 4", "[
       Case{"data.labels=eleven",
            "images: error: sample 70 has label 10, but the model has 10 classes\n"},
       Case{"data.samples=101",
-           "error: a subset of 101 samples was asked for, the data set has 100\n"}};
+           "data.samples: error: a subset of 101 samples was asked for, the data set has 100\n"}};
   std::vector<std::string> lines;
   for (const Case& item : cases) {
     lines.push_back(std::string("check scenario.yaml --set ") + item.set);

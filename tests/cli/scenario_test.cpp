@@ -44,11 +44,13 @@ TEST_CASE("a scenario that cannot be read or is no YAML exits with 3", "[cli]") 
     const char* file;
     const char* err;
   };
-  const auto [file, err] = GENERATE(
-      Case{"none.yaml", "none.yaml: error: cannot read the scenario: No such file or directory\n"},
-      Case{".", ".: error: cannot read the scenario: it is a directory\n"},
-      Case{"empty.yaml", "empty.yaml:1:1: error: the scenario is empty\n"},
-      Case{"broken.yaml", "broken.yaml:2:1: error: not valid YAML: "});
+  const auto [file, err] =
+      GENERATE(Case{"none.yaml",
+                    "none.yaml: error: cannot read the scenario: No such file or directory\nhint: "
+                    "name a scenario file; `bitquake init MODEL` writes one\n"},
+               Case{".", ".: error: cannot read the scenario: it is a directory\n"},
+               Case{"empty.yaml", "empty.yaml:1:1: error: the scenario is empty\n"},
+               Case{"broken.yaml", "broken.yaml:2:1: error: not valid YAML: "});
   const Finished got = workspace.bitquake({"run", file, "-o", "out"});
   REQUIRE_THAT(got.err, Catch::Matchers::StartsWith(err));
   REQUIRE(got.exit_code == 3);

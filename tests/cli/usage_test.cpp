@@ -124,6 +124,9 @@ TEST_CASE("a mistake on the command line is named with its remedy and exits with
       Case{"run a.yaml --samples 5 --samples 6",
            "bitquake run: error: --samples: expected exactly one value\n"
            "hint: see bitquake run --help\n"},
+      Case{"faults verify a.h5 a.yaml --strict=maybe",
+           "bitquake faults verify: error: --strict: takes no value\n"
+           "hint: see bitquake faults verify --help\n"},
       Case{"check a.yaml -j 0",
            "bitquake check: error: --threads: expected a whole number from 1 "
            "to 1024, got '0'\nhint: see bitquake check --help\n"},

@@ -216,7 +216,9 @@ TEST_CASE("a cell that is wrong is refused at its place", "[faultgen][list]") {
       "list.csv:2:16 element: expected a whole number from 0 to 18446744073709551615, got '1.5'");
   REQUIRE(row("conv,0,neurons,0,bitflip,0") ==
           "list.csv:2:18 fault_model: unknown fault model 'bitflip' | did you mean 'bit_flip'?");
-  REQUIRE(row("conv,0,neurons,0,bit_flip,") == "list.csv:2:27 bits: bit_flip needs bits");
+  REQUIRE(row("conv,0,neurons,0,bit_flip,") ==
+          "list.csv:2:27 bits: bit_flip needs bits | write them in column `bits`: 3;7, 23-30 or "
+          "exponent");
   REQUIRE_THAT(
       row("conv,0,neurons,0,bit_flip,32"),
       Catch::StartsWith("list.csv:2:27 bits: '32': bit 32 is outside the 32 bits of fp32"));

@@ -62,12 +62,11 @@ std::string formats_table() {
   for (const auto& [format, name, doc] : kNumberFormats) {
     const FieldWidths widths = field_widths({.format = format});
     const unsigned below_sign = widths.mantissa + widths.exponent;
-    const std::string layout =
-        format == NumberFormat::fixed
-            ? "1 + m + n | m+n | - | (m+n-1)-0"
-            : fmt::format("{} | {} | {} | {}", below_sign + 1, below_sign,
-                          bits_text(widths.mantissa, widths.exponent),
-                          bits_text(0, widths.mantissa));
+    const std::string layout = format == NumberFormat::fixed
+                                   ? "1 + m + n | m+n | - | (m+n-1)-0"
+                                   : fmt::format("{} | {} | {} | {}", below_sign + 1, below_sign,
+                                                 bits_text(widths.mantissa, widths.exponent),
+                                                 bits_text(0, widths.mantissa));
     text += fmt::format("| `{}` | {} | {} |\n", name, layout, doc_text(doc));
   }
   return text;
