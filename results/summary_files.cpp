@@ -131,9 +131,12 @@ std::string perturbations_csv(const Summary& summary) {
 
 std::string corruption_csv(const std::vector<CorruptionError>& errors) {
   const auto cell = [](const std::optional<double>& x) { return x ? shortest(*x) : ""; };
-  std::string text = "corruption,severity,golden_error,faulty_error\n";
+  std::string text =
+      "corruption,severity,golden_error,faulty_error,golden_relative,faulty_relative\n";
   for (const CorruptionError& e : errors) {
-    text += csv_record({e.corruption, e.severity, cell(e.golden), cell(e.faulty)}) + "\n";
+    text += csv_record({e.corruption, e.severity, cell(e.golden), cell(e.faulty),
+                        cell(e.golden_relative), cell(e.faulty_relative)}) +
+            "\n";
   }
   return text;
 }
@@ -215,8 +218,8 @@ std::vector<TextFile> summary_files(const Summary& summary) {
   if (summary.tables.size() > 1) {
     files.push_back({"kpi/perturbations.csv", perturbations_csv(summary)});
   }
-  if (const auto errors = corruption_errors(summary); !errors.empty()) {
-    files.push_back({"kpi/corruption_error.csv", corruption_csv(errors)});
+  if (!summary.corruption_errors.empty()) {
+    files.push_back({"kpi/corruption_error.csv", corruption_csv(summary.corruption_errors)});
   }
   return files;
 }

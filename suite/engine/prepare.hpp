@@ -47,8 +47,9 @@ inline constexpr std::uint64_t kCalibrationSamples = 64;
 Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
                                           const model::Model& model, const datasets::Dataset& data);
 
-/// Opens data and model, reads or draws the fault set, and checks that they fit: first sample
-/// against the perturbations and the input shape, fault set against model and number of samples.
+/// Opens data and model, reads or draws the fault set, and checks that they fit: corruptions
+/// against their baseline, first sample against the perturbations and the input shape, fault set
+/// against model and number of samples.
 Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& load_model);
 
 }  // namespace bitquake::engine
