@@ -921,7 +921,7 @@ const std::vector<Rule>& rules() {
          if (!other.empty() || !s.data.perturbation || !s.data.images_dataset) return other;
          return std::string("data.perturbation: given together with data.images_dataset");
        },
-       "it is for HDF5 files of bitquake augment"},
+       "remove it: it is for HDF5 files of bitquake augment"},
       {"data.ids", [](const Scenario& s) { return choice_violation(s, "data.ids"); },
        "choose samples in one way: samples and order, ids, or ids_file"},
       {"data.ids_file", [](const Scenario& s) { return choice_violation(s, "data.ids_file"); },
