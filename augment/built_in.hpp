@@ -17,4 +17,7 @@ std::vector<Kind> tone_kinds();       ///< tone.cpp
 std::vector<Kind> obstacle_kinds();   ///< obstacle.cpp
 std::vector<Kind> geometric_kinds();  ///< geometry.cpp
 
+/// Whether a kind of the registry is one of these.
+bool is_built_in(const Kind& kind);
+
 }  // namespace bitquake::augment::detail

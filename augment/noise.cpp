@@ -42,11 +42,10 @@ void shot_noise(Scene& scene, std::span<const double> values, const DrawKey& key
     });
     return;
   }
-  std::vector<PoissonTable> tables;  // of the 256 values
-  for (int value = 0; value < 256; ++value) tables.emplace_back(value / 255.0 * photons);
+  const auto tables = poisson_tables(photons);
   change_values(scene, [&](float x) {
-    const auto value = static_cast<std::size_t>(std::lround(x * 255));
-    return static_cast<float>(tables[value].count(draws.uniform()) / photons);
+    const auto value = static_cast<std::size_t>(std::lround(x * kPhotonSteps));
+    return static_cast<float>((*tables)[value].count(draws.uniform()) / photons);
   });
 }
 

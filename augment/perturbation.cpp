@@ -17,18 +17,20 @@ std::uint64_t fnv1a(std::string_view text) {
   return hash;
 }
 
+std::vector<Kind> built_in_kinds() {
+  std::vector<Kind> all;
+  all.reserve(kMaxKinds);  // pointers into it stay valid
+  for (auto* make : {detail::noise_kinds, detail::blur_kinds, detail::weather_kinds,
+                     detail::digital_kinds, detail::sensor_kinds, detail::tone_kinds,
+                     detail::obstacle_kinds, detail::geometric_kinds}) {
+    auto some = make();
+    std::move(some.begin(), some.end(), std::back_inserter(all));
+  }
+  return all;
+}
+
 std::vector<Kind>& registry() {
-  static std::vector<Kind> instance = [] {
-    std::vector<Kind> all;
-    all.reserve(kMaxKinds);  // pointers into it stay valid
-    for (auto* make : {detail::noise_kinds, detail::blur_kinds, detail::weather_kinds,
-                       detail::digital_kinds, detail::sensor_kinds, detail::tone_kinds,
-                       detail::obstacle_kinds, detail::geometric_kinds}) {
-      auto some = make();
-      std::move(some.begin(), some.end(), std::back_inserter(all));
-    }
-    return all;
-  }();
+  static std::vector<Kind> instance = built_in_kinds();
   return instance;
 }
 
@@ -92,6 +94,11 @@ std::optional<Error> parameters_error(const Kind& kind, const std::string& where
 }
 
 }  // namespace
+
+bool detail::is_built_in(const Kind& kind) {
+  static const std::size_t count = built_in_kinds().size();
+  return static_cast<std::size_t>(&kind - registry().data()) < count;
+}
 
 DrawKey::DrawKey(std::uint64_t seed, std::uint64_t sample, std::string_view kind,
                  std::uint32_t occurrence)

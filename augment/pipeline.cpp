@@ -1,5 +1,6 @@
 #include "augment/pipeline.hpp"
 
+#include "augment/built_in.hpp"
 #include "suite/base/text.hpp"
 
 #include <algorithm>
@@ -172,6 +173,25 @@ bool is_random(const Pipeline& pipeline) {
 bool moves_boxes(const Pipeline& pipeline) {
   return std::any_of(pipeline.steps.begin(), pipeline.steps.end(),
                      [](const Step& step) { return step.severity > 0 && step.kind->moves_boxes; });
+}
+
+std::optional<Step> common_corruption(const Pipeline& pipeline) {
+  if (pipeline.steps.size() != 1) return std::nullopt;
+  const Step& step = pipeline.steps.front();
+  const bool as_defined = step == Step{step.kind, step.severity, Table::automatic, {}};
+  if (step.severity == 0 || !as_defined || !detail::is_built_in(*step.kind)) return std::nullopt;
+  switch (step.kind->group) {
+    case Group::noise:
+    case Group::blur:
+    case Group::weather:
+    case Group::digital:
+      return step;
+    case Group::extra:
+    case Group::sensor:
+    case Group::geometric:
+      break;
+  }
+  return std::nullopt;
 }
 
 Result<Scene> apply(const Pipeline& pipeline, const Scene& scene, std::uint64_t seed,

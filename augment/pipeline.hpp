@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,13 @@ bool is_random(const Pipeline& pipeline);
 
 /// Some step changes where objects are.
 bool moves_boxes(const Pipeline& pipeline);
+
+/// The step of a pipeline that is one of the 15 corruptions of ImageNet-C at one severity, as it is
+/// defined: one step of a built-in kind of the groups noise, blur, weather and digital, and nothing
+/// chosen otherwise. `frost_procedural` stands in frost's place. None for other pipelines.
+/// Source: Hendrycks, Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and
+/// Perturbations, ICLR 2019, section 4.1.
+std::optional<Step> common_corruption(const Pipeline& pipeline);
 
 /// The scene under the pipeline; a pure function of its arguments: the k-th step of a kind draws
 /// from DrawKey(seed, sample, name of the kind, k). So the same fog lies over a sample at each

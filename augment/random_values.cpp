@@ -4,6 +4,9 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <map>
+#include <mutex>
+#include <utility>
 
 namespace bitquake::augment::detail {
 namespace {
@@ -92,12 +95,16 @@ int PoissonTable::count(double uniform) const {
   return static_cast<int>(count);
 }
 
-namespace {
-constexpr int kPhotonSteps = 255;  // values of 8 bits have a table of their own
-}
-
-Photons::Photons(double photons) : photons_(photons) {
-  for (int k = 0; k <= kPhotonSteps; ++k) tables_.emplace_back(photons * k / kPhotonSteps);
+std::shared_ptr<const std::vector<PoissonTable>> poisson_tables(double photons) {
+  constexpr std::size_t kMostKept = 16;  // 1 MiB each at 500 photons
+  static std::mutex mutex;
+  static std::map<double, std::shared_ptr<const std::vector<PoissonTable>>> kept;
+  const std::lock_guard lock(mutex);
+  if (const auto found = kept.find(photons); found != kept.end()) return found->second;
+  std::vector<PoissonTable> tables;
+  for (int k = 0; k <= kPhotonSteps; ++k) tables.emplace_back(photons * k / kPhotonSteps);
+  if (kept.size() == kMostKept) kept.clear();
+  return kept[photons] = std::make_shared<const std::vector<PoissonTable>>(std::move(tables));
 }
 
 int Photons::count(double x, Draws& draws) const {
@@ -105,7 +112,7 @@ int Photons::count(double x, Draws& draws) const {
   constexpr double kNothing = 1e-6;
   const double place = std::clamp(x, 0.0, 1.0) * kPhotonSteps;
   const double step = std::floor(place + kNothing);
-  const int whole = tables_[static_cast<std::size_t>(step)].count(draws.next32() * 0x1p-32);
+  const int whole = (*tables_)[static_cast<std::size_t>(step)].count(draws.next32() * 0x1p-32);
   if (place - step < kNothing) return whole;
   const double rest = (place - step) * photons_ / kPhotonSteps, uniform = draws.next32() * 0x1p-32;
   // exp(-rest) > 1 - rest: mostly there is no need to know it better.

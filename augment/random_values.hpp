@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 // Internal: fast random numbers for every pixel of an image.
@@ -42,16 +43,23 @@ class PoissonTable {
   std::array<std::uint16_t, kGuides> guides_{};  // the count of k / kGuides: where to start
 };
 
+inline constexpr int kPhotonSteps = 255;  ///< values of 8 bits have a table each
+
+/// Tables for the means photons * k / kPhotonSteps, k = 0 … kPhotonSteps. Making them costs more
+/// than a small image does, so the last ones are kept. Thread-safe. @param photons  in [0, 700]
+std::shared_ptr<const std::vector<PoissonTable>> poisson_tables(double photons);
+
 /// Poisson numbers for the means x * photons of all x in [0, 1], fast. Probabilities are multiples
 /// of 2^-32.
 class Photons {
  public:
-  explicit Photons(double photons);  ///< @param photons  mean where x = 1, in [0, 700]
+  /// @param photons  mean where x = 1, in [0, 700]
+  explicit Photons(double photons) : photons_(photons), tables_(poisson_tables(photons)) {}
   int count(double x, Draws& draws) const;
 
  private:
   double photons_;
-  std::vector<PoissonTable> tables_;
+  std::shared_ptr<const std::vector<PoissonTable>> tables_;
 };
 
 }  // namespace bitquake::augment::detail

@@ -51,6 +51,9 @@ class Dataset {
   virtual Result<std::uint64_t> content_hash(std::uint64_t i) const;
   /// Names of classes or of kinds of objects, ascending by number; empty when there are none.
   virtual const std::vector<Category>& categories() const;
+  /// Whether images are prepared (datasets/geometry.hpp) and perturbed already, so that preparing
+  /// them would come too late. By default not.
+  virtual bool perturbed() const { return false; }
 };
 
 using OpenedDataset = Result<std::shared_ptr<const Dataset>>;
@@ -60,11 +63,13 @@ inline constexpr std::uint64_t kMaxPixels = 100'000'000;
 
 /// A MNIST-style pair of idx files (unsigned bytes; images of rank 3, labels of rank 1), gzip or
 /// plain, held in memory. Every header field is checked against the file's real length. `labels` is
-/// optional. Names in samples and checksums are the paths' text as given.
+/// optional, and so is a file of class names, one a line. Names in samples and checksums are the
+/// paths' text as given.
 /// Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", "FILE FORMATS".
 /// @return Errc::data when a file cannot be read, is damaged, or the two do not belong together
 OpenedDataset open_idx(const std::string& name, const std::filesystem::path& images,
-                       const std::optional<std::filesystem::path>& labels);
+                       const std::optional<std::filesystem::path>& labels,
+                       const std::optional<std::filesystem::path>& class_names = std::nullopt);
 
 /// Sizes of the dimensions in the header of an idx file of unsigned bytes, gzip or plain; none when
 /// the file does not begin with such a header. Errc::data when it cannot be read.
@@ -148,9 +153,13 @@ struct Hdf5Names {
 /// `names` any file that has uint8 or uint16 images of rank 3 or 4 and labels of rank 1. libhdf5
 /// parses foreign files, and crashes on some damaged ones; files of ours are sealed and checked
 /// first.
+/// @param perturbation  only the samples perturbed by it, as augment/ writes it ("fog/3"): of a
+/// file
+///                      that write_hdf5 made with EnrichedData::perturbations
 OpenedDataset open_hdf5(const std::string& name, const std::filesystem::path& file,
                         const std::optional<Hdf5Names>& names,
-                        const std::optional<std::filesystem::path>& classes);
+                        const std::optional<std::filesystem::path>& classes,
+                        const std::optional<std::string>& perturbation = std::nullopt);
 
 enum class Order : std::uint8_t {
   first,       ///< the first n, in order

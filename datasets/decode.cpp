@@ -9,7 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <csetjmp>
 #include <cstddef>
+#include <cstdio>  // for jpeglib.h
+#include <jpeglib.h>
 #include <optional>
 #include <utility>
 
@@ -292,7 +295,83 @@ void turn_upright(DecodedImage& decoded) {
   decoded.transforms = turn.text;
 }
 
-/// Pixels in the order that OpenCV gives them; empty when it cannot.
+/// What libjpeg says, in place of printing it. Source: libjpeg's documentation, libjpeg.txt,
+/// section "Error handling".
+struct JpegMessages {
+  jpeg_error_mgr manager;  ///< first: libjpeg's pointer to it is one to all of this
+  std::jmp_buf give_up;
+  std::array<char, JMSG_LENGTH_MAX> first;  ///< warning or error; empty: none
+
+  static JpegMessages& of(j_common_ptr jpeg) {
+    return *reinterpret_cast<JpegMessages*>(jpeg->err);  // NOLINT(*-reinterpret-cast)
+  }
+  static void note(j_common_ptr jpeg, int level) {
+    auto& first = of(jpeg).first;
+    if (level < 0 && first[0] == '\0') jpeg->err->format_message(jpeg, first.data());
+  }
+  static void stop(j_common_ptr jpeg) {
+    note(jpeg, -1);
+    std::longjmp(of(jpeg).give_up, 1);  // NOLINT(cert-err52-cpp): libjpeg is C
+  }
+};
+
+/// All rows of a JPEG: grey, RGB or four inks. No object that needs a destructor is made in here,
+/// because an error leaves by longjmp.
+void decode_rows(jpeg_decompress_struct& jpeg, JpegMessages& messages, Bytes bytes,
+                 cv::Mat& image) {
+  if (setjmp(messages.give_up) != 0) return;  // NOLINT(cert-err52-cpp)
+  jpeg_mem_src(&jpeg, bytes.data(), bytes.size());
+  jpeg_read_header(&jpeg, TRUE);
+  jpeg.out_color_space = jpeg.num_components == 1   ? JCS_GRAYSCALE
+                         : jpeg.num_components == 4 ? JCS_CMYK
+                                                    : JCS_RGB;
+  jpeg_start_decompress(&jpeg);
+  image.create(static_cast<int>(jpeg.output_height), static_cast<int>(jpeg.output_width),
+               CV_8UC(jpeg.out_color_components));
+  while (jpeg.output_scanline < jpeg.output_height) {
+    JSAMPROW row = image.ptr(static_cast<int>(jpeg.output_scanline));
+    jpeg_read_scanlines(&jpeg, &row, 1);
+  }
+  jpeg_finish_decompress(&jpeg);
+}
+
+/// Pixels of a JPEG in RGB order, or what is wrong with its compressed data: OpenCV, which decodes
+/// with the same library, does not say.
+Result<cv::Mat, std::string> decode_jpeg(Bytes bytes) {
+  jpeg_decompress_struct jpeg{};
+  JpegMessages messages{};
+  jpeg.err = jpeg_std_error(&messages.manager);
+  messages.manager.emit_message = JpegMessages::note;
+  messages.manager.error_exit = JpegMessages::stop;
+  jpeg_create_decompress(&jpeg);
+  cv::Mat image;
+  try {
+    decode_rows(jpeg, messages, bytes, image);
+  } catch (const cv::Exception&) {  // no memory
+    image.release();
+  }
+  jpeg_destroy_decompress(&jpeg);
+  if (messages.first[0] == '\0') return image;
+  return fmt::format("is damaged: {}", messages.first.data());
+}
+
+/// A PNG without the chunks that do not decide pixels: libpng prints about those that it dislikes.
+std::vector<std::uint8_t> essential_chunks(Bytes bytes) {
+  constexpr std::size_t kSignature = 8, kFrame = 12;
+  std::vector<std::uint8_t> kept(bytes.begin(), bytes.begin() + kSignature);
+  for (std::size_t at = kSignature; bytes.size() - at >= kFrame;) {
+    const Bytes chunk = bytes.subspan(at, kFrame + big(bytes, at, 4));
+    const bool critical = (chunk[4] & 0x20U) == 0;  // its type begins with a capital
+    if (critical || has_text(chunk, 4, "tRNS")) {
+      kept.insert(kept.end(), chunk.begin(), chunk.end());
+    }
+    at += chunk.size();
+    if (has_text(chunk, 4, "IEND")) break;
+  }
+  return kept;
+}
+
+/// Pixels in RGB order, by OpenCV; empty when it cannot.
 cv::Mat decode(Bytes bytes, bool alpha) {
   const int flags = alpha
                         ? int{cv::IMREAD_UNCHANGED}
@@ -301,10 +380,31 @@ cv::Mat decode(Bytes bytes, bool alpha) {
     // OpenCV only reads what it takes as an array that could be written to.
     const cv::Mat view(1, static_cast<int>(bytes.size()), CV_8UC1,
                        const_cast<std::uint8_t*>(bytes.data()));  // NOLINT(*-const-cast)
-    return cv::imdecode(view, flags);
+    cv::Mat image = cv::imdecode(view, flags);
+    if (image.channels() == 3) cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
+    if (image.channels() == 4) cv::cvtColor(image, image, cv::COLOR_BGRA2RGBA);
+    return image;
   } catch (const cv::Exception&) {
     return {};
   }
+}
+
+/// Pixels in RGB order; empty when they cannot be decoded for no known reason.
+Result<cv::Mat, std::string> decode(Bytes bytes, const ImageHeader& header) {
+  switch (header.format) {
+    case ImageFormat::jpeg: {
+      auto image = decode_jpeg(bytes);
+      if (!image || !header.cmyk) return image;
+      return decode(bytes, false);  // OpenCV's way from inks to colours
+    }
+    case ImageFormat::png:
+      return decode(essential_chunks(bytes), header.alpha);
+    case ImageFormat::bmp:
+    case ImageFormat::webp:
+    case ImageFormat::pnm:
+      break;
+  }
+  return decode(bytes, header.alpha);
 }
 
 }  // namespace
@@ -315,6 +415,12 @@ Result<ImageHeader, std::string> read_image_header(std::span<const std::uint8_t>
   if (bytes.empty()) return std::string("is empty");
   const Kind* kind = kind_of(bytes);
   if (kind == nullptr) {
+    const bool tiff = has_text(bytes, 0, std::string_view("II*\0", 4)) ||
+                      has_text(bytes, 0, std::string_view("MM\0*", 4));
+    if (tiff) return std::string("is a TIFF, which is not read: convert it to PNG");
+    if (has_text(bytes, 0, "GIF8")) {
+      return std::string("is a GIF, which is not read: convert its picture to PNG");
+    }
     return std::string("is no image: it begins like no JPEG, PNG, BMP, WebP, PGM or PPM");
   }
   Header header = kind->read(bytes);
@@ -333,14 +439,16 @@ Result<DecodedImage> decode_image(std::span<const std::uint8_t> bytes, const std
   if (bytes.size() > kMostBytes) return error("has more than 1 GiB", kHint);
   const auto header = read_image_header(bytes);
   if (!header) return error(header.error(), kHint);
-  const auto pixels =
+  const auto area =
       static_cast<std::uint64_t>(header->width) * static_cast<std::uint64_t>(header->height);
-  if (pixels > max_pixels) {
+  if (area > max_pixels) {
     return error(
         fmt::format("has {} x {} pixels, more than {}", header->width, header->height, max_pixels),
         "raise data.max_pixels when the image is meant to be so large");
   }
-  DecodedImage decoded{decode(bytes, header->alpha), *header, ""};
+  auto pixels = decode(bytes, *header);
+  if (!pixels) return error(pixels.error(), kHint);
+  DecodedImage decoded{*std::move(pixels), *header, ""};
   cv::Mat& image = decoded.image;
   if (image.empty()) return error("is damaged: its pixels cannot be decoded", kHint);
   if (image.cols != header->width || image.rows != header->height) {
@@ -352,8 +460,6 @@ Result<DecodedImage> decode_image(std::span<const std::uint8_t> bytes, const std
   if (!depth || (image.channels() != 1 && image.channels() != 3 && image.channels() != 4)) {
     return error("holds neither grey nor colour pixels of 8 or 16 bits", kHint);
   }
-  if (image.channels() == 3) cv::cvtColor(image, image, cv::COLOR_BGR2RGB);
-  if (image.channels() == 4) cv::cvtColor(image, image, cv::COLOR_BGRA2RGBA);
   turn_upright(decoded);
   if (header->cmyk) {
     decoded.transforms =

@@ -43,7 +43,7 @@ struct DecodedImage {
 /// Decodes JPEG, PNG, BMP, WebP, PGM and PPM. 16 bits stay 16 bits, grey stays grey, palettes
 /// become colours, the four inks of a JPEG become RGB (as libjpeg and OpenCV do it). EXIF's
 /// orientation is applied. Damage inside the entropy-coded data of a JPEG, which has no checksum,
-/// can pass.
+/// is found when it is no possible code (libjpeg warns); other values can pass.
 /// @param where       for messages: the file
 /// @param max_pixels  an image of more is refused by its header, before any memory is taken
 /// @return Errc::data

@@ -367,13 +367,14 @@ class StoredDataset final : public Dataset {
   }
   Entry entry(std::uint64_t i) const override {
     const Sample& sample = data_.samples[i];
-    return {sample.file_number, i, sample.id, sample.label};
+    return {sample.file_number, sample.index, sample.id, sample.label};
   }
   std::vector<std::string> files() const override { return data_.files; }
   Result<std::uint64_t> content_hash(std::uint64_t i) const override {
     return data_.samples[i].content_hash;
   }
   const std::vector<Category>& categories() const override { return data_.categories; }
+  bool perturbed() const override { return !data_.perturbations.empty(); }
 
  private:
   EnrichedData data_;
@@ -463,9 +464,41 @@ HeldImages read_foreign(const h5::File& file, const Hdf5Names& names) {
   return held;
 }
 
-OpenedDataset open_own(const std::string& name, const std::filesystem::path& path) {
+/// Leaves the samples of one perturbation; those keep their Sample::index.
+std::optional<Error> keep_perturbation(EnrichedData& data, const std::string& wanted,
+                                       const std::filesystem::path& path) {
+  std::vector<Sample> kept;
+  std::vector<std::string> others;
+  for (std::size_t i = 0; i < data.perturbations.size(); ++i) {
+    const std::string& label = data.perturbations[i];
+    if (label == wanted) {
+      kept.push_back(std::move(data.samples[i]));
+    } else if (std::find(others.begin(), others.end(), label) == others.end()) {
+      others.push_back(label);
+    }
+  }
+  if (kept.empty()) {
+    constexpr std::size_t kMostNames = 20;
+    const bool more = others.size() > kMostNames;
+    others.resize(std::min(others.size(), kMostNames));
+    return Error{
+        Errc::data, path.string(), "has no samples of the perturbation " + in_quotes(wanted),
+        others.empty() ? "remove data.perturbation: the file is not one of bitquake augment"
+                       : fmt::format("it has: {}{}", fmt::join(others, ", "), more ? ", …" : ""),
+        ""};
+  }
+  data.perturbations.assign(kept.size(), wanted);
+  data.samples = std::move(kept);
+  return std::nullopt;
+}
+
+OpenedDataset open_own(const std::string& name, const std::filesystem::path& path,
+                       const std::optional<std::string>& perturbation) {
   auto data = read_hdf5(path);
   if (!data) return data.error();
+  if (perturbation) {
+    if (auto failed = keep_perturbation(*data, *perturbation, path)) return *failed;
+  }
   data->name = name;
   auto checksum = checksum_of(path);
   if (!checksum) return checksum.error();
@@ -498,8 +531,9 @@ Result<EnrichedData> read_hdf5(const std::filesystem::path& path) {
 
 OpenedDataset open_hdf5(const std::string& name, const std::filesystem::path& file,
                         const std::optional<Hdf5Names>& names,
-                        const std::optional<std::filesystem::path>& classes) {
-  if (!names) return open_own(name, file);
+                        const std::optional<std::filesystem::path>& classes,
+                        const std::optional<std::string>& perturbation) {
+  if (!names) return open_own(name, file, perturbation);
   auto held = read_checked(file, SealRule::optional,
                            [&](const h5::File& opened) { return read_foreign(opened, *names); });
   if (!held) return held.error();

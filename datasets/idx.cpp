@@ -189,7 +189,8 @@ Result<std::optional<std::vector<std::uint64_t>>> idx_sizes(const std::filesyste
 }
 
 OpenedDataset open_idx(const std::string& name, const std::filesystem::path& images,
-                       const std::optional<std::filesystem::path>& labels) {
+                       const std::optional<std::filesystem::path>& labels,
+                       const std::optional<std::filesystem::path>& class_names) {
   auto pixels = read_idx(images, 3, "images");
   if (!pixels) return pixels.error();
 
@@ -222,6 +223,7 @@ OpenedDataset open_idx(const std::string& name, const std::filesystem::path& ima
   held.record_bytes = held.image_bytes();
   held.bytes = std::move(pixels->values);
   if (classes) held.labels.assign(classes->begin(), classes->end());
+  if (auto failed = add_categories(held, class_names, std::nullopt)) return *failed;
   return hold(std::move(held));
 }
 

@@ -59,6 +59,7 @@ class Subset final : public Dataset {
     return whole_->content_hash(positions_[i]);
   }
   const std::vector<Category>& categories() const override { return whole_->categories(); }
+  bool perturbed() const override { return whole_->perturbed(); }
 
  private:
   static constexpr std::uint32_t kUnused = std::numeric_limits<std::uint32_t>::max();

@@ -350,20 +350,11 @@ std::string faults_text(const faultgen::FaultSet& faults, const Summary& summary
          " per inference, drawn " + drawn_text(faults) + schedule_text(faults.provenance.schedule);
 }
 
-CorruptionError mean_of(const std::vector<CorruptionError>& errors, std::string corruption) {
-  double golden = 0, faulty = 0;
-  for (const CorruptionError& e : errors) {
-    golden += e.golden.value_or(0);
-    faulty += e.faulty.value_or(0);
-  }
-  const auto n = static_cast<double>(errors.size());
-  return {std::move(corruption), "mean", golden / n, faulty / n};
-}
-
 }  // namespace
 
 Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults,
-                          metrics::IntervalMethod method, double confidence) {
+                          metrics::IntervalMethod method, double confidence,
+                          const Corruptions& corruptions) {
   if (auto checked = check_faults(trials, faults); !checked) return checked.error();
   Summary summary;
   summary.options = {.method = method,
@@ -392,35 +383,8 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
                                        summary.options.clustering, confidence);
     }
   }
+  summary.corruption_errors = corruption_errors(summary, corruptions);
   return summary;
-}
-
-std::vector<CorruptionError> corruption_errors(const Summary& summary) {
-  const auto error = [](const Tables& tables, std::string_view metric) -> std::optional<double> {
-    const auto rate = std::find_if(tables.overall.begin(), tables.overall.end(),
-                                   [&](const metrics::Rate& r) { return r.metric == metric; });
-    if (rate == tables.overall.end() || rate->n == 0) return std::nullopt;
-    return static_cast<double>(rate->n - rate->k) / static_cast<double>(rate->n);
-  };
-  std::vector<CorruptionError> errors, means;
-  for (const std::string_view name : kCorruptions) {
-    std::vector<CorruptionError> of_one;
-    for (const Tables& tables : summary.tables) {
-      const std::string_view label = tables.perturbation;
-      if (label.size() != name.size() + 2 || !label.starts_with(name)) continue;
-      const std::string_view severity = label.substr(name.size() + 1);
-      if (label[name.size()] != '/' || severity < "1" || severity > "5") continue;
-      if (!error(tables, "golden_top1")) continue;
-      of_one.push_back({std::string(name), std::string(severity), error(tables, "golden_top1"),
-                        error(tables, "faulty_top1")});
-    }
-    if (of_one.empty()) continue;
-    means.push_back(mean_of(of_one, std::string(name)));
-    errors.insert(errors.end(), of_one.begin(), of_one.end());
-    errors.push_back(means.back());
-  }
-  if (!means.empty()) errors.push_back(mean_of(means, "mean"));
-  return errors;
 }
 
 }  // namespace bitquake::results

@@ -2,18 +2,17 @@
 
 #include "faultgen/fault_set.hpp"
 #include "metrics/kpi.hpp"
+#include "results/corruption_error.hpp"
 #include "results/estimates.hpp"
 #include "results/interaction.hpp"
 #include "results/score_card.hpp"
 #include "results/trials.hpp"
 #include "suite/base/result.hpp"
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace bitquake::results {
@@ -66,12 +65,16 @@ struct Summary {
   std::string faults;            ///< what the rates are conditional on, in words
   bool accumulated = false;      ///< run_type accumulate
   std::vector<Tables> tables;    ///< of each condition, in their order; at least one
+  std::vector<CorruptionError> corruption_errors{};
 };
 
 /// Builds the tables in O(trials) time; independent of threads. Errc::results when `faults` is not
 /// the fault set of the trials.
+/// @param corruptions  for Summary::corruption_errors: of as many perturbations as the trials
+///                     have, or empty
 Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults,
-                          metrics::IntervalMethod method, double confidence);
+                          metrics::IntervalMethod method, double confidence,
+                          const Corruptions& corruptions = {});
 
 /// summary.json: counts, and for each condition overall, by bit field, PyTorchALFI-compatible
 /// and the interaction. Each rate has k, n, rate, low, high, unit, interval, groups, group_low and
@@ -97,38 +100,6 @@ struct TextFile {
 /// interval, groups, group_low, group_high; fractions in [0, 1], an empty cell for what does not
 /// exist.
 std::vector<TextFile> summary_files(const Summary& summary);
-
-/// The 15 corruptions of ImageNet-C.
-/// Source: Hendrycks and Dietterich, "Benchmarking neural network robustness to common corruptions
-/// and perturbations", ICLR 2019.
-inline constexpr std::array<std::string_view, 15> kCorruptions{"gaussian_noise",
-                                                               "shot_noise",
-                                                               "impulse_noise",
-                                                               "defocus_blur",
-                                                               "glass_blur",
-                                                               "motion_blur",
-                                                               "zoom_blur",
-                                                               "snow",
-                                                               "frost",
-                                                               "fog",
-                                                               "brightness",
-                                                               "contrast",
-                                                               "elastic_transform",
-                                                               "pixelate",
-                                                               "jpeg_compression"};
-
-/// Top-1 errors, fractions, under one corruption, or their means.
-struct CorruptionError {
-  std::string corruption;                ///< "mean": over corruptions
-  std::string severity;                  ///< "mean": over the severities that are there
-  std::optional<double> golden, faulty;  ///< none without labels or trials
-};
-
-/// Errors under the perturbations that are one of kCorruptions at one severity, as it is defined:
-/// by corruption each severity and their mean, at last the mean of these means. Empty when there
-/// are none, or no labels. These are plain means over what was run, not the mCE of ImageNet-C,
-/// which is relative to AlexNet and over all severities.
-std::vector<CorruptionError> corruption_errors(const Summary& summary);
 
 /// Writes them, each durably. Throws Exception (results).
 void write_summary(const std::filesystem::path& directory, const Summary& summary);

@@ -171,9 +171,12 @@ std::string protection_csv(const Summary& summary) {
 
 std::string corruption_csv(const std::vector<CorruptionError>& errors) {
   const auto cell = [](const std::optional<double>& x) { return x ? shortest(*x) : ""; };
-  std::string text = "corruption,severity,golden_error,faulty_error\n";
+  std::string text =
+      "variant,corruption,severity,golden_error,faulty_error,golden_relative,faulty_relative\n";
   for (const CorruptionError& e : errors) {
-    text += csv_record({e.corruption, e.severity, cell(e.golden), cell(e.faulty)}) + "\n";
+    text += csv_record({e.variant, e.corruption, e.severity, cell(e.golden), cell(e.faulty),
+                        cell(e.golden_relative), cell(e.faulty_relative)}) +
+            "\n";
   }
   return text;
 }
@@ -267,8 +270,8 @@ std::vector<TextFile> summary_files(const Summary& summary) {
                   [](const Tables& tables) { return tables.score.has_value(); })) {
     files.push_back({"kpi/protection.csv", protection_csv(summary)});
   }
-  if (const auto errors = corruption_errors(summary); !errors.empty()) {
-    files.push_back({"kpi/corruption_error.csv", corruption_csv(errors)});
+  if (!summary.corruption_errors.empty()) {
+    files.push_back({"kpi/corruption_error.csv", corruption_csv(summary.corruption_errors)});
   }
   return files;
 }

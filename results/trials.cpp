@@ -162,9 +162,9 @@ std::span<const InjectionRow> Trials::injections_of(const TrialRow& trial) const
 }
 
 std::pair<std::uint64_t, std::uint64_t> Trials::range_of(Condition condition) const {
-  const auto* const first = std::partition_point(trials.begin(), trials.end(), [&](const TrialRow& row) {
-    return row.condition() < condition;
-  });
+  const auto* const first =
+      std::partition_point(trials.begin(), trials.end(),
+                           [&](const TrialRow& row) { return row.condition() < condition; });
   const auto* const last = std::partition_point(
       first, trials.end(), [&](const TrialRow& row) { return row.condition() == condition; });
   return {static_cast<std::uint64_t>(first - trials.begin()),

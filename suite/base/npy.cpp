@@ -106,6 +106,12 @@ Result<NpyHeader> take_npy_header(std::string_view& bytes, Errc code, const std:
   const auto damaged = [&](const std::string& why) {
     return Error{code, name, "no .npy file: " + why, "write it with numpy.save", ""};
   };
+  if (bytes.starts_with("PK\x03\x04")) {
+    return Error{
+        code, name, "is a .npz archive of arrays, which is not read",
+        "take one array out of it: numpy.save('images.npy', numpy.load('archive.npz')['images'])",
+        ""};
+  }
   if (!bytes.starts_with(kMagic)) return damaged("it does not begin as one");
   if (bytes.size() < kLengthAt) return damaged("it ends in its header");
   const auto version = static_cast<unsigned char>(bytes[kVersionAt]);

@@ -9,6 +9,7 @@
 #include "suite/base/sha256.hpp"
 #include "suite/base/text.hpp"
 #include "suite/engine/checkpoint.hpp"
+#include "suite/engine/corruption.hpp"
 #include "suite/engine/expectation.hpp"
 #include "suite/engine/identity.hpp"
 #include "suite/engine/memory.hpp"
@@ -57,6 +58,9 @@ class CampaignRun {
     auto directory = RunDirectory::claim(options_.directory, scenario::to_yaml(inputs_.scenario));
     if (!directory) return directory.error();
     if (auto failed = store_fault_set()) return *failed;
+    auto corruptions = corruptions_of(inputs_.scenario);
+    if (!corruptions) return corruptions.error();
+    corruptions_ = *std::move(corruptions);
     if (auto failed = describe()) return *failed;
     auto finished = directory->finished(shared_, inputs_.plan);
     if (!finished) return finished.error();
@@ -136,6 +140,11 @@ class CampaignRun {
     const auto faults = sha256_file(file("faults.h5"), Errc::results);
     if (!faults) return faults.error();
     manifest_.inputs = input_hashes(inputs_, *faults);
+    if (const auto& baseline = inputs_.scenario.statistics.corruption_baseline) {
+      const auto hash = sha256_file(inputs_.scenario.resolve(*baseline), Errc::data);
+      if (!hash) return hash.error();
+      manifest_.inputs.push_back({"baseline", *baseline, *hash});
+    }
     manifest_.campaign = campaign_identity(inputs_.scenario, manifest_.inputs);
     shared_ = describe_rows(inputs_.scenario, *inputs_.model, inputs_.modified, *inputs_.data,
                             manifest_.campaign);
@@ -234,7 +243,7 @@ class CampaignRun {
     const auto launch = options_.threads > 1 ? std::launch::async : std::launch::deferred;
     auto counted = std::async(launch, [&] {
       return results::summarise(trials, inputs_.faults, inputs_.scenario.statistics.interval,
-                                inputs_.scenario.statistics.confidence);
+                                inputs_.scenario.statistics.confidence, corruptions_);
     });
     results::write_trials(file("trials.h5"), trials);
     auto summary = counted.get();
@@ -299,6 +308,7 @@ class CampaignRun {
   const MemoryPlan memory_;
   const Clock::time_point start_ = Clock::now();
   results::Manifest manifest_;
+  results::Corruptions corruptions_;
   results::Campaign shared_;  ///< by all rows
   Progress progress_;
   Timings timings_;

@@ -4,6 +4,7 @@
 #include "datasets/preprocess.hpp"
 #include "faultgen/sampler.hpp"
 #include "suite/base/build_info.hpp"
+#include "suite/engine/corruption.hpp"
 #include "suite/engine/unit.hpp"
 #include "suite/engine/variants.hpp"
 #include "suite/scenario/fault_kinds.hpp"
@@ -35,7 +36,7 @@ datasets::OpenedDataset open_whole(const scenario::Scenario& scenario) {
   for (const std::string& file : data.more_images) files.push_back(scenario.resolve(file));
   switch (data.format) {
     case DataFormat::idx:
-      return datasets::open_idx(data.name, images, path(data.labels));
+      return datasets::open_idx(data.name, images, path(data.labels), classes);
     case DataFormat::cifar10:
       return datasets::open_cifar(data.name, files, datasets::CifarLabels::cifar10, classes);
     case DataFormat::cifar100: {
@@ -60,7 +61,7 @@ datasets::OpenedDataset open_whole(const scenario::Scenario& scenario) {
         names = {*data.images_dataset, data.labels_dataset,
                  data.layout.value_or(datasets::Layout::nhwc)};
       }
-      return datasets::open_hdf5(data.name, images, names, classes);
+      return datasets::open_hdf5(data.name, images, names, classes, data.perturbation);
     }
   }
   throw Exception({Errc::internal, "", "a data format without a reader", "", ""});
@@ -72,6 +73,13 @@ Result<std::shared_ptr<const datasets::Dataset>> open_data(const scenario::Scena
   const Data& data = scenario.data;
   auto whole = open_whole(scenario);
   if (!whole) return whole;
+  if ((*whole)->perturbed() && scenario.shaping != scenario::Scenario::Shaping{}) {
+    return Error{
+        Errc::data, data.images,
+        "holds images that are prepared and perturbed already: the keys of preprocess that "
+        "change colours or size would come after the perturbation",
+        "remove preprocess.colour, resize, resize_to, interpolation, pad_value and crop", ""};
+  }
   if (data.ids_file) return datasets::select(std::move(*whole), scenario.resolve(*data.ids_file));
   if (!data.ids.empty()) return datasets::select(std::move(*whole), data.ids);
   if (!data.samples && data.order == datasets::Order::first) return whole;
@@ -162,6 +170,7 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
 }
 
 Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& load_model) {
+  if (auto corruptions = corruptions_of(scenario); !corruptions) return corruptions.error();
   auto data = open_data(scenario);
   if (!data) return data.error();
   auto model = load_model(scenario, {});

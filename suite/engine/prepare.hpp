@@ -68,8 +68,9 @@ std::vector<float> first_inputs(const scenario::Scenario& scenario, const datase
 Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
                                           const model::Model& model, const datasets::Dataset& data);
 
-/// Opens data and model, reads or draws the fault set, and checks that they fit: first sample
-/// against the perturbations and the input shape, fault set against model and number of samples.
+/// Opens data and model, reads or draws the fault set, and checks that they fit: corruptions
+/// against their baseline, first sample against the perturbations and the input shape, fault set
+/// against model and number of samples.
 Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& load_model);
 
 }  // namespace bitquake::engine

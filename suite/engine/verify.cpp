@@ -9,6 +9,7 @@
 #include "suite/base/sha256.hpp"
 #include "suite/base/text.hpp"
 #include "suite/engine/audit.hpp"
+#include "suite/engine/corruption.hpp"
 #include "suite/engine/identity.hpp"
 #include "suite/engine/row_checks.hpp"
 #include "suite/engine/variants.hpp"
@@ -260,8 +261,16 @@ class Verifier {
   Finding tables() {
     if (!all_.finished) return not_checked("the run is unfinished");
     if (!run_.finished() || !rows_ || !faults_) return not_checked("needs trials.h5 and faults.h5");
+    if (const auto& baseline = run_.scenario.statistics.corruption_baseline) {
+      const auto path = run_.scenario.resolve(*baseline);
+      const auto hash = value_or_throw(sha256_file(path, Errc::data));
+      const auto same =
+          check_unchanged(run_.manifest, "baseline", Errc::data, {{path.string(), hash}});
+      if (!same) return failed(same.error());
+    }
     const auto summary = results::summarise(*rows_, *faults_, run_.scenario.statistics.interval,
-                                            run_.scenario.statistics.confidence);
+                                            run_.scenario.statistics.confidence,
+                                            value_or_throw(corruptions_of(run_.scenario)));
     if (!summary) return failed(summary.error());
     std::vector<results::TextFile> files = results::summary_files(*summary);
     std::ostringstream skipped;

@@ -211,6 +211,7 @@ struct Scenario {
     std::optional<std::uint32_t> severity{};
     std::optional<std::string> images_dataset{}, labels_dataset{};
     std::optional<datasets::Layout> layout{};
+    std::optional<std::string> perturbation{};
     std::optional<std::uint64_t> samples{};  ///< none: all
     datasets::Order order = datasets::Order::first;
     std::vector<std::uint64_t> ids{};       ///< empty: not chosen by id
@@ -336,6 +337,7 @@ struct Scenario {
   struct Statistics {
     metrics::IntervalMethod interval = metrics::IntervalMethod::wilson;
     double confidence = 0.95;
+    std::optional<std::string> corruption_baseline{};
     bool operator==(const Statistics&) const = default;
   } statistics;
 

@@ -293,7 +293,7 @@ std::vector<Key> make_keys() {
      .member = member<&S::data, &S::Data::list>()},
     {.name = "data.classes", .kind = Kind::path,
      .doc = "text file of class names, one a line from class 0 on; voc: the categories and their order; "
-            "not for idx and coco",
+            "not for coco",
      .member = member<&S::data, &S::Data::classes>()},
     {.name = "data.label_set", .kind = Kind::choice, .choices = words(kLabelSets),
      .doc = "which labels of cifar100; mandatory there, refused elsewhere",
@@ -310,6 +310,9 @@ std::vector<Key> make_keys() {
     {.name = "data.layout", .kind = Kind::choice, .choices = words(kLayouts),
      .doc = "of hdf5: what the indices of data.images_dataset are; mandatory with it, refused elsewhere",
      .member = optional_choice<kLayouts, &S::data, &S::Data::layout>()},
+    {.name = "data.perturbation", .kind = Kind::text,
+     .doc = "of a file of bitquake augment: only the images of this perturbation, such as fog/3; all when not given",
+     .member = member<&S::data, &S::Data::perturbation>()},
     {.name = "data.samples", .kind = Kind::integer, .integer_range = {.low = 1},
      .doc = "number of samples to use; all when not given",
      .member = member<&S::data, &S::Data::samples>()},
@@ -622,6 +625,12 @@ std::vector<Key> make_keys() {
      .real_range = {.low = 0.5, .high = 0.9999},
      .doc = "confidence of intervals, two-sided",
      .member = member<&S::statistics, &S::Statistics::confidence>()},
+
+    {.name = "statistics.corruption_baseline", .kind = Kind::path,
+     .doc = "CSV file with columns corruption,severity,error, such as another run's kpi/corruption_error.csv: "
+            "top-1 errors that those under augment are related to",
+     .decides_faults = false,
+     .member = member<&S::statistics, &S::Statistics::corruption_baseline>()},
 
     {.name = "expect.golden_top1", .kind = Kind::real, .real_range = {.low = 0, .high = 1},
      .doc = "least golden top-1 accuracy under the first perturbation, a fraction: below it no trial is "
@@ -987,11 +996,11 @@ const std::vector<Rule>& rules() {
        "remove it, or set data.format: image_folder or voc"},
       {"data.classes",
        [](const Scenario& s) {
-         return only_in<DataFormat::cifar10, DataFormat::cifar100, DataFormat::npy,
+         return only_in<DataFormat::idx, DataFormat::cifar10, DataFormat::cifar100, DataFormat::npy,
                         DataFormat::image_folder, DataFormat::voc, DataFormat::hdf5>(
              s, "data.classes");
        },
-       "remove it: coco has names in its annotations, and names of idx are not used"},
+       "remove it: coco has names in its annotations"},
       {"data.label_set",
        [](const Scenario& s) { return only_in<DataFormat::cifar100>(s, "data.label_set"); },
        "remove it, or set data.format: cifar100"},
@@ -1019,6 +1028,13 @@ const std::vector<Rule>& rules() {
                                       : std::string("data.layout: there is no data.images_dataset");
        },
        "add data.images_dataset, or remove it"},
+      {"data.perturbation",
+       [](const Scenario& s) {
+         std::string other = only_in<DataFormat::hdf5>(s, "data.perturbation");
+         if (!other.empty() || !s.data.perturbation || !s.data.images_dataset) return other;
+         return std::string("data.perturbation: given together with data.images_dataset");
+       },
+       "remove it: it is for HDF5 files of bitquake augment"},
       {"data.ids", [](const Scenario& s) { return choice_violation(s, "data.ids"); },
        "choose samples in one way: samples and order, ids, or ids_file"},
       {"data.ids_file", [](const Scenario& s) { return choice_violation(s, "data.ids_file"); },
@@ -1287,6 +1303,19 @@ const std::vector<Rule>& rules() {
       part_rule<&S::Incremental::region>(),
       part_rule<&S::Incremental::channel>(),
       part_rule<&S::Incremental::prepared_weights>(),
+      {"statistics.corruption_baseline",
+       [](const Scenario& s) {
+         if (!s.statistics.corruption_baseline) return std::string();
+         if (!s.data.labelled()) {
+           return std::string("statistics.corruption_baseline: the data has no labels");
+         }
+         const auto& all = s.perturbations;
+         return std::any_of(all.begin(), all.end(), augment::common_corruption)
+                    ? std::string()
+                    : std::string("statistics.corruption_baseline: augment has no corruption of "
+                                  "ImageNet-C");
+       },
+       "remove it, or give labels and corruptions such as augment: [clean, fog/1-5]"},
       {"expect.golden_top1",
        [](const Scenario& s) {
          return s.expect.golden_top1 && !s.data.labelled()

@@ -107,3 +107,32 @@ TEST_CASE("a kind draws the same for a sample whatever comes before it", "[augme
   REQUIRE_FALSE(same(applied("shot_noise/2", 5, 6), applied("shot_noise/2", 5, 7)));
   REQUIRE_FALSE(same(applied("shot_noise/2", 5, 6), applied("shot_noise/2", 6, 6)));
 }
+
+TEST_CASE("the 15 corruptions of ImageNet-C are told from other perturbations",
+          "[augment][pipeline]") {
+  // As the paper lists them; ice is computed here, under a name of its own.
+  const std::vector<std::string> published{
+      "gaussian_noise",    "shot_noise",  "impulse_noise",   "defocus_blur",
+      "glass_blur",        "motion_blur", "zoom_blur",       "snow",
+      "frost_procedural",  "fog",         "brightness",      "contrast",
+      "elastic_transform", "pixelate",    "jpeg_compression"};
+  const aug::Kind own{.name = "own_noise",
+                      .group = aug::Group::noise,
+                      .doc = "of this program",
+                      .source = "this test",
+                      .apply = [](aug::Scene&, std::span<const double>, const aug::DrawKey&) {}};
+  REQUIRE(aug::register_kind(own));
+  std::vector<std::string> found;
+  for (const aug::Kind& kind : aug::kinds()) {
+    const auto step = aug::common_corruption(*aug::parse_pipeline(kind.name + "/4"));
+    if (!step) continue;
+    REQUIRE(step->severity == 4);
+    found.push_back(step->kind->name);
+  }
+  REQUIRE(found == published);
+  for (const char* other : {"clean", "fog/0", "fog/3[amount=2]", "fog/3[table=large]",
+                            "fog/1+snow/1", "speckle_noise/1", "saturate/1", "rotate/1"}) {
+    INFO(other);
+    REQUIRE_FALSE(aug::common_corruption(*aug::parse_pipeline(other)));
+  }
+}

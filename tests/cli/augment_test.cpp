@@ -71,6 +71,35 @@ TEST_CASE("augment -o writes a data set that campaigns run on", "[cli][augment]"
   REQUIRE(run.exit_code == 0);
   REQUIRE(workspace.bitquake({"export", "stored"}).out ==
           workspace.bitquake({"export", "plain"}).out);
+
+  const auto others = workspace.bitquake_each(
+      {"check stored.yaml --set data.samples=101 --set data.perturbation=gaussian_noise/1",
+       "check stored.yaml --set data.perturbation=gaussian_noise/3",
+       "check stored.yaml --set preprocess.crop=[28,28]",
+       "check stored.yaml --set data.perturbation=gaussian_noise/2"});
+  REQUIRE(others[0].exit_code == 4);
+  REQUIRE(holds(others[0].err, "a subset of 101 samples was asked for, the data set has 100\n"));
+  REQUIRE(others[1].exit_code == 4);
+  REQUIRE(holds(others[1].err,
+                "has no samples of the perturbation 'gaussian_noise/3'\nhint: it "
+                "has: clean, gaussian_noise/1, gaussian_noise/2\n"));
+  REQUIRE(others[2].exit_code == 4);
+  REQUIRE(holds(others[2].err, "e.h5: error: holds images that are prepared and perturbed"));
+  REQUIRE(others[3].exit_code == 0);
+}
+
+TEST_CASE("augment -o refuses what would not fit into memory", "[cli][augment]") {
+  const Workspace workspace;
+  // 100 images of 4096 x 4096 pixels under 625 perturbations: a terabyte.
+  const Finished got = workspace.bitquake(
+      {"augment", "scenario.yaml", "--set", "preprocess.resize=exact", "--set",
+       "preprocess.resize_to=[4096, 4096]", "--set", "preprocess.interpolation=nearest", "--set",
+       "augment=[[fog/1-5, snow/1-5, contrast/1-5, pixelate/1-5]]", "-o", "a.h5"});
+  REQUIRE(got.exit_code == 2);
+  REQUIRE(holds(got.err, "100 samples under 625 perturbations take more than "));
+  REQUIRE(holds(got.err, " MiB, a quarter of the machine's memory\nhint: write several files"));
+  REQUIRE(got.out.empty());
+  REQUIRE_FALSE(workspace.has("a.h5"));
 }
 
 TEST_CASE("augment says why it cannot write", "[cli][augment]") {

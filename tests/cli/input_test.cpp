@@ -1,4 +1,5 @@
 #include "tests/cli/workspace.hpp"
+#include "tests/datasets/image_bytes.hpp"
 
 #include <catch2/catch.hpp>
 #include <zlib.h>
@@ -75,6 +76,72 @@ TEST_CASE("a data set that is missing, damaged or does not fit exits with 4", "[
     REQUIRE(holds(got.err, "\nhint: "));
     REQUIRE(got.out.empty());
     REQUIRE(got.exit_code == 4);
+  }
+}
+
+TEST_CASE("image files and annotations that are wrong exit with 4 and name the place", "[cli]") {
+  const Workspace workspace;
+  const std::string picture = encoded(".png", cv::Mat(28, 28, CV_8UC1, cv::Scalar(9)));
+  std::filesystem::create_directory(workspace / "pics");
+  for (const char* name : {"pics/good.png", "pics/other.png"}) workspace.write(name, picture);
+  workspace.write("pics/cut.png", picture.substr(0, picture.size() - 20));
+  workspace.write("pics/text.png", "no picture");
+  workspace.write("pics/empty.png", "");
+  workspace.write("pics/bomb.png", png_claiming(60'000, 60'000));
+  workspace.write("pics/small.png", encoded(".png", cv::Mat(4, 4, CV_8UC1, cv::Scalar(9))));
+  const auto annotations = [](const std::string& file, const std::string& annotation) {
+    return R"({"categories": [{"id": 7, "name": "dog"}], "images": [{"id": 5, "file_name": ")" +
+           file + R"(", "height": 28, "width": 28}], "annotations": [)" + annotation + "]}";
+  };
+  const auto box = [](const char* image, const char* category, const char* edges) {
+    return std::string(R"({"id": 1, "image_id": )") + image + R"(, "category_id": )" + category +
+           R"(, "bbox": )" + edges + "}";
+  };
+  const std::string good = box("5", "7", "[1, 2, 3, 4]");
+  struct Case {
+    std::string text, where, what;
+  };
+  const std::vector<Case> cases{
+      {annotations("good.png", good), "", ""},
+      {annotations("good.png", box("9", "7", "[1, 2, 3, 4]")), ".json, annotations[0]",
+       "belongs to image 9, which is not in \"images\""},
+      {annotations("good.png", box("5", "8", "[1, 2, 3, 4]")), ".json, annotations[0]",
+       "has category 8, which is not in \"categories\""},
+      {annotations("good.png", box("5", "7", "[20, 20, 20, 4]")), ".json, annotations[0]",
+       "box [20, 20] to [40, 24] reaches more than a pixel out of its image of 28 x 28"},
+      {annotations("good.png", R"({"image_id": 5, "category_id": 7, "bbox": [1, 2, 3, 4]})"),
+       ".json, annotations[0]", "has no \"id\""},
+      {annotations("good.png", good + ", " + good), ".json, annotations[1]",
+       "has the id 1 of an earlier annotation"},
+      {"", ".json", "is no JSON: "},
+      {annotations("good.png", good).substr(0, 100), ".json", "is no JSON: "},
+      {"[]", ".json", "is no JSON object with images and annotations"},
+      {annotations("none.png", good), "none.png", "cannot be "},
+      {annotations("cut.png", good), "cut.png", "is truncated"},
+      {annotations("text.png", good), "text.png", "is no image: "},
+      {annotations("empty.png", good), "empty.png", "is empty"},
+      {annotations("bomb.png", good), "bomb.png", "has 60000 x 60000 pixels, more than 100000000"},
+      {annotations("small.png", good), "small.png",
+       "is 4 x 4 pixels, its annotation says 28 x 28"}};
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const std::string number = std::to_string(i);
+    workspace.write(number + ".json", cases[i].text);
+    workspace.write(number + ".yaml",
+                    "version: 1\n"
+                    "model: {file: model.pt, input: [1, 28, 28], output: logits}\n"
+                    "data: {format: coco, name: c, images: pics, annotations: " +
+                        number + ".json}\n");
+    lines.push_back("check " + number + ".yaml");
+  }
+  const std::vector<Finished> results = workspace.bitquake_each(lines);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    CAPTURE(i, results[i].err);
+    REQUIRE(results[i].exit_code == (cases[i].what.empty() ? 0 : 4));
+    if (cases[i].what.empty()) continue;
+    REQUIRE(holds(results[i].err, cases[i].where + ": error: " + cases[i].what));
+    REQUIRE(holds(results[i].err, "\nhint: "));
+    REQUIRE(results[i].out.empty());
   }
 }
 

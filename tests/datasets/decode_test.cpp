@@ -1,9 +1,11 @@
 #include "datasets/decode.hpp"
 
 #include "datasets/dataset.hpp"
+#include "tests/base/temp_directory.hpp"
 #include "tests/datasets/image_bytes.hpp"
 
 #include <catch2/catch.hpp>
+#include <opencv2/imgproc.hpp>
 
 using namespace bitquake;
 using namespace bitquake::test;
@@ -109,6 +111,72 @@ TEST_CASE("a file that is cut anywhere is refused", "[datasets][decode][error]")
   }
 }
 
+TEST_CASE("a JPEG has the pixels that OpenCV gives", "[datasets][decode]") {
+  cv::Mat image(37, 53, CV_8UC3);
+  cv::RNG(1).fill(image, cv::RNG::UNIFORM, 0, 256);
+  cv::GaussianBlur(image, image, {}, 2);
+  cv::Mat grey;
+  cv::cvtColor(image, grey, cv::COLOR_BGR2GRAY);
+  std::vector<std::string> files{encoded(".jpg", image), encoded(".jpg", grey)};
+  std::vector<std::uint8_t> progressive;
+  cv::imencode(".jpg", image, progressive, {cv::IMWRITE_JPEG_PROGRESSIVE, 1});
+  files.emplace_back(progressive.begin(), progressive.end());
+  const std::filesystem::path shared =
+      std::filesystem::path(BITQUAKE_SOURCE_DIR) / "../shared/data";
+  for (const char* folder : {"imagenet_samples", "coco_val50/images"}) {
+    if (!std::filesystem::exists(shared / folder)) {
+      WARN("skipped: ../shared/data/" << folder << " is missing");
+      continue;
+    }
+    for (const auto& entry : std::filesystem::directory_iterator(shared / folder)) {
+      const std::string bytes = read_bytes(entry.path());
+      if (bytes.starts_with("\xFF\xD8")) files.push_back(bytes);
+    }
+  }
+  for (const std::string& bytes : files) {
+    const std::vector<char> copy(bytes.begin(), bytes.end());
+    cv::Mat expected = cv::imdecode(copy, cv::IMREAD_ANYCOLOR | cv::IMREAD_IGNORE_ORIENTATION);
+    if (expected.channels() == 3) cv::cvtColor(expected, expected, cv::COLOR_BGR2RGB);
+    const auto got = decode(bytes);
+    REQUIRE(got);
+    if (!got->transforms.empty()) continue;  // turned
+    REQUIRE(got->image.type() == expected.type());
+    REQUIRE(cv::norm(got->image, expected, cv::NORM_INF) == 0);
+  }
+}
+
+TEST_CASE("damage in the compressed data of a JPEG is said, and nothing printed",
+          "[datasets][decode][error]") {
+  cv::Mat noise(64, 64, CV_8UC3);
+  cv::RNG(1).fill(noise, cv::RNG::UNIFORM, 0, 256);
+  const std::string whole = encoded(".jpg", noise);
+  const std::size_t scan = whole.find("\xFF\xDA") + 14;
+  REQUIRE(whole.size() > scan + 1000);
+  // Data that end early: the end marker comes where the rest of a block should.
+  REQUIRE(refusal(whole.substr(0, scan + 500) + "\xFF\xD9") ==
+          "is damaged: Corrupt JPEG data: premature end of data segment");
+  // All ones are no Huffman code (T.81, annex C); the zeros after FF are stuffed.
+  std::string ones = whole;
+  for (std::size_t i = scan + 400; i < scan + 480; i += 2)
+    ones.replace(i, 2, std::string("\xFF\0", 2));
+  REQUIRE(refusal(ones).starts_with("is damaged: Corrupt JPEG data: "));
+  // A header that libjpeg gives up on: no quantisation table.
+  std::string tables = whole;
+  tables[tables.find("\xFF\xDB") + 1] = '\xEC';  // an application's segment in its place
+  tables[tables.find("\xFF\xDB") + 1] = '\xEC';
+  REQUIRE(refusal(tables).starts_with("is damaged: Quantization table 0x0"));
+}
+
+TEST_CASE("chunks of a PNG that decide no pixel do not matter", "[datasets][decode]") {
+  // libpng would print about this profile.
+  const std::string png = encoded(".png", numbered());
+  const auto decoded = decode(png.substr(0, 33) + png_chunk("iCCP", "x") + png.substr(33));
+  REQUIRE(decoded);
+  REQUIRE(cv::countNonZero(decoded->image != numbered()) == 0);
+  // One that is critical and unknown does.
+  REQUIRE_FALSE(decode(png.substr(0, 33) + png_chunk("XXXX", "x") + png.substr(33)));
+}
+
 TEST_CASE("each damaged byte of a PNG is noticed", "[datasets][decode][error]") {
   const std::string whole = encoded(".png", plain(4, 4));
   for (std::size_t at = 8; at < whole.size(); ++at) {
@@ -132,8 +200,12 @@ TEST_CASE("an image that claims too many pixels is refused by its header",
 
 TEST_CASE("what is no image is said to be none", "[datasets][decode][error]") {
   REQUIRE(refusal("") == "is empty");
+  using namespace std::string_literals;
+  REQUIRE(refusal("GIF89a") == "is a GIF, which is not read: convert its picture to PNG");
+  REQUIRE(refusal("II*\0...."s) == "is a TIFF, which is not read: convert it to PNG");
+  REQUIRE(refusal("MM\0*...."s) == "is a TIFF, which is not read: convert it to PNG");
   for (const std::string& text :
-       {std::string("hello"), std::string("GIF89a"), std::string("\xFF"), std::string("P4 1 1 1"),
+       {std::string("hello"), std::string("\xFF"), std::string("P4 1 1 1"),
         std::string("RIFF....WAVEfmt "), std::string("<svg/>")}) {
     REQUIRE(refusal(text) == "is no image: it begins like no JPEG, PNG, BMP, WebP, PGM or PPM");
   }

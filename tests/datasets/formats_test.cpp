@@ -502,6 +502,34 @@ TEST_CASE("what is written as HDF5 is read again", "[datasets][hdf5]") {
   REQUIRE(file.read_column<double>("parameters/severity") == std::vector<double>{1, 2, 3});
 }
 
+TEST_CASE("samples of one perturbation are read from a file of several", "[datasets][hdf5]") {
+  const TempDirectory directory;
+  EnrichedData data = enriched(true, CV_8U);
+  data.perturbations = {"fog/3", "clean", "fog/3"};
+  write_hdf5(directory / "a.h5", data);
+  const auto of = [&](const char* file, const std::string& perturbation) {
+    return open_hdf5("x", directory / file, std::nullopt, std::nullopt, perturbation);
+  };
+  const auto fog = value_or_throw(of("a.h5", "fog/3"));
+  REQUIRE(fog->size() == 2);
+  REQUIRE(fog->perturbed());
+  REQUIRE(fog->get(1)->id == 102);
+  REQUIRE(fog->get(1)->index == 2);
+  REQUIRE(fog->entry(1).index == 2);
+  REQUIRE(fog->entry(1).id == 102);
+  REQUIRE(cv::norm(fog->get(1)->image, data.samples[2].image, cv::NORM_INF) == 0);
+  REQUIRE(fog->files() == data.files);
+  REQUIRE(value_or_throw(subset(fog, 1, Order::first, 0))->perturbed());
+  REQUIRE(what(of("a.h5", "fog/2")) == "has no samples of the perturbation 'fog/2'");
+  REQUIRE(of("a.h5", "fog/2").error().hint == "it has: fog/3, clean");
+
+  data.perturbations.clear();
+  write_hdf5(directory / "b.h5", data);
+  REQUIRE(what(of("b.h5", "fog/3")) == "has no samples of the perturbation 'fog/3'");
+  REQUIRE_FALSE(
+      value_or_throw(open_hdf5("x", directory / "b.h5", std::nullopt, std::nullopt))->perturbed());
+}
+
 TEST_CASE("an HDF5 data set that is damaged or foreign is refused", "[datasets][hdf5][error]") {
   const TempDirectory directory;
   write_hdf5(directory / "a.h5", enriched(true, CV_8U));

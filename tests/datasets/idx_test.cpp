@@ -104,6 +104,25 @@ TEST_CASE("an idx pair gives its images and labels", "[datasets][idx]") {
   REQUIRE(data->checksums()[1].second == sha256_hex(test::read_bytes(directory / "labels")));
 }
 
+TEST_CASE("classes of idx can have names", "[datasets][idx]") {
+  const test::TempDirectory directory;
+  test::write_bytes(directory / "images", three_images());
+  test::write_bytes(directory / "labels", three_labels());
+  std::string names;
+  for (int i = 0; i < 255; ++i) names += "class " + std::to_string(i) + "\n";
+  test::write_bytes(directory / "names", names);
+  const auto few =
+      open_idx("test", directory / "images", directory / "labels", directory / "names");
+  REQUIRE_FALSE(few);
+  REQUIRE(few.error().what == "has 255 class names, the data set has 256 classes");
+  test::write_bytes(directory / "names", names + "last\n");
+  const auto data = value_or_throw(
+      open_idx("test", directory / "images", directory / "labels", directory / "names"));
+  REQUIRE(data->categories().size() == 256);
+  REQUIRE(data->categories()[255] == datasets::Category{255, "last"});
+  REQUIRE(data->checksums().size() == 3);
+}
+
 TEST_CASE("labels are optional", "[datasets][idx]") {
   const test::TempDirectory directory;
   test::write_bytes(directory / "images", three_images());

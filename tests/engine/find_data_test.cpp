@@ -1,5 +1,6 @@
 #include "suite/engine/find_data.hpp"
 
+#include "datasets/hdf5.hpp"
 #include "tests/base/temp_directory.hpp"
 
 #include <catch2/catch.hpp>
@@ -43,6 +44,15 @@ class Files {
  private:
   test::TempDirectory directory_;
 };
+
+/// A .npy file of bytes. Source: NumPy enhancement proposal 1.
+std::string npy(const std::string& shape, std::size_t bytes) {
+  const std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': " + shape + "}\n";
+  return std::string("\x93NUMPY\x01\0", 8) + static_cast<char>(header.size()) +
+         std::string(1, '\0') + header + std::string(bytes, '\0');
+}
+
+constexpr const char* kPicture = "P5\n1 1\n255\nx";
 
 Error refusal(const std::vector<std::filesystem::path>& given) {
   const auto found = find_data(given, true);
@@ -136,4 +146,95 @@ TEST_CASE("where there is no data set, the reason is said", "[engine][find_data]
   test::write_bytes(files.path() / "text", "a");
   REQUIRE(refusal({files.path() / "images", files.path() / "text"})
               .what.starts_with("expected images and labels in idx files, nothing else"));
+}
+
+TEST_CASE("CIFAR is found with its names of classes, the test files first", "[engine][find_data]") {
+  const Files files;
+  using scenario::DataFormat;
+  const std::string record = std::string(1, '\x09') + std::string(3072, '\0');
+  test::write_bytes(files.path() / "data_batch_1.bin", record + record);
+  test::write_bytes(files.path() / "readme.html", record);
+  Data expected = files.data("data_batch_1.bin", std::nullopt);
+  expected.format = DataFormat::cifar10;
+  REQUIRE(value_or_throw(find_data({files.path()}, true)) == expected);
+  test::write_bytes(files.path() / "test_batch.bin", record);
+  test::write_bytes(files.path() / "batches.meta.txt", "airplane\n");
+  expected.images = (files.path() / "test_batch.bin").string();
+  expected.classes = (files.path() / "batches.meta.txt").string();
+  REQUIRE(value_or_throw(find_data({files.path()}, true)) == expected);
+  // Named files are all taken, in their order.
+  expected.more_images = {(files.path() / "data_batch_1.bin").string()};
+  REQUIRE(value_or_throw(find_data(
+              {files.path() / "test_batch.bin", files.path() / "data_batch_1.bin"}, true)) ==
+          expected);
+  // Class 10 is none of CIFAR-10.
+  test::write_bytes(files.path() / "test_batch.bin", std::string(3073, '\x0A'));
+  REQUIRE(value_or_throw(find_data({files.path()}, true)).images ==
+          (files.path() / "data_batch_1.bin").string());
+
+  const Files hundred;
+  test::write_bytes(hundred.path() / "test.bin", std::string("\x13\x63") + std::string(3072, 'a'));
+  Data fine = hundred.data("test.bin", std::nullopt);
+  fine.format = DataFormat::cifar100;
+  fine.label_set = scenario::LabelSet::fine;
+  REQUIRE(value_or_throw(find_data({hundred.path()}, true)) == fine);
+}
+
+TEST_CASE("NumPy arrays are told apart by their shapes", "[engine][find_data]") {
+  const Files files;
+  test::write_bytes(files.path() / "a.npy", npy("(5,)", 5));
+  test::write_bytes(files.path() / "b.npy", npy("(5, 2, 2, 3)", 60));
+  Data expected = files.data("b.npy", "a.npy");
+  expected.format = scenario::DataFormat::npy;
+  REQUIRE(value_or_throw(find_data({files.path()}, true)) == expected);
+  expected.labels.reset();
+  REQUIRE(value_or_throw(find_data({files.path()}, false)) == expected);
+  test::write_bytes(files.path() / "c.npy", npy("(5, 2, 2)", 20));
+  REQUIRE(refusal({files.path()}).what.starts_with("expected one .npy file of images, found "));
+}
+
+TEST_CASE("folders of images are told by what is beside them", "[engine][find_data]") {
+  using scenario::DataFormat;
+  const Files files;
+  std::filesystem::create_directories(files.path() / "images");
+  Data expected;
+  expected.name = "set";
+  expected.images = files.path().string();
+
+  expected.format = DataFormat::image_folder;
+  test::write_bytes(files.path() / "images/text", "none");
+  REQUIRE_FALSE(find_data({files.path()}, true));
+  test::write_bytes(files.path() / "images/1.pgm", kPicture);
+  REQUIRE(value_or_throw(find_data({files.path()}, true)) == expected);
+
+  test::write_bytes(files.path() / "a.json", "{}");
+  Data coco = expected;
+  coco.format = DataFormat::coco;
+  coco.images = (files.path() / "images").string();
+  coco.annotations = (files.path() / "a.json").string();
+  REQUIRE(value_or_throw(find_data({files.path()}, true)) == coco);
+  test::write_bytes(files.path() / "b.json", "{}");
+  REQUIRE(refusal({files.path()}).what.starts_with("expected one JSON file of annotations, "));
+
+  expected.format = DataFormat::voc;
+  std::filesystem::create_directories(files.path() / "Annotations");
+  REQUIRE_FALSE(find_data({files.path()}, true));
+  std::filesystem::create_directories(files.path() / "JPEGImages");
+  REQUIRE(value_or_throw(find_data({files.path()}, true)) == expected);
+}
+
+TEST_CASE("HDF5 is found when Bitquake wrote it", "[engine][find_data]") {
+  const Files files;
+  datasets::EnrichedData data;
+  data.files = {"a"};
+  data.samples.resize(1);
+  data.samples[0].image = cv::Mat(2, 2, CV_8UC1, cv::Scalar(1));
+  datasets::write_hdf5(files.path() / "a.h5", data);
+  test::write_bytes(files.path() / "other.h5", "\x89HDF\r\n\x1A\n");
+  Data expected = files.data("a.h5", std::nullopt);
+  expected.name = "a";
+  expected.format = scenario::DataFormat::hdf5;
+  REQUIRE(value_or_throw(find_data({files.path()}, true)) == expected);
+  datasets::write_hdf5(files.path() / "b.h5", data);
+  REQUIRE(refusal({files.path()}).what == "expected one HDF5 data set, found several");
 }

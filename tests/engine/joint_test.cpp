@@ -6,7 +6,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <set>
+#include <sstream>
+#include <stdexcept>
 
 /// Campaigns in which each sample runs under several perturbations.
 using namespace bitquake;
@@ -243,4 +246,64 @@ TEST_CASE("an image that a perturbation does not take is refused before any tria
   REQUIRE(inputs.error().code == Errc::data);
   REQUIRE_THAT(inputs.error().what,
                Catch::StartsWith("sample 0 cannot be perturbed by white_balance/2: "));
+}
+
+TEST_CASE("corruption errors are written, and related to a baseline", "[engine]") {
+  ToyCampaign campaign = joint_campaign();
+  const auto table = [&](const std::string& directory) {
+    return read_bytes(campaign / directory / "kpi/corruption_error.csv");
+  };
+  run(campaign.inputs(), campaign / "plain");
+  // Of the four perturbations two are single corruptions.
+  const std::string plain = table("plain");
+  REQUIRE_THAT(plain, Catch::StartsWith("corruption,severity,golden_error,faulty_error,"
+                                        "golden_relative,faulty_relative\ngaussian_noise,3,"));
+  REQUIRE_THAT(plain, Catch::Contains(",,\ngaussian_noise,mean,") &&
+                          Catch::Contains("\nbrightness,5,") && Catch::EndsWith(",,\n"));
+  REQUIRE(std::count(plain.begin(), plain.end(), '\n') == 1 + 2 * 2 + 1);
+
+  // Related to itself every golden error is 1.
+  campaign.scenario.statistics.corruption_baseline = "plain/kpi/corruption_error.csv";
+  const engine::Inputs inputs = campaign.inputs();
+  run(inputs, campaign / "related");
+  std::istringstream lines(table("related"));
+  std::string line;
+  std::getline(lines, line);
+  while (std::getline(lines, line)) {
+    INFO(line);
+    std::vector<std::string> cells;
+    std::istringstream row(line);
+    for (std::string cell; std::getline(row, cell, ',');) cells.push_back(cell);
+    REQUIRE(cells.size() == 6);
+    REQUIRE(std::stod(cells[2]) > 0);
+    REQUIRE(cells[4] == "1");
+    if (cells[0] == "mean") continue;
+    REQUIRE(std::stod(cells[5]) == Approx(std::stod(cells[3]) / std::stod(cells[2])));
+  }
+
+  // The run knows its baseline.
+  const auto loader = [&](const scenario::Scenario&) {
+    return Result<std::shared_ptr<const model::Model>>(make_toy_model(campaign.settings));
+  };
+  const auto state_of_tables = [&] {
+    const auto files = value_or_throw(engine::open_run(campaign / "related", campaign / ""));
+    for (const auto& check : engine::verify_run(files, loader, {}).checks) {
+      if (check.name == "tables") return std::pair(check.state, check.detail);
+    }
+    throw std::logic_error("no check of tables");
+  };
+  REQUIRE(state_of_tables().first == engine::CheckState::ok);
+  write_bytes(campaign / "plain/kpi/corruption_error.csv",
+              "corruption,severity,error\ngaussian_noise,3,0.5\nbrightness,5,0.5\n");
+  REQUIRE(state_of_tables().first == engine::CheckState::failed);
+  REQUIRE_THAT(state_of_tables().second, Catch::Contains("is not the file that the campaign"));
+  REQUIRE_FALSE(try_run(campaign.inputs(), campaign / "related"));
+
+  write_bytes(campaign / "plain/kpi/corruption_error.csv",
+              "corruption,severity,error\ngaussian_noise,3,0.5\nbrightness,4,0.5\n");
+  const auto refused = campaign.prepare();
+  REQUIRE_FALSE(refused);
+  REQUIRE(refused.error().code == Errc::data);
+  REQUIRE(refused.error().where == (campaign / "plain/kpi/corruption_error.csv").string());
+  REQUIRE(refused.error().what == "has no error of brightness/5");
 }

@@ -5,6 +5,7 @@
 #include "datasets/preprocess.hpp"
 #include "suite/base/h5.hpp"
 #include "suite/engine/prepare.hpp"
+#include "suite/engine/unit.hpp"
 #include "tests/support/toy_campaign.hpp"
 
 #include <catch2/catch.hpp>
@@ -70,6 +71,7 @@ TEST_CASE("an enriched file gives the inputs that perturbing on the fly gives",
       const auto got = value_or_throw(read->get(p * 12 + s));
       const std::vector<float> input = input_of(stored, got);
       REQUIRE(input == input_of(scenario, engine::perturbed(scenario, source, p)));
+      REQUIRE(input == engine::network_input(scenario, {&source, 1}, {&p, 1}));  // of campaigns
       // The same again from augment alone: the number of the sample in its data set counts, not
       // its place in the subset.
       datasets::Sample plain = source;
@@ -82,6 +84,20 @@ TEST_CASE("an enriched file gives the inputs that perturbing on the fly gives",
       REQUIRE(got.content_hash == source.content_hash);
     }
   }
+  // One of the perturbations alone.
+  stored.data.perturbation = "rotate/2+fog/1";
+  const auto one = value_or_throw(engine::open_data(stored));
+  REQUIRE(one->size() == 12);
+  for (std::uint64_t s = 0; s < 12; ++s) {
+    REQUIRE(input_of(stored, *one->get(s)) == input_of(stored, *read->get(24 + s)));
+    REQUIRE(one->entry(s).index == 24 + s);
+  }
+  // Preparing would come after perturbing.
+  stored.shaping.colour = datasets::Colour::grey;
+  const auto refused = engine::open_data(stored);
+  REQUIRE_FALSE(refused);
+  REQUIRE(refused.error().code == Errc::data);
+  REQUIRE_THAT(refused.error().what, Catch::Matchers::StartsWith("holds images that are prepared"));
   // The perturbations do something.
   const auto clean = input_of(stored, *read->get(0));
   for (std::uint64_t p = 1; p < 4; ++p) REQUIRE(clean != input_of(stored, *read->get(12 * p)));

@@ -28,6 +28,7 @@ struct Example {
       sample.image = test::plain(1 + i, 2);
       data.samples.push_back(sample);
     }
+    data.perturbations = {"clean", "fog/3"};
     write_hdf5(directory / "a.h5", data);
     file = fuzz::read_any(directory / "a.h5");
   }
@@ -39,14 +40,20 @@ struct Example {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const Example example;
   FuzzedDataProvider bytes(data, size);
-  const bool foreign = bytes.ConsumeBool();
+  const bool foreign = bytes.ConsumeBool(), one = bytes.ConsumeBool();
   fuzz::AnyFile file = example.file;
   fuzz::edit(file, bytes);
-  fuzz::write_any(file, example.directory / "b.h5");
-  std::optional<Hdf5Names> names;
-  if (foreign) names = {"pixels", "labels", Layout::nhwc};
-  fuzz::use_data(open_hdf5("fuzz", example.directory / "b.h5", names, std::nullopt));
-  const auto read = read_hdf5(example.directory / "b.h5");
+  const auto path = example.directory / "b.h5";
+  fuzz::write_any(file, path);
+  if (foreign) {
+    const Hdf5Names names{"pixels", "labels", Layout::nhwc};
+    fuzz::use_data(open_hdf5("fuzz", path, names, std::nullopt));
+    return 0;
+  }
+  std::optional<std::string> perturbation;
+  if (one) perturbation = "fog/3";
+  fuzz::use_data(open_hdf5("fuzz", path, std::nullopt, std::nullopt, perturbation));
+  const auto read = read_hdf5(path);
   if (!read) {
     fuzz::check_refusal(read.error());
     return 0;

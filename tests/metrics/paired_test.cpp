@@ -29,13 +29,15 @@ PairedSums sums_of(const std::vector<std::int64_t>& sums, std::uint64_t count, s
 }  // namespace
 
 TEST_CASE("paired intervals are the published ones", "[metrics][published]") {
-  // Newcombe, Statistics in Medicine 17, 1998, table IV, method 10.
+  // Newcombe, Statistics in Medicine 17(22), 1998, 2635-2650, method 10, the examples.
   require_interval(paired_interval({36, 12, 2, 0}, 0.95), 0.0569, 0.3404);
   require_interval(paired_interval({36, 14, 0, 0}, 0.95), 0.1528, 0.4167);
   require_interval(paired_interval({0, 30, 0, 0}, 0.95), 0.8395, 1.0000);
   require_interval(paired_interval({54, 0, 0, 0}, 0.95), -0.0664, 0.0664);
-  // Fagerland, Lydersen and Laake, Statistics in Medicine 33, 2014, table V, "Newcombe":
-  // hyper-responsive airways before and after a transplantation.
+  // Fagerland, Lydersen and Laake, Statistical Analysis of Contingency Tables, 2017, chapter 8:
+  // complete response before and after a therapy, as their package contingencytables has it (with
+  // four digits), and hyper-responsive airways before and after a transplantation.
+  require_interval(paired_interval({59, 6, 16, 80}, 0.95), -0.1186, -0.0046);
   require_interval(paired_interval({1, 1, 7, 12}, 0.95), -0.507, -0.026, 5e-4);
 }
 

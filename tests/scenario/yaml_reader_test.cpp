@@ -310,12 +310,13 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       {"data.labels", no_text},
       {"data.annotations", {"", "[a]", "''", "a.json"}},  // idx has none of these
       {"data.list", {"", "[a]", "''", "a.txt"}},
-      {"data.classes", {"", "[a]", "''", "a.txt"}},
+      {"data.classes", {"", "[a]", "''"}},
       {"data.label_set", {"", "x", "0", "[fine]", "fine"}},
       {"data.severity", no_integer("0", "6")},
       {"data.images_dataset", {"", "[a]", "''", "images"}},
       {"data.labels_dataset", {"", "[a]", "''", "labels"}},
       {"data.layout", {"", "x", "0", "nhwc"}},
+      {"data.perturbation", {"", "[a]", "''", "fog/3"}},
       {"data.samples", no_integer("0", "18446744073709551616")},
       {"data.order", {"", "x", "[first]", "0", "''", "stratified"}},  // there are no labels
       {"data.ids", {"", "1", "[]", "[-1]", "[x]", "['1']", "[18446744073709551616]"}},
@@ -413,6 +414,7 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       {"monitor", no_word},
       {"statistics.interval", no_word},
       {"statistics.confidence", {"", "x", "0.49", "1", "0.99991", "95", "'0.9'"}},
+      {"statistics.corruption_baseline", {""}},
       {"expect.golden_top1", {"", "x", "-0.1", "1.01", "91", "'0.9'"}},
   };
   REQUIRE(cases.size() == keys().size());
@@ -641,7 +643,7 @@ TEST_CASE("suggestions for unknown keys", "[scenario]") {
   REQUIRE(hint("faults: {intervall: 1}") == "did you mean 'interval' in section 'statistics'?");
   REQUIRE(hint("file: 1") ==
           "did you mean 'file' in section 'model' or 'file' in section 'faults'?");
-  REQUIRE(hint("statistics: {zzz: 1}") == "keys here: interval, confidence");
+  REQUIRE(hint("statistics: {zzz: 1}") == "keys here: interval, confidence, corruption_baseline");
   REQUIRE(
       hint(std::string(1000, 'x') + ": 1").starts_with("keys here: version, seed, model, data"));
 }
@@ -859,6 +861,18 @@ TEST_CASE("a damaged scenario is read or refused, never more", "[scenario][prope
   REQUIRE(refused < runs * 3 / 4);
 }
 
+TEST_CASE("a corruption baseline needs labels and corruptions", "[scenario]") {
+  const std::string text = kShortest + "statistics: {corruption_baseline: b.csv}\n";
+  const Override labels{"data.labels", "l.gz"};
+  REQUIRE(parsed(text + "augment: [clean, fog/2]\n", {labels}).statistics.corruption_baseline ==
+          "b.csv");
+  REQUIRE_THAT(mistakes(text, {labels}),
+               Catch::Contains("augment has no corruption of ImageNet-C"));
+  REQUIRE_THAT(mistakes(text + "augment: [rotate/1, fog/1+snow/1]\n", {labels}),
+               Catch::Contains("augment has no corruption of ImageNet-C"));
+  REQUIRE_THAT(mistakes(text + "augment: [fog/1]\n"), Catch::Contains("the data has no labels"));
+}
+
 TEST_CASE("the word none stands for no labels, a file of that name is quoted", "[scenario]") {
   const std::string head =
       "version: 1\n"
@@ -910,14 +924,14 @@ TEST_CASE("each format takes its keys and refuses those of others", "[scenario]"
     std::vector<std::string> takes;
   };
   const std::vector<Format> formats{
-      {"idx", "", {"labels: l"}},
+      {"idx", "", {"labels: l", "classes: c"}},
       {"cifar10", "", {"classes: c"}},
       {"cifar100", "label_set: fine, ", {"classes: c"}},
       {"npy", "", {"labels: l", "severity: 3", "classes: c"}},
       {"image_folder", "", {"list: l", "classes: c", "on_bad_sample: skip", "max_pixels: 9"}},
       {"coco", "annotations: a, ", {"on_bad_sample: skip", "max_pixels: 9"}},
       {"voc", "", {"list: l", "classes: c", "on_bad_sample: skip", "max_pixels: 9"}},
-      {"hdf5", "", {"images_dataset: x, layout: nchw", "classes: c"}},
+      {"hdf5", "", {"images_dataset: x, layout: nchw", "classes: c", "perturbation: fog/3"}},
   };
   REQUIRE(formats.size() == kDataFormats.size());
   for (const Format& format : formats) {
@@ -942,6 +956,9 @@ TEST_CASE("what a format needs is asked for", "[scenario]") {
   REQUIRE(says(data_mistakes("format: hdf5, layout: nhwc"), "there is no data.images_dataset"));
   REQUIRE(
       says(data_mistakes("format: hdf5, labels_dataset: x"), "there is no data.images_dataset"));
+  REQUIRE(data_mistakes("format: hdf5, perturbation: fog/3").empty());
+  REQUIRE(says(data_mistakes("format: hdf5, images_dataset: x, layout: nhwc, perturbation: fog/3"),
+               "data.perturbation: given together with data.images_dataset"));
   REQUIRE(says(data_mistakes("format: cifar_10"), "did you mean 'cifar10'?"));
   REQUIRE(says(data_mistakes("anotations: a"), "did you mean 'annotations'?"));
 }
