@@ -68,6 +68,8 @@ struct ToySettings {
   std::function<void(const model::ExecutionOptions&)> on_executor;
   model::KeptActivations kept;  ///< that golden blocks claim
   std::vector<model::SiteExecution> explanation;
+  /// Guards clamp, clip, backflip and detector of sites 0 and 1, and codes of their weights.
+  model::Protection protection;
 };
 
 std::shared_ptr<const model::Model> make_toy_model(ToySettings settings = {});
