@@ -14,6 +14,34 @@ void for_each(const Box& box, const Function& function) {
   }
 }
 
+/// Calls `function(value, low, high)` for the elements of `box`, line by line with constant bounds
+/// where that is so: loops that a compiler can vectorise.
+template <class Function>
+void with_bounds(const GuardRule& rule, const Patch& values, const Box& box,
+                 const Function& function) {
+  const bool along_x = rule.channels_last && rule.low.size() > 1;
+  for (std::int64_t c = box.c.low; c < box.c.high; ++c) {
+    for (std::int64_t y = box.y.low; y < box.y.high; ++y) {
+      const float* line = values.at(c, y, box.x.low);
+      const float* low = &rule.low[rule.channel(c, box.x.low)];
+      const float* high = &rule.high[rule.channel(c, box.x.low)];
+      if (along_x) {
+        for (std::int64_t i = 0; i < box.x.size(); ++i) function(line[i], low[i], high[i]);
+      } else {
+        const float lower = *low, upper = *high;
+        for (std::int64_t i = 0; i < box.x.size(); ++i) function(line[i], lower, upper);
+      }
+    }
+  }
+}
+
+template <GuardKind kind>
+void correct_each(const GuardRule& rule, const Patch& in, const Box& box, float* out) {
+  with_bounds(rule, in, box, [&, sanitise = rule.sanitise](float x, float low, float high) {
+    *out++ = guarded(kind, sanitise, x, low, high);
+  });
+}
+
 /// In double: as published where that does not overflow.
 void rescale(const GuardRule& rule, const Patch& in, const Box& map, const Box& box, float* out) {
   const auto value = [&](std::int64_t c, std::int64_t y, std::int64_t x) {
@@ -93,16 +121,19 @@ void average(const GuardRule& rule, const Patch& in, const Box& box, float* out)
 }  // namespace
 
 bool any_outside(const GuardRule& rule, const Patch& values, const Box& box) {
-  bool found = false;
-  for_each(box, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
-    const std::size_t channel = rule.channel(c, x);
-    found |= is_outside(*values.at(c, y, x), rule.low[channel], rule.high[channel]);
+  unsigned found = 0;
+  with_bounds(rule, values, box, [&](float x, float low, float high) {
+    found |= static_cast<unsigned>(is_outside(x, low, high));
   });
-  return found;
+  return found != 0;
 }
 
 void correct(const GuardRule& rule, const Patch& in, const Box& box, float* out) {
   switch (rule.kind) {
+    case GuardKind::clip:
+      return correct_each<GuardKind::clip>(rule, in, box, out);
+    case GuardKind::backflip:
+      return correct_each<GuardKind::backflip>(rule, in, box, out);
     case GuardKind::rescale:
       if (!rule.maps) return rescale(rule, in, in.stored, box, out);
       for (std::int64_t c = box.c.low; c < box.c.high; ++c) {
@@ -114,11 +145,7 @@ void correct(const GuardRule& rule, const Patch& in, const Box& box, float* out)
     case GuardKind::average:
       return average(rule, in, box, out);
     default:
-      for_each(box, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
-        const std::size_t channel = rule.channel(c, x);
-        *out++ = guarded(rule.kind, rule.sanitise, *in.at(c, y, x), rule.low[channel],
-                         rule.high[channel]);
-      });
+      return correct_each<GuardKind::clamp>(rule, in, box, out);
   }
 }
 

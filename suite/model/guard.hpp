@@ -25,8 +25,10 @@ struct GuardRule {
   }
 };
 
-/// NaN is outside.
-inline bool is_outside(float x, float low, float high) { return !(x >= low && x <= high); }
+/// NaN is outside. Without branches, so that loops over it become vector instructions.
+inline bool is_outside(float x, float low, float high) {
+  return (static_cast<unsigned>(x >= low) & static_cast<unsigned>(x <= high)) == 0;
+}
 
 /// The value of [low, high] that is nearest to 0.
 inline float nearest_to_zero(float low, float high) { return std::clamp(0.0F, low, high); }
@@ -34,7 +36,10 @@ inline float nearest_to_zero(float low, float high) { return std::clamp(0.0F, lo
 /// An element after clamp, clip or backflip, which look at it alone.
 inline float guarded(GuardKind kind, bool sanitise, float x, float low, float high) {
   if (sanitise && std::isnan(x)) x = nearest_to_zero(low, high);
-  if (kind == GuardKind::clip) return x >= high || x <= low ? 0.0F : x;
+  if (kind == GuardKind::clip) {
+    const bool reached = (static_cast<unsigned>(x >= high) | static_cast<unsigned>(x <= low)) != 0;
+    return reached ? 0.0F : x;
+  }
   if (kind == GuardKind::backflip) {
     if (x >= 0x1p64F * high) x = 0;
     if (x >= 2 * high) x = 2;

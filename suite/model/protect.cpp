@@ -15,13 +15,17 @@ using faultgen::SiteKind;
 using faultgen::Target;
 namespace jit = torch::jit;
 
-/// One row of a contiguous batch as [c, y, x]; in one line where the batch holds several blocks for
-/// each row.
+/// One row of a batch as [c, y, x]: the shape that its site says, the middle dimensions in one.
 RowShape guarded_shape(const at::Tensor& batch, std::int64_t rows) {
-  if (batch.size(0) != rows || batch.dim() < 2) return {batch.numel() / rows, 1, 1};
-  RowShape shape{batch.size(1), 1, 1};
-  if (batch.dim() > 2) shape.w = batch.size(-1);
-  for (std::int64_t d = 2; d + 1 < batch.dim(); ++d) shape.h *= batch.size(d);
+  std::vector<std::int64_t> sizes = batch.sizes().vec();
+  if (sizes[0] == rows && sizes.size() > 1) {
+    sizes.erase(sizes.begin());
+  } else {
+    sizes[0] /= rows;
+  }
+  RowShape shape{sizes[0], 1, 1};
+  if (sizes.size() > 1) shape.w = sizes.back();
+  for (std::size_t d = 1; d + 1 < sizes.size(); ++d) shape.h *= sizes[d];
   return shape;
 }
 

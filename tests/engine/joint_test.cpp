@@ -256,10 +256,10 @@ TEST_CASE("corruption errors are written, and related to a baseline", "[engine]"
   run(campaign.inputs(), campaign / "plain");
   // Of the four perturbations two are single corruptions.
   const std::string plain = table("plain");
-  REQUIRE_THAT(plain, Catch::StartsWith("corruption,severity,golden_error,faulty_error,"
-                                        "golden_relative,faulty_relative\ngaussian_noise,3,"));
-  REQUIRE_THAT(plain, Catch::Contains(",,\ngaussian_noise,mean,") &&
-                          Catch::Contains("\nbrightness,5,") && Catch::EndsWith(",,\n"));
+  REQUIRE_THAT(plain, Catch::StartsWith("variant,corruption,severity,golden_error,faulty_error,"
+                                        "golden_relative,faulty_relative\noriginal,gaussian_noise,3,"));
+  REQUIRE_THAT(plain, Catch::Contains(",,\noriginal,gaussian_noise,mean,") &&
+                          Catch::Contains("\noriginal,brightness,5,") && Catch::EndsWith(",,\n"));
   REQUIRE(std::count(plain.begin(), plain.end(), '\n') == 1 + 2 * 2 + 1);
 
   // Related to itself every golden error is 1.

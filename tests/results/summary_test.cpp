@@ -527,10 +527,11 @@ TEST_CASE("tables are per perturbation, and what one adds to faults is counted b
                    Catch::Contains("\noriginal,fog/3,sde,2,9,"));
   // Of 9 golden answers 1 is wrong, of 9 faulty ones 5.
   REQUIRE(read_bytes(scratch / "kpi/corruption_error.csv") ==
-          "corruption,severity,golden_error,faulty_error,golden_relative,faulty_relative\n"
-          "fog,3,0.1111111111111111,0.5555555555555556,,\n"
-          "fog,mean,0.1111111111111111,0.5555555555555556,,\n"
-          "mean,mean,0.1111111111111111,0.5555555555555556,,\n");
+          "variant,corruption,severity,golden_error,faulty_error,golden_relative,"
+          "faulty_relative\n"
+          "original,fog,3,0.1111111111111111,0.5555555555555556,,\n"
+          "original,fog,mean,0.1111111111111111,0.5555555555555556,,\n"
+          "original,mean,mean,0.1111111111111111,0.5555555555555556,,\n");
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
   REQUIRE(json.at("conditions").at(1).at("perturbation") == "fog/3");
   REQUIRE(json.at("conditions").at(1).at("sde_minus_clean").at("first_only") == 2);

@@ -2,6 +2,7 @@
 
 #include "faultgen/bits.hpp"
 #include "suite/model/evidence.hpp"
+#include "suite/model/guard.hpp"
 #include "suite/model/trace.hpp"
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <exception>
 #include <limits>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace bitquake::test {
@@ -23,7 +25,50 @@ using Values = std::array<float, N>;
 
 struct Activations {
   Values<kToyHidden> fc1{}, clamp{};
-  Values<kToyClasses> fc2{};
+  Values<kToyClasses> fc2{}, output{};
+  std::vector<std::uint32_t> alarms;  ///< ascending
+};
+
+/// Guards with their numbers: by site, those of its weight first.
+struct ToyGuards {
+  std::vector<model::PlacedGuard> all;
+  std::vector<std::pair<std::uint32_t, model::Guard>> outputs;
+  std::vector<std::pair<std::uint32_t, model::WeightGuard>> weights;
+
+  explicit ToyGuards(const model::Protection& protection) {
+    for (std::uint32_t site = 0; site < 2; ++site) {
+      const auto number = [&](Target target, std::string name) {
+        all.push_back({site, target, std::move(name)});
+        return static_cast<std::uint32_t>(all.size() - 1);
+      };
+      for (const model::WeightGuard& guard : protection.weights) {
+        if (guard.site == site) weights.emplace_back(number(Target::weight, guard.code), guard);
+      }
+      for (const model::Guard& guard : protection.guards) {
+        if (guard.site != site) continue;
+        const std::string name(name_of(model::kGuardKinds, guard.kind));
+        outputs.emplace_back(number(Target::neuron, name), guard);
+      }
+    }
+  }
+
+  /// What later layers get of the output of a site.
+  template <std::size_t N>
+  Values<N> after(std::uint32_t site, Values<N> values, std::vector<std::uint32_t>& alarms) const {
+    for (const auto& [number, guard] : outputs) {
+      if (guard.site != site) continue;
+      bool alarm = false;
+      for (std::size_t i = 0; i < N; ++i) {
+        const float low = guard.low[guard.low.size() == 1 ? 0 : i];
+        const float high = guard.high[guard.high.size() == 1 ? 0 : i];
+        alarm |= model::is_outside(values[i], low, high);
+        if (guard.kind == model::GuardKind::detector) continue;
+        values[i] = model::guarded(guard.kind, guard.sanitise, values[i], low, high);
+      }
+      if (alarm) alarms.push_back(number);
+    }
+    return values;
+  }
 };
 
 template <std::size_t Out, std::size_t In>
@@ -47,18 +92,20 @@ bool is_pixel(float input, std::uint8_t pixel) {
 /// Changes an activation between two layers.
 using Hook = std::function<void(std::uint32_t site, std::span<float> output)>;
 
-Activations forward(const ToyParameters& parameters, std::span<const float, kToyInputs> input,
-                    const Hook& after_site) {
+Activations forward(const ToyParameters& parameters, const ToyGuards& guards,
+                    std::span<const float, kToyInputs> input, const Hook& after_site) {
   Activations run;
   run.fc1 = linear<kToyHidden, kToyInputs>(input, parameters.weight1, parameters.bias1);
   if (is_pixel(input[0], kInfiniteNeuronPixel)) {
     run.fc1[0] = std::numeric_limits<float>::infinity();
   }
   after_site(0, run.fc1);
-  std::transform(run.fc1.begin(), run.fc1.end(), run.clamp.begin(), clamp);
+  const auto hidden = guards.after(0, run.fc1, run.alarms);
+  std::transform(hidden.begin(), hidden.end(), run.clamp.begin(), clamp);
   run.fc2 = linear<kToyClasses, kToyHidden>(run.clamp, parameters.weight2, parameters.bias2);
   if (is_pixel(input[0], kNanOutputPixel)) run.fc2[0] = std::numeric_limits<float>::quiet_NaN();
   after_site(1, run.fc2);
+  run.output = guards.after(1, run.fc2, run.alarms);
   return run;
 }
 
@@ -79,7 +126,8 @@ class ToyBlock : public model::GoldenBlock {
 /// One faulty inference.
 class ToyRun {
  public:
-  ToyRun(std::span<const Fault> faults, Defect defect) : defect_(defect) {
+  ToyRun(std::span<const Fault> faults, Defect defect, const ToyGuards& guards)
+      : defect_(defect), guards_(guards) {
     faults_.assign(faults.begin(), faults.end());
     result_.injections.resize(faults.size());
   }
@@ -93,8 +141,9 @@ class ToyRun {
     ToyParameters parameters = toy_parameters();
     inject(Target::weight, 0, parameters.weight1);
     inject(Target::weight, 1, parameters.weight2);
+    read_coded(parameters);
     const Activations faulty =
-        forward(parameters, input, [&](std::uint32_t site, std::span<float> output) {
+        forward(parameters, guards_, input, [&](std::uint32_t site, std::span<float> output) {
           inject(Target::neuron, site, output);
           values[site].assign(output.begin(), output.end());
         });
@@ -103,8 +152,14 @@ class ToyRun {
     watch(kClampOutput, golden.clamp, faulty.clamp);
     watch_weights(1, kFc2Weight, parameters.weight2);
     watch(kFc2Output, golden.fc2, faulty.fc2);
-    watch(kFinalOutput, golden.fc2, faulty.fc2);
-    result_.output.assign(faulty.fc2.begin(), faulty.fc2.end());
+    watch(kFinalOutput, golden.output, faulty.output);
+    for (const std::uint32_t guard : faulty.alarms) {
+      const auto& known = golden.alarms;
+      if (std::find(known.begin(), known.end(), guard) == known.end()) {
+        model::note_alarm(result_, guard);
+      }
+    }
+    result_.output.assign(faulty.output.begin(), faulty.output.end());
     return std::move(result_);
   }
 
@@ -118,6 +173,26 @@ class ToyRun {
       const Injection injection = apply(faults_[i], tensor);
       if (i < result_.injections.size()) result_.injections[i] = injection;
       if (defect_ == Defect::applied_twice) apply(faults_[i], tensor);
+    }
+  }
+
+  void read_coded(ToyParameters& faulty) {
+    const ToyParameters sound = toy_parameters();
+    for (const auto& [number, guard] : guards_.weights) {
+      std::set<std::uint64_t> elements;
+      for (const Fault& fault : faults_) {
+        const bool here = fault.target == Target::weight && fault.site == guard.site;
+        if (here) elements.insert(fault.element);
+      }
+      const bool first = guard.site == 0;
+      const std::span<const float> before =
+          first ? std::span<const float>(sound.weight1) : std::span<const float>(sound.weight2);
+      const std::span<float> after =
+          first ? std::span<float>(faulty.weight1) : std::span<float>(faulty.weight2);
+      const bool alarm = model::read_through(
+          guard, elements, before.size(), [&](std::uint64_t i) { return before[i]; },
+          [&](std::uint64_t i) -> float& { return after[i]; });
+      if (alarm) model::note_alarm(result_, number);
     }
   }
 
@@ -151,6 +226,7 @@ class ToyRun {
   }
 
   Defect defect_;
+  const ToyGuards& guards_;
   std::vector<Fault> faults_;
   model::TrialResult result_;
 };
@@ -158,17 +234,20 @@ class ToyRun {
 class ToyExecutor : public model::Executor {
  public:
   ToyExecutor(const ToySettings& settings, const model::ExecutionOptions& options)
-      : settings_(settings), reference_(options.execution == model::Execution::reference) {}
+      : settings_(settings),
+        guards_(settings.protection),
+        reference_(options.execution == model::Execution::reference) {}
 
   std::unique_ptr<model::GoldenBlock> golden(std::span<const float> inputs) override {
     auto block = std::make_unique<ToyBlock>();
     block->inputs.assign(inputs.begin(), inputs.end());
     for (std::size_t i = 0; i < inputs.size() / kToyInputs; ++i) {
-      const Activations run = forward(toy_parameters(), block->input(i), [](auto, auto) {});
+      const Activations run =
+          forward(toy_parameters(), guards_, block->input(i), [](auto, auto) {});
       block->runs.push_back(run);
-      const bool finite = std::all_of(run.fc2.begin(), run.fc2.end(),
+      const bool finite = std::all_of(run.output.begin(), run.output.end(),
                                       [](float value) { return std::isfinite(value); });
-      block->rows.push_back({{run.fc2.begin(), run.fc2.end()}, finite});
+      block->rows.push_back({{run.output.begin(), run.output.end()}, finite, run.alarms});
     }
     return block;
   }
@@ -183,7 +262,7 @@ class ToyExecutor : public model::Executor {
 
   model::Trace trace(const model::GoldenBlock& block, const model::Trial& trial) override {
     const auto& golden = dynamic_cast<const ToyBlock&>(block);
-    ToyRun toy(trial.faults, settings_.defect);
+    ToyRun toy(trial.faults, settings_.defect, guards_);
     model::Trace trace;
     trace.result = run(toy, golden, trial);
     const Activations& sound = golden.runs[trial.golden_row];
@@ -226,6 +305,7 @@ class ToyExecutor : public model::Executor {
   }
 
   const ToySettings& settings_;
+  const ToyGuards guards_;
   bool reference_;
   std::vector<Fault> left_behind_;
 };
@@ -242,6 +322,9 @@ class ToyModel : public model::Model {
   std::string sha256() const override { return settings_.sha256; }
   const std::vector<std::string>& notices() const override { return notices_; }
   std::map<std::string, std::string> fingerprint() const override { return settings_.fingerprint; }
+  std::vector<model::PlacedGuard> guards() const override {
+    return ToyGuards(settings_.protection).all;
+  }
   std::unique_ptr<model::Executor> make_executor(
       const model::ExecutionOptions& options) const override {
     if (settings_.on_executor) settings_.on_executor(options);
@@ -261,7 +344,7 @@ class ToyModel : public model::Model {
     const ToyParameters parameters = toy_parameters();
     for (std::size_t i = 0; target == Target::neuron && i < inputs.size(); i += kToyInputs) {
       const std::span<const float, kToyInputs> input(inputs.data() + i, kToyInputs);
-      forward(parameters, input, [&](std::uint32_t site, std::span<float> output) {
+      forward(parameters, ToyGuards({}), input, [&](std::uint32_t site, std::span<float> output) {
         watch(site, i / kToyInputs, output);
       });
     }

@@ -69,6 +69,8 @@ struct ToySettings {
   model::KeptActivations kept;  ///< that golden blocks claim
   std::vector<model::SiteExecution> explanation;
   std::vector<faultgen::Site> more_sites;  ///< behind its own; none is ever run
+  /// Guards clamp, clip, backflip and detector of sites 0 and 1, and codes of their weights.
+  model::Protection protection;
 };
 
 std::shared_ptr<const model::Model> make_toy_model(ToySettings settings = {});
