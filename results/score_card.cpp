@@ -1,6 +1,7 @@
 #include "results/score_card.hpp"
 
 #include "metrics/outcome.hpp"
+#include "results/pair_count.hpp"
 
 #include <algorithm>
 #include <cassert>
@@ -14,48 +15,6 @@ using metrics::Outcome;
 using metrics::Shared;
 
 Outcome outcome_of(const TrialRow& row) { return static_cast<Outcome>(row.outcome); }
-
-/// Counts hits of pairs that come in the order of (epoch, sample).
-class PairCount {
- public:
-  /// @param slots  of accumulated groups, which come again in each epoch; else 0
-  PairCount(std::size_t samples, std::size_t slots) : samples_(samples), slots_(slots) {}
-
-  void add(std::uint64_t sample, std::uint64_t cluster, bool hit) {
-    samples_[sample].add(hit);
-    if (!slots_.empty()) return slots_[cluster].add(hit);
-    if (cluster != cluster_) close();
-    cluster_ = cluster;
-    open_.add(hit);
-  }
-
-  metrics::Rate rate(std::string metric, const metrics::RateOptions& options) {
-    for (std::uint64_t i = 0; i < samples_.size(); ++i)
-      samples_[i].close(count_, Shared::sample, i);
-    for (std::uint64_t i = 0; i < slots_.size(); ++i) slots_[i].close(count_, Shared::fault, i);
-    close();
-    return count_.rate(std::move(metric), options);
-  }
-
- private:
-  struct Cluster {
-    std::uint64_t hits = 0, trials = 0;
-    void add(bool hit) {
-      hits += hit ? 1 : 0;
-      ++trials;
-    }
-    void close(metrics::Count& count, Shared pass, std::uint64_t number) {
-      if (trials > 0) count.add(number, pass, hits, trials);
-      *this = {};
-    }
-  };
-  void close() { open_.close(count_, Shared::fault, cluster_); }
-
-  std::vector<Cluster> samples_, slots_;
-  Cluster open_;
-  std::uint64_t cluster_ = 0;
-  metrics::Count count_;
-};
 
 /// Rates of samples, each of which counts once.
 class SampleCount {

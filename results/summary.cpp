@@ -270,6 +270,7 @@ class Counts {
 void count_rows(Summary& summary, const Trials& all) {
   summary.trials = all.trials.size();
   summary.samples = all.samples();
+  for (const SiteName& site : all.campaign.sites) summary.sites.push_back(site.name);
   summary.injections = all.injections.size();
   PageRelief relief(all.trials, all.injections);
   for (const TrialRow& row : all.trials) {
@@ -354,7 +355,7 @@ std::string faults_text(const faultgen::FaultSet& faults, const Summary& summary
 
 Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults,
                           metrics::IntervalMethod method, double confidence,
-                          const Corruptions& corruptions) {
+                          const Corruptions& corruptions, const FitInputs& fit) {
   if (auto checked = check_faults(trials, faults); !checked) return checked.error();
   Summary summary;
   summary.options = {.method = method,
@@ -383,6 +384,7 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
                                        summary.options.clustering, confidence);
     }
   }
+  summary.safety = safety_tables(trials, faults, fit, summary.options);
   summary.corruption_errors = corruption_errors(summary, corruptions);
   return summary;
 }

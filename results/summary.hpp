@@ -5,6 +5,7 @@
 #include "results/corruption_error.hpp"
 #include "results/estimates.hpp"
 #include "results/interaction.hpp"
+#include "results/safety.hpp"
 #include "results/score_card.hpp"
 #include "results/trials.hpp"
 #include "suite/base/result.hpp"
@@ -61,20 +62,23 @@ struct Summary {
   std::uint64_t injections = 0;  ///< faults of all trials
   std::uint64_t unreached = 0;   ///< of these, faults whose site control flow did not run
   std::uint64_t unchanged = 0;   ///< of these, faults that found the bits as they leave them
-  std::uint32_t per_group = 0;   ///< most faults present together in one inference
-  std::string faults;            ///< what the rates are conditional on, in words
-  bool accumulated = false;      ///< run_type accumulate
-  std::vector<Tables> tables;    ///< of each condition, in their order; at least one
+  std::vector<std::string> sites{};  ///< names
+  std::uint32_t per_group = 0;       ///< most faults present together in one inference
+  std::string faults;                ///< what the rates are conditional on, in words
+  bool accumulated = false;          ///< run_type accumulate
+  std::vector<Tables> tables;        ///< of each condition, in their order; at least one
   std::vector<CorruptionError> corruption_errors{};
+  std::vector<SafetyTable> safety{};  ///< of each condition, or empty
 };
 
 /// Builds the tables in O(trials) time; independent of threads. Errc::results when `faults` is not
 /// the fault set of the trials.
+/// @param fit  for Summary::safety
 /// @param corruptions  for Summary::corruption_errors: of as many perturbations as the trials
 ///                     have, or empty
 Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults,
                           metrics::IntervalMethod method, double confidence,
-                          const Corruptions& corruptions = {});
+                          const Corruptions& corruptions = {}, const FitInputs& fit = {});
 
 /// summary.json: counts, and for each condition overall, by bit field, PyTorchALFI-compatible
 /// and the interaction. Each rate has k, n, rate, low, high, unit, interval, groups, group_low and
@@ -95,7 +99,7 @@ struct TextFile {
 /// summary.json, kpi/overall.csv, kpi/site.csv, kpi/bit.csv, kpi/bit_field.csv and
 /// kpi/pytorchalfi.csv; where they apply kpi/active.csv, kpi/estimates.csv, kpi/epoch.csv
 /// (accumulated), kpi/perturbations.csv (more than one),
-/// kpi/protection.csv (variants) and kpi/corruption_error.csv. The CSV files
+/// kpi/protection.csv (variants), kpi/safety.csv (fit) and kpi/corruption_error.csv. The CSV files
 /// are long: variant, perturbation, [site|bit|field|epoch,] metric, k, n, rate, low, high, unit,
 /// interval, groups, group_low, group_high; fractions in [0, 1], an empty cell for what does not
 /// exist.

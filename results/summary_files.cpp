@@ -169,6 +169,54 @@ std::string protection_csv(const Summary& summary) {
   return text;
 }
 
+using metrics::Figure;
+using metrics::SafetyFigures;
+
+/// A figure that is there or not.
+std::optional<Figure> there(const Figure& figure) { return figure; }
+std::optional<Figure> there(const std::optional<Figure>& figure) { return figure; }
+
+/// The figures of a structure by name.
+std::vector<std::pair<const char*, std::optional<Figure>>> figures_of(const SafetyFigures& of) {
+  return {{"lambda_fit", Figure{of.lambda_fit, of.lambda_fit, of.lambda_fit}},
+          {"dangerous_fit", there(of.dangerous_fit)},
+          {"residual_fit", there(of.residual_fit)},
+          {"diagnostic_coverage", there(of.coverage)},
+          {"spfm_contribution", there(of.spfm)},
+          {"pmhf_per_hour", there(of.pmhf_per_hour)}};
+}
+
+std::string safety_csv(const Summary& summary) {
+  std::string text = "variant,perturbation,target,site,bits,figure,value,low,high,note\n";
+  for (const SafetyTable& table : summary.safety) {
+    const auto add = [&](const std::string& target, const std::string& site, std::uint64_t bits,
+                         const SafetyFigures& of) {
+      for (const auto& [name, figure] : figures_of(of)) {
+        text +=
+            csv_record({table.variant, table.perturbation, target, site, std::to_string(bits), name,
+                        figure ? shortest(figure->value) : "", figure ? shortest(figure->low) : "",
+                        figure ? shortest(figure->high) : "", ""}) +
+            "\n";
+      }
+    };
+    if (!table.missing.empty()) {
+      text += csv_record({table.variant, table.perturbation, "", "total", "", "", "", "", "",
+                          table.missing}) +
+              "\n";
+      continue;
+    }
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < table.structures.size(); ++i) {
+      const Exposure& at = table.structures[i];
+      bits += at.bits;
+      add(std::string(name_of(faultgen::kTargets, at.target)), summary.sites[at.site], at.bits,
+          table.report.structures[i]);
+    }
+    add("", "total", bits, table.report.total);
+  }
+  return text;
+}
+
 std::string corruption_csv(const std::vector<CorruptionError>& errors) {
   const auto cell = [](const std::optional<double>& x) { return x ? shortest(*x) : ""; };
   std::string text =
@@ -242,6 +290,18 @@ std::string summary_json(const Summary& summary) {
   root["faults"] = summary.faults;
   root["conditions"] = Json::array();
   for (const Tables& tables : summary.tables) root["conditions"].push_back(to_json(tables));
+  for (const SafetyTable& table : summary.safety) {
+    Json entry{{"variant", table.variant}, {"perturbation", table.perturbation}};
+    entry["bits_without_trials"] = table.bits_without_trials;
+    if (!table.missing.empty()) entry["none_because"] = table.missing;
+    for (const auto& [name, figure] : figures_of(table.report.total)) {
+      if (!table.missing.empty()) break;
+      entry[name] =
+          figure ? Json{{"value", figure->value}, {"low", figure->low}, {"high", figure->high}}
+                 : Json();
+    }
+    root["safety"].push_back(std::move(entry));
+  }
   return root.dump(2) + "\n";
 }
 
@@ -270,6 +330,7 @@ std::vector<TextFile> summary_files(const Summary& summary) {
                   [](const Tables& tables) { return tables.score.has_value(); })) {
     files.push_back({"kpi/protection.csv", protection_csv(summary)});
   }
+  if (!summary.safety.empty()) files.push_back({"kpi/safety.csv", safety_csv(summary)});
   if (!summary.corruption_errors.empty()) {
     files.push_back({"kpi/corruption_error.csv", corruption_csv(summary.corruption_errors)});
   }

@@ -325,6 +325,46 @@ std::string protections_text(const Summary& summary) {
          "or alarmed;\nfalse alarm: of golden runs\n";
 }
 
+/// "0.12 [0.1, 0.15]", to three digits.
+std::string figure_text(const metrics::Figure& figure, double scale) {
+  std::array<char, 96> text{};
+  std::snprintf(text.data(), text.size(), "%.3g [%.3g, %.3g]", scale * figure.value,
+                scale * figure.low, scale * figure.high);
+  return text.data();
+}
+
+std::string safety_text(const Summary& summary) {
+  if (summary.safety.empty()) return "";
+  std::vector<std::vector<std::string>> rows{
+      {"variant", "FIT", "dangerous FIT", "residual FIT", "coverage %", "SPFM %"}};
+  std::uint64_t left_out = 0;
+  for (std::size_t i = 0; i < summary.safety.size(); ++i) {
+    const SafetyTable& table = summary.safety[i];
+    const std::string name = condition_text(summary, summary.tables[i]);
+    if (!table.missing.empty()) {
+      rows.push_back({name, kNone, "none: " + table.missing, "", "", ""});
+      continue;
+    }
+    const metrics::SafetyFigures& total = table.report.total;
+    std::array<char, 32> lambda{};
+    std::snprintf(lambda.data(), lambda.size(), "%.3g", total.lambda_fit);
+    rows.push_back({name, lambda.data(), figure_text(total.dangerous_fit, 1),
+                    figure_text(total.residual_fit, 1),
+                    total.coverage ? figure_text(*total.coverage, 100) : kNone,
+                    total.spfm ? figure_text(*total.spfm, 100) : kNone});
+    left_out = table.bits_without_trials;
+  }
+  std::string text =
+      "\nEvidence for a safety analysis, of the injected faults alone, with " +
+      interval_header(summary) + "s; by structure: kpi/safety.csv\n" +
+      fitted_table(std::move(rows)) +
+      "for a claim take the upper limit of FIT, the lower one of coverage and SPFM\n";
+  if (left_out > 0) {
+    text += with_commas(left_out) + " exposed bits are left out: no fault was drawn there\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string summary_text(const Summary& summary) {
@@ -344,7 +384,8 @@ std::string summary_text(const Summary& summary) {
          several + "\n" + breakdown_table("bit field", first.bit_fields, summary) +
          "\nOutcome by site" + several + "\n" +
          breakdown_table("site", with_trials(first.sites), summary) + epochs_text(first, summary) +
-         pytorchalfi_text(first, summary) + conditions_text(summary) + protections_text(summary);
+         pytorchalfi_text(first, summary) + conditions_text(summary) + protections_text(summary) +
+         safety_text(summary);
 }
 
 }  // namespace bitquake::results

@@ -10,7 +10,9 @@
 #include "suite/base/text.hpp"
 #include "suite/engine/checkpoint.hpp"
 #include "suite/engine/corruption.hpp"
+#include "suite/engine/execution.hpp"
 #include "suite/engine/expectation.hpp"
+#include "suite/engine/fit.hpp"
 #include "suite/engine/identity.hpp"
 #include "suite/engine/memory.hpp"
 #include "suite/engine/pipeline.hpp"
@@ -37,6 +39,7 @@ double seconds_since(Clock::time_point start) {
 struct Timings {
   double perturb_s = 0, golden_s = 0, faulty_s = 0, store_s = 0, inference_wall_s = 0,
          summary_s = 0, audit_s = 0;
+  std::vector<UnitRows::VariantTime> variants;
 };
 
 class CampaignRun {
@@ -221,6 +224,11 @@ class CampaignRun {
     timings_.perturb_s += rows.perturb_s;
     timings_.golden_s += rows.golden_s;
     timings_.faulty_s += rows.faulty_s;
+    timings_.variants.resize(rows.variant_times.size());
+    for (std::size_t i = 0; i < rows.variant_times.size(); ++i) {
+      timings_.variants[i].golden_s += rows.variant_times[i].golden_s;
+      timings_.variants[i].faulty_s += rows.variant_times[i].faulty_s;
+    }
     progress_.trials_done += rows.trials.size();
     for (const auto& trial : rows.trials) ++progress_.outcomes[trial.outcome];
     for (const std::string& text : rows.notices) observer_.notice(text);
@@ -242,8 +250,10 @@ class CampaignRun {
     const Clock::time_point start = Clock::now();
     const auto launch = options_.threads > 1 ? std::launch::async : std::launch::deferred;
     auto counted = std::async(launch, [&] {
-      return results::summarise(trials, inputs_.faults, inputs_.scenario.statistics.interval,
-                                inputs_.scenario.statistics.confidence, corruptions_);
+      return results::summarise(
+          trials, inputs_.faults, inputs_.scenario.statistics.interval,
+          inputs_.scenario.statistics.confidence, corruptions_,
+          value_or_throw(fit_inputs(inputs_.scenario, inputs_.model->sites())));
     });
     results::write_trials(file("trials.h5"), trials);
     auto summary = counted.get();
@@ -288,6 +298,15 @@ class CampaignRun {
         "perturbing and normalising images, summed over workers");
     row("golden", timings_.golden_s, "s", "golden runs, summed over workers");
     row("faulty", timings_.faulty_s, "s", "faulty runs, summed over workers");
+    const auto names = variant_names(inputs_.scenario);
+    for (std::uint32_t i = 0; names.size() > 1 && i < timings_.variants.size(); ++i) {
+      const auto kept = inputs_.variant(i).kept_activations(execution_options(inputs_.scenario));
+      row(("golden of " + names[i]).c_str(), timings_.variants[i].golden_s, "s",
+          "its golden runs: against the original's, what its protection costs");
+      row(("faulty of " + names[i]).c_str(), timings_.variants[i].faulty_s, "s", "its faulty runs");
+      row(("kept by " + names[i]).c_str(), static_cast<double>(kept.row_bytes), "byte",
+          "activations kept of a sample by its incremental executor");
+    }
     row("store", timings_.store_s, "s", "writing segments");
     row("summary", timings_.summary_s, "s", "joining segments and making the tables");
     row("audit", timings_.audit_s, "s", "running some trials again with the whole network");

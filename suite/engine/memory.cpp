@@ -95,7 +95,11 @@ MemoryPlan plan_memory(const Inputs& inputs, unsigned threads,
                                                  : machine_memory_bytes() / 4;
   // The input under one perturbation, its copy in the golden block, and the pixels.
   plan.input_bytes = elements * (2 * sizeof(float) + sizeof(std::uint8_t));
-  plan.kept = inputs.model->kept_activations(execution);
+  // Variants run one after the other.
+  for (std::uint32_t i = 0; i < inputs.plan.variants(); ++i) {
+    const model::KeptActivations kept = inputs.variant(i).kept_activations(execution);
+    if (i == 0 || kept.row_bytes > plan.kept.row_bytes) plan.kept = kept;
+  }
   plan.unit_samples = std::min<std::uint64_t>(scenario.unit_samples, inputs.plan.samples());
   plan.units = inputs.plan.units();
   plan.threads = threads;

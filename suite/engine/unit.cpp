@@ -424,6 +424,7 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, Executors& execu
   UnitRows rows;
   rows.unit = input.unit;
   rows.golden.reserve(input.samples.size() * inputs.plan.conditions());
+  rows.variant_times.resize(inputs.plan.variants());
   const SampleRange range = inputs.plan.samples_of(input.unit);
   for (std::size_t i = 0; i < input.samples.size(); ++i) {
     if (input.unreadable[i].empty()) continue;
@@ -440,7 +441,8 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, Executors& execu
       model::Executor& executor = executors.of(variant);
       const Stopwatch golden_time;
       const auto block = run_golden(input, values, executor);
-      rows.golden_s += golden_time.seconds();
+      UnitRows::VariantTime& time = rows.variant_times[variant];
+      time.golden_s += golden_time.seconds();
       const auto golden = add_golden(inputs, input, variant, perturbations, *block, rows);
 
       TrialSlice slice(inputs, *block, golden, executor, rows);
@@ -452,7 +454,12 @@ UnitRows run_unit(const Inputs& inputs, const UnitInput& input, Executors& execu
         }
       }
       slice.run();
+      time.faulty_s += std::exchange(rows.faulty_s, 0);
     }
+  }
+  for (const UnitRows::VariantTime& time : rows.variant_times) {
+    rows.golden_s += time.golden_s;
+    rows.faulty_s += time.faulty_s;
   }
   return rows;
 }

@@ -34,6 +34,11 @@ struct UnitRows {
   std::vector<std::string> messages{""};
   std::vector<std::string> notices;                  ///< of unreadable images
   double perturb_s = 0, golden_s = 0, faulty_s = 0;  ///< time spent
+  /// The same by variant; of whole units.
+  struct VariantTime {
+    double golden_s = 0, faulty_s = 0;
+  };
+  std::vector<VariantTime> variant_times;
 };
 
 /// Reads and prepares a unit's samples. Throws Exception (data): a sample that cannot be read,

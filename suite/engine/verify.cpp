@@ -10,6 +10,7 @@
 #include "suite/base/text.hpp"
 #include "suite/engine/audit.hpp"
 #include "suite/engine/corruption.hpp"
+#include "suite/engine/fit.hpp"
 #include "suite/engine/identity.hpp"
 #include "suite/engine/row_checks.hpp"
 #include "suite/engine/variants.hpp"
@@ -268,9 +269,10 @@ class Verifier {
           check_unchanged(run_.manifest, "baseline", Errc::data, {{path.string(), hash}});
       if (!same) return failed(same.error());
     }
-    const auto summary = results::summarise(*rows_, *faults_, run_.scenario.statistics.interval,
-                                            run_.scenario.statistics.confidence,
-                                            value_or_throw(corruptions_of(run_.scenario)));
+    const auto summary = results::summarise(
+        *rows_, *faults_, run_.scenario.statistics.interval, run_.scenario.statistics.confidence,
+        value_or_throw(corruptions_of(run_.scenario)),
+        value_or_throw(fit_inputs(run_.scenario, faults_->sites)));
     if (!summary) return failed(summary.error());
     std::vector<results::TextFile> files = results::summary_files(*summary);
     std::ostringstream skipped;

@@ -341,6 +341,13 @@ struct Scenario {
     bool operator==(const Statistics&) const = default;
   } statistics;
 
+  /// From rates to FIT: figures are made where raw_fit_per_mbit is given.
+  struct Fit {
+    std::optional<double> raw_fit_per_mbit;
+    std::optional<double> derating;
+    bool operator==(const Fit&) const = default;
+  } fit;
+
   struct Expect {
     std::optional<double> golden_top1;  ///< fraction in [0, 1]
     bool operator==(const Expect&) const = default;

@@ -632,6 +632,17 @@ std::vector<Key> make_keys() {
      .decides_faults = false,
      .member = member<&S::statistics, &S::Statistics::corruption_baseline>()},
 
+    {.name = "fit.raw_fit_per_mbit", .kind = Kind::real,
+     .real_range = {.low = 0, .high = 1e12, .above_low = true},
+     .doc = "failures in 1e9 hours of 1e6 bits of the memory that faults are in, unprotected: with it the "
+            "tables carry rates on to FIT",
+     .decides_faults = false,
+     .member = member<&S::fit, &S::Fit::raw_fit_per_mbit>()},
+    {.name = "fit.derating", .kind = Kind::real, .real_range = {.low = 0, .high = 1},
+     .doc = "share of upsets that become a fault as injected; 1, the cautious choice, when not given",
+     .decides_faults = false,
+     .member = member<&S::fit, &S::Fit::derating>()},
+
     {.name = "expect.golden_top1", .kind = Kind::real, .real_range = {.low = 0, .high = 1},
      .doc = "least golden top-1 accuracy under the first perturbation, a fraction: below it no trial is "
             "run (exit code 5)",
@@ -960,6 +971,22 @@ const Key* find_key(std::string_view name) {
   return nullptr;
 }
 
+namespace {
+
+/// FIT belong to bits: what a fault is must be one of them.
+std::string fit_violation(const Scenario& s) {
+  const Scenario::Faults& f = s.faults;
+  const bool one_kind = !f.file && s.more_faults.empty();
+  const bool one_bit = of_bits(f.model) && f.bits_per_fault == 1 && !f.mask && f.bit_weights.empty();
+  const bool one_value = f.pattern == faultgen::Pattern::single && f.per_group.value_or(1) == 1 &&
+                         !f.fault_rate && !f.bit_error_rate;
+  const bool single = s.run_type == faultgen::RunType::single;
+  if (one_kind && one_bit && one_value && single) return "";
+  return "fit.raw_fit_per_mbit: is for campaigns of single-bit faults";
+}
+
+}  // namespace
+
 const ListSection* find_list_section(std::string_view name) {
   const auto* const found =
       std::find_if(kListSections.begin(), kListSections.end(),
@@ -1081,6 +1108,15 @@ const std::vector<Rule>& rules() {
       {"preprocess.std",
        [](const Scenario& s) { return channel_mismatch(s, s.preprocess.stddev, "preprocess.std"); },
        "give one number for all channels, or one for each"},
+      {"fit.raw_fit_per_mbit", [](const Scenario& s) { return fit_violation(s); },
+       "a fault must be one bit of one value, drawn like all others: no file, rates, masks, patterns, "
+       "bit_weights or second kind, and run_type: single"},
+      {"fit.derating",
+       [](const Scenario& s) {
+         return s.fit.raw_fit_per_mbit ? std::string()
+                                       : std::string("fit.derating: needs fit.raw_fit_per_mbit");
+       },
+       "add it"},
       {"variants.name", [](const Scenario& s) { return variant_violation(s, "variants.name"); },
        kVariantHint},
       {"variants.protection",

@@ -256,8 +256,9 @@ TEST_CASE("corruption errors are written, and related to a baseline", "[engine]"
   run(campaign.inputs(), campaign / "plain");
   // Of the four perturbations two are single corruptions.
   const std::string plain = table("plain");
-  REQUIRE_THAT(plain, Catch::StartsWith("variant,corruption,severity,golden_error,faulty_error,"
-                                        "golden_relative,faulty_relative\noriginal,gaussian_noise,3,"));
+  REQUIRE_THAT(plain,
+               Catch::StartsWith("variant,corruption,severity,golden_error,faulty_error,"
+                                 "golden_relative,faulty_relative\noriginal,gaussian_noise,3,"));
   REQUIRE_THAT(plain, Catch::Contains(",,\noriginal,gaussian_noise,mean,") &&
                           Catch::Contains("\noriginal,brightness,5,") && Catch::EndsWith(",,\n"));
   REQUIRE(std::count(plain.begin(), plain.end(), '\n') == 1 + 2 * 2 + 1);
@@ -274,15 +275,15 @@ TEST_CASE("corruption errors are written, and related to a baseline", "[engine]"
     std::vector<std::string> cells;
     std::istringstream row(line);
     for (std::string cell; std::getline(row, cell, ',');) cells.push_back(cell);
-    REQUIRE(cells.size() == 6);
-    REQUIRE(std::stod(cells[2]) > 0);
-    REQUIRE(cells[4] == "1");
-    if (cells[0] == "mean") continue;
-    REQUIRE(std::stod(cells[5]) == Approx(std::stod(cells[3]) / std::stod(cells[2])));
+    REQUIRE(cells.size() == 7);
+    REQUIRE(std::stod(cells[3]) > 0);
+    REQUIRE(cells[5] == "1");
+    if (cells[1] == "mean") continue;
+    REQUIRE(std::stod(cells[6]) == Approx(std::stod(cells[4]) / std::stod(cells[3])));
   }
 
   // The run knows its baseline.
-  const auto loader = [&](const scenario::Scenario&) {
+  const auto loader = [&](const scenario::Scenario&, const model::Protection&) {
     return Result<std::shared_ptr<const model::Model>>(make_toy_model(campaign.settings));
   };
   const auto state_of_tables = [&] {

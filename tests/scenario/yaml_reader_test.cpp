@@ -415,6 +415,19 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       {"statistics.interval", no_word},
       {"statistics.confidence", {"", "x", "0.49", "1", "0.99991", "95", "'0.9'"}},
       {"statistics.corruption_baseline", {""}},
+      {"variants.name", no_text},
+      {"variants.protection", no_word},
+      {"variants.model", no_text},
+      {"variants.site_map", {"", "[]", "''", "{a: b}"}},
+      {"variants.bounds", no_text},
+      {"variants.bounds_per", no_word},
+      {"variants.non_finite", no_word},
+      {"variants.tolerance_factor", {"", "x", "0.9", "1000001", "'2'"}},
+      {"variants.kinds", {"", "[]", "x", "[conv2d, x]", "''"}},
+      {"variants.include", {"", "[]", "''", "{a: b}"}},
+      {"variants.exclude", {"", "[]", "''", "{a: b}"}},
+      {"fit.raw_fit_per_mbit", {"", "x", "0", "-1", "1e13", "'9'"}},
+      {"fit.derating", {"", "x", "-0.1", "1.1", "'1'"}},
       {"expect.golden_top1", {"", "x", "-0.1", "1.01", "91", "'0.9'"}},
   };
   REQUIRE(cases.size() == keys().size());
@@ -430,6 +443,80 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       REQUIRE(result.error().front().what.starts_with(key + ": "));
     }
   }
+}
+
+TEST_CASE("keys of variants and fit that do not go together are told apart", "[scenario][error]") {
+  struct Case {
+    std::string lines, message;
+  };
+  const std::string single = "fit.raw_fit_per_mbit: is for campaigns of single-bit faults";
+  const std::vector<Case> cases{
+      {"variants: {name: a}", "variants.name: neither a protection nor a model"},
+      {"variants: {name: original, protection: abft}",
+       "variants.name: a variant named original is there already"},
+      {"variants: {protection: clamp}", "variants.protection: clamp needs variants.bounds"},
+      {"variants: {protection: abft, model: b.pt}",
+       "variants.protection: cannot be given with variants.model"},
+      {"variants: {protection: abft, bounds: b.h5}", "variants.bounds: does not apply to abft"},
+      {"variants: {protection: tmr, bounds_per: site}",
+       "variants.bounds_per: does not apply to tmr"},
+      {"variants: {protection: tmr, non_finite: sanitise}",
+       "variants.non_finite: does not apply to tmr"},
+      {"variants: {protection: tmr, tolerance_factor: 2}",
+       "variants.tolerance_factor: does not apply to tmr"},
+      {"variants: {protection: tmr, site_map: a = b}", "variants.site_map: is for variants.model"},
+      {"variants: {model: b.pt, site_map: [a = b, c]}", "variants.site_map: 'c' is no pair"},
+      {"variants: {model: b.pt, kinds: linear}", "variants.kinds: needs variants.protection"},
+      {"variants: {model: b.pt, include: fc}", "variants.include: needs variants.protection"},
+      {"variants: {model: b.pt, exclude: fc}", "variants.exclude: needs variants.protection"},
+      {"variants: {protection: tmr, include: /(/}",
+       "variants.include: '/(/' is no regular expression"},
+      {"variants: {protection: tmr, exclude: /(/}",
+       "variants.exclude: '/(/' is no regular expression"},
+      {"variants:\n  - {protection: tmr}\n  - {protection: clamp}",
+       "variants.protection: clamp needs variants.bounds"},
+      {"fit: {derating: 0.5}", "fit.derating: needs fit.raw_fit_per_mbit"},
+      {"fit: {raw_fit_per_mbit: 9}\nrun_type: accumulate", single},
+      {"fit: {raw_fit_per_mbit: 9}\nfaults: {model: zero}", single},
+      {"fit: {raw_fit_per_mbit: 9}\nfaults: {fault_rate: 0.1}", single},
+      {"fit: {raw_fit_per_mbit: 9}\nfaults: {mask: 0x3}", single},
+      {"fit: {raw_fit_per_mbit: 9}\nfaults: {file: a.h5}", single},
+      {"fit: {raw_fit_per_mbit: 9}\nfaults: [{}, {target: weights}]", single},
+  };
+  for (const auto& [lines, message] : cases) {
+    INFO(lines);
+    const auto result = parse(kShortest + lines + "\n");
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().size() == 1);
+    REQUIRE(result.error().front().what == message);
+    REQUIRE_FALSE(result.error().front().hint.empty());
+  }
+  const auto twice = parse(kShortest + "variants:\n  - {protection: tmr}\n  - {protection: tmr}\n");
+  REQUIRE(twice.error().back().what == "variants.protection: a variant named tmr is there already");
+}
+
+TEST_CASE("variants are a list of modified networks", "[scenario]") {
+  const auto scenario =
+      parse(kShortest +
+            "variants:\n"
+            "  - {protection: clamp, bounds: b.h5, bounds_per: channel}\n"
+            "  - {name: pruned, model: dir/p.pt, site_map: [conv1 = features.0]}\n"
+            "  - {protection: secded_72_64, exclude: fc}\n"
+            "fit: {raw_fit_per_mbit: 9, derating: 0.5}\n");
+  REQUIRE(scenario.ok());
+  const auto variants = scenario->variants();
+  REQUIRE(variants.size() == 3);
+  REQUIRE(variants[0].label() == "clamp");
+  REQUIRE(variants[0].bounds_per == BoundsScope::channel);
+  REQUIRE(variants[1].label() == "pruned");
+  REQUIRE(split_pair(variants[1].site_map[0]) ==
+          std::pair<std::string, std::string>("conv1", "features.0"));
+  REQUIRE(variants[2].label() == "secded_72_64");
+  REQUIRE(scenario->fit.derating == 0.5);
+  // What is written says the same, and no fault set depends on it.
+  REQUIRE(*parse_scenario(to_yaml(*scenario), "a.yaml", scenario->directory) == *scenario);
+  REQUIRE(faults_yaml(*scenario).find("variants") == std::string::npos);
+  REQUIRE(parse(kShortest)->variants().empty());
 }
 
 TEST_CASE("keys of faults that do not go together are told apart", "[scenario][error]") {

@@ -52,9 +52,13 @@ class ToyCampaign {
                 header({count}) + std::string(labels.begin(), labels.end()));
   }
 
-  Result<engine::Inputs> prepare() const {
-    return engine::prepare(
-        scenario, [this](const scenario::Scenario&, const model::Protection&) { return Loaded(make_toy_model(settings)); });
+  Result<engine::Inputs> prepare() const { return engine::prepare(scenario, loader()); }
+  engine::ModelLoader loader() const {
+    return [this](const scenario::Scenario&, const model::Protection& protection) {
+      ToySettings wanted = settings;
+      if (!protection.guards.empty() || !protection.weights.empty()) wanted.protection = protection;
+      return Loaded(make_toy_model(wanted));
+    };
   }
   engine::Inputs inputs() const { return value_or_throw(prepare()); }
 

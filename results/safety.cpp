@@ -1,0 +1,107 @@
+#include "results/safety.hpp"
+
+#include "metrics/outcome.hpp"
+#include "results/interaction.hpp"
+#include "results/pair_count.hpp"
+
+#include <map>
+#include <optional>
+#include <utility>
+
+namespace bitquake::results {
+namespace {
+
+using Place = std::pair<std::uint32_t, faultgen::Target>;
+
+bool is_sde(const TrialRow& row) {
+  return static_cast<metrics::Outcome>(row.outcome) == metrics::Outcome::sde;
+}
+
+struct Tally {
+  explicit Tally(std::size_t samples)
+      : dangerous(samples, 0), residual(samples, 0), covered(samples, 0) {}
+  PairCount dangerous, residual, covered;
+};
+
+/// Counts by structure.
+std::map<Place, Tally> count(const Trials& trials, const faultgen::FaultSet& faults,
+                             Condition condition) {
+  std::map<Place, Tally> tallies;
+  PageRelief relief(faults.faults);
+  for_pairs(
+      trials, condition, {0, condition.perturbation},
+      [&](const TrialRow& row, const TrialRow& original) {
+        relief.step();
+        const faultgen::Fault& fault = faults.faults[row.first_fault];
+        Tally& tally =
+            tallies.try_emplace(Place(fault.site, fault.target), trials.samples()).first->second;
+        tally.dangerous.add(row.sample, row.group, is_sde(original));
+        tally.residual.add(row.sample, row.group, is_silent(row));
+        if (is_sde(original)) tally.covered.add(row.sample, row.group, !is_silent(row));
+      });
+  return tallies;
+}
+
+/// None when there are trials, but too few clusters for an interval.
+std::optional<metrics::Proportion> proportion(PairCount& count,
+                                              const metrics::RateOptions& options) {
+  const metrics::Rate rate = count.rate("", options);
+  if (rate.n > 0 && !rate.interval) return std::nullopt;
+  return metrics::Proportion{rate.k, rate.n, rate.interval};
+}
+
+SafetyTable table(const Trials& trials, const faultgen::FaultSet& faults, const FitInputs& fit,
+                  Condition condition, const metrics::RateOptions& options) {
+  SafetyTable made{trials.campaign.variants[condition.variant],
+                   trials.campaign.perturbations[condition.perturbation]};
+  std::map<Place, Tally> tallies = count(trials, faults, condition);
+  std::vector<metrics::Structure> structures;
+  for (const Exposure& exposure : fit.exposures) {
+    const auto found = tallies.find({exposure.site, exposure.target});
+    if (found == tallies.end()) {
+      made.bits_without_trials += exposure.bits;
+      continue;
+    }
+    const auto dangerous = proportion(found->second.dangerous, options);
+    const auto residual = proportion(found->second.residual, options);
+    const auto covered = proportion(found->second.covered, options);
+    const std::string name = structure_name(trials.campaign, exposure);
+    if (!dangerous || !residual || !covered) {
+      made.structures.clear();
+      made.missing = "too few faults for an interval of " + name;
+      return made;
+    }
+    metrics::Structure& structure = structures.emplace_back(
+        metrics::Structure{name, fit.raw_fit_per_mbit, exposure.bits, fit.derating, *dangerous});
+    if (condition.variant > 0) structure.protection = {*residual, *covered};
+    made.structures.push_back(exposure);
+  }
+  if (structures.empty()) {
+    made.missing = "no trials";
+    return made;
+  }
+  made.report = value_or_throw(metrics::safety_figures(structures, options.confidence));
+  return made;
+}
+
+}  // namespace
+
+std::vector<SafetyTable> safety_tables(const Trials& trials, const faultgen::FaultSet& faults,
+                                       const FitInputs& fit, const metrics::RateOptions& options) {
+  std::vector<SafetyTable> tables;
+  if (fit.exposures.empty()) return tables;
+  const Campaign& campaign = trials.campaign;
+  for (Condition at; at.variant < campaign.variants.size(); ++at.variant) {
+    for (at.perturbation = 0; at.perturbation < campaign.perturbations.size(); ++at.perturbation) {
+      tables.push_back(table(trials, faults, fit, at, options));
+    }
+  }
+  return tables;
+}
+
+std::string structure_name(const Campaign& campaign, const Exposure& exposure) {
+  return std::string(name_of(faultgen::kTargets, exposure.target)) + " of " +
+         campaign.sites[exposure.site].name;
+}
+
+}  // namespace bitquake::results

@@ -1,0 +1,156 @@
+#include "results/score_card.hpp"
+
+#include "results/summary.hpp"
+#include "tests/results/tiny_campaign.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <map>
+#include <tuple>
+
+using namespace bitquake;
+using namespace bitquake::results;
+using namespace bitquake::test;
+
+namespace {
+
+/// The tiny campaign and a guarded variant of it. Of the original sample 2 is an sde; make 5, 6 and
+/// 8 some too. In the variant: 2 is masked with an alarm, 5 stays sde without one, 6 is an sde with
+/// an alarm, 8 is due without an alarm, 9 becomes a new sde, 4 is masked with an alarm. Golden
+/// runs: 0 and 1 raise a false alarm, 4 is wrong, 9 right.
+Trials guarded_trials() {
+  Trials all = tiny_trials();
+  all.campaign.variants = {"original", "guarded"};
+  all.campaign.guards = {{1, "conv1", "clamp"}, {1, "conv2", "clamp"}};
+  for (TrialRow& row : all.trials) {
+    if (row.sample == 5 || row.sample == 6 || row.sample == 8) row.outcome = 3;
+  }
+  const Trials original = all;
+  for (GoldenRow row : original.golden) {
+    row.variant = 1;
+    if (row.sample < 2) row.alarms = 1, row.alarm = 0;
+    if (row.sample == 4) row.top1 = 9;
+    if (row.sample == 9) row.top1 = 9;
+    all.golden.push_back(row);
+  }
+  const std::map<std::uint64_t, std::pair<std::uint8_t, std::uint8_t>> changed{
+      {2, {1, 1}}, {4, {1, 1}}, {6, {3, 1}}, {8, {0, 0}}, {9, {3, 0}}};
+  for (TrialRow row : original.trials) {
+    row.trial += 11;
+    row.variant = 1;
+    if (const auto found = changed.find(row.sample); found != changed.end()) {
+      std::tie(row.outcome, row.detected) = found->second;
+      if (row.detected != 0) row.alarm = 1;
+      row.corrected = row.detected != 0 && row.outcome == 1;
+    }
+    all.trials.push_back(row);
+  }
+  for (InjectionRow row : original.injections) {
+    row.trial += 11;
+    all.injections.push_back(row);
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a score card is counted by hand", "[results]") {
+  const Trials all = guarded_trials();
+  REQUIRE(check_trials(all, ""));
+  const Summary summary =
+      value_or_throw(summarise(all, tiny_faults(), metrics::IntervalMethod::wilson, 0.95));
+  REQUIRE(summary.tables.size() == 2);
+  REQUIRE_FALSE(summary.tables[0].score);
+  REQUIRE(summary.tables[0].overall.back().metric == "sdc20");
+  REQUIRE(summary.tables[1].overall.back().metric == "residual_sde");
+  REQUIRE(summary.tables[1].overall.back().k == 2);
+  REQUIRE(summary.tables[1].score);
+  const ScoreCard& card = *summary.tables[1].score;
+  const auto counts = [&](const char* metric) {
+    return std::pair(card.rate(metric).k, card.rate(metric).n);
+  };
+  using Counts = std::pair<std::uint64_t, std::uint64_t>;
+  REQUIRE(counts("sde_original") == Counts{4, 10});  // 2, 5, 6, 8
+  REQUIRE(counts("residual_sde") == Counts{2, 10});  // 5, 9
+  REQUIRE(counts("new_sde") == Counts{1, 10});       // 9
+  REQUIRE(counts("detected") == Counts{3, 10});      // 2, 4, 6
+  REQUIRE(counts("coverage") == Counts{3, 4});       // 2, 6, 8
+  REQUIRE(counts("corrected") == Counts{1, 4});      // 2
+  REQUIRE(counts("sde_to_due") == Counts{2, 4});     // 6, 8
+  REQUIRE(counts("false_alarm") == Counts{2, 10});   // 0, 1 of all but 3
+  REQUIRE(counts("golden_top1_original") == Counts{8, 10});
+  REQUIRE(counts("golden_top1") == Counts{8, 10});
+  REQUIRE(card.golden == metrics::Pairs{7, 1, 1, 1});
+  // 5 is in both, 9 in the variant only, 2, 6 and 8 in the original only.
+  REQUIRE(card.difference.pairs == metrics::Pairs{1, 1, 3, 5});
+  REQUIRE(card.difference.interval->high == metrics::paired_interval({1, 1, 3, 5}, 0.95).high);
+  REQUIRE(card.test.exact == Approx(0.625));  // 2 (1 + 4) / 2^4
+  REQUIRE(card.rate("coverage").interval->low ==
+          metrics::interval(metrics::IntervalMethod::wilson, 3, 4, 0.95).low);
+  REQUIRE(card.rate("false_alarm").unit == "sample");
+
+  const auto files = summary_files(summary);
+  const auto file = std::find_if(files.begin(), files.end(), [](const TextFile& candidate) {
+    return candidate.name == "kpi/protection.csv";
+  });
+  REQUIRE(file != files.end());
+  REQUIRE_THAT(file->text,
+               Catch::Contains("\nguarded,clean,coverage,3,4,0.75,") &&
+                   Catch::Contains("\nguarded,clean,residual_sde_minus_original,-2,10,-0.2,") &&
+                   Catch::Contains(",1,3,0,0.625,") &&
+                   Catch::Contains("\nguarded,clean,golden_top1_minus_original,0,10,0,"));
+  REQUIRE_THAT(summary_text(summary), Catch::Contains("\nguarded") && Catch::Contains("0.6"));
+}
+
+TEST_CASE("alarms refer to guards that are there", "[results]") {
+  Trials all = guarded_trials();
+  all.trials.back().alarm = 2;
+  REQUIRE_THAT(check_trials(all, "").error().what, Catch::Contains("a guard that is not there"));
+  all = guarded_trials();
+  all.golden.back().alarm = 2;
+  REQUIRE_THAT(check_trials(all, "").error().what, Catch::Contains("a guard that is not there"));
+}
+
+TEST_CASE("guards come back from trials.h5, and as words in trials.csv", "[results]") {
+  const TempDirectory scratch;
+  const Trials all = guarded_trials();
+  write_trials(scratch / "trials.h5", all);
+  REQUIRE(value_or_throw(read_trials(scratch / "trials.h5")).campaign == all.campaign);
+}
+
+TEST_CASE("rates are carried on to FIT by structure", "[results]") {
+  // lambda: conv1 1000 * 1000 / 1e6 / 2 = 0.5, conv2 0.25 FIT. Dangerous: 1 of 4 and 3 of 6 trials;
+  // residual: none of 4 and 2 of 6 (samples 5 and 9); covered: 1 of 1 and 2 of 3.
+  using faultgen::Target;
+  const FitInputs fit{
+      1000, 0.5, {{0, Target::neuron, 1000}, {1, Target::neuron, 500}, {2, Target::neuron, 7}}};
+  const Summary summary = value_or_throw(
+      summarise(guarded_trials(), tiny_faults(), metrics::IntervalMethod::wilson, 0.95, {}, fit));
+  REQUIRE(summary.safety.size() == 2);
+  const SafetyTable& original = summary.safety[0];
+  REQUIRE(original.report.total.lambda_fit == Approx(0.75));
+  REQUIRE(original.report.total.dangerous_fit.value == Approx(0.5 / 4 + 0.25 / 2));
+  REQUIRE(original.report.total.residual_fit.value == Approx(0.25));
+  REQUIRE(original.bits_without_trials == 7);
+  const SafetyTable& guarded = summary.safety[1];
+  REQUIRE(guarded.variant == "guarded");
+  REQUIRE(guarded.structures.size() == 2);
+  REQUIRE(guarded.report.structures[1].residual_fit.value == Approx(0.25 * 2 / 6));
+  const metrics::SafetyFigures& total = guarded.report.total;
+  REQUIRE(total.dangerous_fit.value == Approx(0.25));
+  REQUIRE(total.residual_fit.value == Approx(0.25 / 3));
+  REQUIRE(total.coverage->value == Approx((0.125 + 0.125 * 2 / 3) / 0.25));
+  REQUIRE(total.spfm->value == Approx(1 - 0.25 / 3 / 0.75));
+  REQUIRE(total.pmhf_per_hour.value == Approx(0.25 / 3 * 1e-9));
+
+  for (const TextFile& file : summary_files(summary)) {
+    if (file.name != "kpi/safety.csv") continue;
+    REQUIRE_THAT(file.text,
+                 Catch::Contains("\noriginal,clean,neurons,conv1,1000,lambda_fit,0.5,0.5,0.5,") &&
+                     Catch::Contains("\nguarded,clean,,total,1500,dangerous_fit,0.25,"));
+  }
+  const std::string text = summary_text(summary);
+  REQUIRE_THAT(text, Catch::Contains("Evidence for a safety analysis") &&
+                         Catch::Contains("7 exposed bits are left out"));
+  REQUIRE(summary_json(summary).find("\"diagnostic_coverage\"") != std::string::npos);
+}
