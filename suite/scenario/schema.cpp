@@ -1348,8 +1348,9 @@ const std::vector<Rule>& rules() {
          const auto& all = s.perturbations;
          return std::any_of(all.begin(), all.end(), augment::common_corruption)
                     ? std::string()
-                    : std::string("statistics.corruption_baseline: augment has no corruption of "
-                                  "ImageNet-C");
+                    : std::string(
+                          "statistics.corruption_baseline: augment has no corruption of "
+                          "ImageNet-C");
        },
        "remove it, or give labels and corruptions such as augment: [clean, fog/1-5]"},
       {"expect.golden_top1",

@@ -83,7 +83,9 @@ TEST_CASE("image files and annotations that are wrong exit with 4 and name the p
   const Workspace workspace;
   const std::string picture = encoded(".png", cv::Mat(28, 28, CV_8UC1, cv::Scalar(9)));
   std::filesystem::create_directory(workspace / "pics");
-  for (const char* name : {"pics/good.png", "pics/other.png"}) workspace.write(name, picture);
+  // libpng would print about the colour profile.
+  workspace.write("pics/good.png",
+                  picture.substr(0, 33) + png_chunk("iCCP", "x") + picture.substr(33));
   workspace.write("pics/cut.png", picture.substr(0, picture.size() - 20));
   workspace.write("pics/text.png", "no picture");
   workspace.write("pics/empty.png", "");
@@ -138,6 +140,7 @@ TEST_CASE("image files and annotations that are wrong exit with 4 and name the p
   for (std::size_t i = 0; i < results.size(); ++i) {
     CAPTURE(i, results[i].err);
     REQUIRE(results[i].exit_code == (cases[i].what.empty() ? 0 : 4));
+    REQUIRE(!holds(results[i].err, "libpng"));
     if (cases[i].what.empty()) continue;
     REQUIRE(holds(results[i].err, cases[i].where + ": error: " + cases[i].what));
     REQUIRE(holds(results[i].err, "\nhint: "));

@@ -173,6 +173,12 @@ TEST_CASE("chunks of a PNG that decide no pixel do not matter", "[datasets][deco
   const auto decoded = decode(png.substr(0, 33) + png_chunk("iCCP", "x") + png.substr(33));
   REQUIRE(decoded);
   REQUIRE(cv::countNonZero(decoded->image != numbered()) == 0);
+  // The colour that is transparent does: red 10, green 20, blue 200.
+  const std::string blue = encoded(".png", plain(4, 4));
+  const std::string clear = png_chunk("tRNS", std::string("\0\x0A\0\x14\0\xC8", 6));
+  const auto alpha = decode(blue.substr(0, 33) + clear + blue.substr(33));
+  REQUIRE(alpha->image.type() == CV_8UC4);
+  REQUIRE(alpha->image.at<cv::Vec4b>(1, 1)[3] == 0);
   // One that is critical and unknown does.
   REQUIRE_FALSE(decode(png.substr(0, 33) + png_chunk("XXXX", "x") + png.substr(33)));
 }

@@ -98,6 +98,15 @@ TEST_CASE("without differences a cluster counts as one pair", "[metrics]") {
                    0.8395, 1.0000);
 }
 
+TEST_CASE("without differences the fewer of samples and faults count", "[metrics]") {
+  // 18 pairs that never differ: 1 - 18 / (18 + z^2) to both sides.
+  const PairedSums many = sums_of({}, 54, 3), few = sums_of({}, 18, 9);
+  require_interval(two_way_paired_interval({162, 0, 0, 0}, many, few, 0.95), -0.175879, 0.175879,
+                   1e-6);
+  require_interval(two_way_paired_interval({162, 0, 0, 0}, few, many, 0.95), -0.175879, 0.175879,
+                   1e-6);
+}
+
 TEST_CASE("independent pairs need no clusters", "[metrics]") {
   const Pairs pairs{36, 12, 2, 0};
   std::vector<std::int64_t> sums(12, 1);
