@@ -51,6 +51,10 @@ class FixedExecution : public model::Model {
   std::string sha256() const override { return inner_->sha256(); }
   const std::vector<std::string>& notices() const override { return inner_->notices(); }
   std::map<std::string, std::string> fingerprint() const override { return inner_->fingerprint(); }
+  std::vector<model::PlacedGuard> guards() const override { return inner_->guards(); }
+  std::vector<float> largest_deviations(std::span<const float> inputs) const override {
+    return inner_->largest_deviations(inputs);
+  }
 
   std::unique_ptr<model::Executor> make_executor(
       const model::ExecutionOptions& wanted) const override {

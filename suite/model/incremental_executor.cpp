@@ -364,7 +364,8 @@ class Wave {
       const WaveStep& step = step_of(*row);
       const bool event = row->event_here();
       if (event && row->events[row->next_event].inputs) inject_input(*row, *step.site);
-      const bool changed = step.kind != WaveStep::Kind::skip && has_changed(*row, step);
+      const bool changed =
+          step.kind != WaveStep::Kind::skip && has_changed(*row, step) && is_wanted(*row, step);
       if (event && row->events[row->next_event].filters) {
         return enqueue_filters(std::move(row), changed);
       }
@@ -394,6 +395,14 @@ class Wave {
   bool has_changed(Row& row, const WaveStep& step) const {
     return std::any_of(step.operands.begin(), step.operands.end(),
                        [&](std::uint32_t index) { return row.find(index) != nullptr; });
+  }
+
+  /// What a guard alone reads is not computed where its alarm is known or would earn nothing.
+  bool is_wanted(const Row& row, const WaveStep& step) const {
+    const auto guard = step.instruction->computed_for;
+    if (!guard) return true;
+    const auto& first = results_[row.trial].first_alarm;
+    return !(first && *first <= *guard) && !raises_falsely(block_.rows[row.sample], *guard);
   }
 
   void leave_step(Row& row) {

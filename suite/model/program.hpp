@@ -42,6 +42,8 @@ struct Instruction {
   std::shared_ptr<const GuardRule> guard;
   /// Number of the guard for which this step says, in a bool tensor [rows], who raises an alarm.
   std::optional<std::uint32_t> alarm;
+  /// Number of the guard that alone reads what this step gives.
+  std::optional<std::uint32_t> computed_for;
 };
 
 struct CodeBlock {

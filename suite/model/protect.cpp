@@ -113,10 +113,13 @@ class Protector {
     return error(guard.site, name_of(kGuardKinds, guard.kind), what, hint);
   }
 
+  std::uint32_t next_number() const { return static_cast<std::uint32_t>(model_.guards.size()); }
+
   /// The number of a new guard.
   std::uint32_t number(std::uint32_t site, Target target, std::string name) {
+    const std::uint32_t number = next_number();
     model_.guards.push_back({site, target, std::move(name)});
-    return static_cast<std::uint32_t>(model_.guards.size() - 1);
+    return number;
   }
 
   std::optional<Error> place(const WeightGuard& guard) {
@@ -253,6 +256,7 @@ class Protector {
     copy.watched = false;
     for (std::uint32_t& output : copy.outputs) output = model_.program.add_register();
     const std::uint32_t again = copy.outputs[0];
+    if (guard.kind == GuardKind::duplicate) copy.computed_for = next_number();
     steps_.push_back(std::move(copy));
     add_alarm(guard, {current_, again}, nullptr);
     if (guard.kind == GuardKind::tmr) current_ = again;
@@ -284,6 +288,7 @@ class Protector {
             : parameters[bias->second].toTensor().to(at::kDouble).sum().item<double>();
     const std::uint32_t deviation = convolution ? convolution_deviation(site, weights, bias_sum)
                                                 : linear_deviation(weights, bias_sum);
+    steps_.back().computed_for = next_number();
     add_alarm(guard, {deviation},
               std::make_shared<const GuardRule>(GuardRule{
                   guard.kind, {-std::numeric_limits<float>::infinity()}, {guard.tolerance}}));

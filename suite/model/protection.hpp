@@ -13,9 +13,9 @@
 namespace bitquake::model {
 
 /// What a guard does with the output of a site. Range guards know [low, high], found on fault-free
-/// data. Sources: Geissler et al., SafeAI 2021, and its code PyTorchALFI (ranger.py) for clamp to
-/// average; Chen et al., DSN 2021 (Ranger); Hoang et al., DATE 2020 (FT-ClipAct); Zhao et al.,
-/// TPDS 2021 (FT-CNN, checksums).
+/// data. Sources: Geissler et al. 2021 and its code PyTorchALFI (ranger.py) for clamp to average;
+/// Chen et al., DSN 2021, arXiv 2003.13874 (Ranger); Hoang et al., DATE 2020, arXiv 1912.00941
+/// (FT-ClipAct); FT-CNN, arXiv 2003.12203 (checksums of convolutions).
 enum class GuardKind : std::uint8_t {
   clamp,
   clip,

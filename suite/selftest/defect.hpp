@@ -72,6 +72,10 @@ class ModelWrapper : public model::Model {
   std::string sha256() const override { return sound_->sha256(); }
   const std::vector<std::string>& notices() const override { return sound_->notices(); }
   std::map<std::string, std::string> fingerprint() const override { return sound_->fingerprint(); }
+  std::vector<model::PlacedGuard> guards() const override { return sound_->guards(); }
+  std::vector<float> largest_deviations(std::span<const float> inputs) const override {
+    return sound_->largest_deviations(inputs);
+  }
   model::KeptActivations kept_activations(const model::ExecutionOptions& options) const override {
     return sound_->kept_activations(options);
   }

@@ -9,8 +9,8 @@ namespace bitquake::test {
 
 /// What of `result` is not as in `expected`, for people; empty when both say the same: output bits
 /// (every NaN counted alike: payloads depend on the kernel), injections, what turned non-finite,
-/// alarms, and whether and how the inference failed. Where a fault finds a NaN that no fault of its group
-/// left there, only that is compared: what it makes of a NaN depends on the payload.
+/// alarms, and whether and how the inference failed. Where a fault finds a NaN that no fault of its
+/// group left there, only that is compared: what it makes of a NaN depends on the payload.
 std::string difference(const model::Trial& trial, const model::TrialResult& expected,
                        const model::TrialResult& result);
 
