@@ -42,12 +42,12 @@ struct Campaign {
   std::uint64_t classes = 0;
   std::vector<Point> points;
   std::vector<SiteName> sites;
-  std::vector<GuardName> guards{};  ///< of all variants, one after the other
   std::vector<std::string> files;   ///< what GoldenRow::file refers to, relative to the data set
   std::string run_type = "single";  ///< name in faultgen::kRunTypes
   std::vector<std::string> perturbations{"clean"};  ///< labels; each sample runs under each
-  std::vector<std::string> variants{
-      "original"};  ///< names; the first is what others are compared with
+  /// Names; the first is what others are compared with.
+  std::vector<std::string> variants{"original"};
+  std::vector<GuardName> guards{};  ///< of all variants, one after the other
 
   std::size_t conditions() const { return variants.size() * perturbations.size(); }
   /// In the order of the rows.

@@ -67,8 +67,9 @@ results::Campaign describe_rows(const scenario::Scenario& scenario, const model:
   campaign.run_type = name_of(faultgen::kRunTypes, scenario.run_type);
   campaign.perturbations = perturbation_labels(scenario);
   campaign.variants = variant_names(scenario);
-  for (std::uint32_t variant = 1; variant <= modified.size(); ++variant) {
-    for (const model::PlacedGuard& guard : modified[variant - 1].model->guards()) {
+  for (std::uint32_t variant = 0; variant <= modified.size(); ++variant) {
+    const model::Model& network = variant == 0 ? model : *modified[variant - 1].model;
+    for (const model::PlacedGuard& guard : network.guards()) {
       campaign.guards.push_back(
           {variant, faultgen::site_name(model.sites()[guard.site]), guard.name});
     }

@@ -195,12 +195,13 @@ std::string replay_text(const Replay& replay, const Inputs& inputs) {
   const datasets::Sample& sample = replay.input.samples.front();
   const auto [perturbation, epoch, position, variant] = inputs.plan.place_of(replay.trial);
   std::string text = fmt::format(
-      "trial    {} of {}: {}, epoch {}, sample {}, group {} ({})\n"
+      "trial    {} of {}: {}epoch {}, sample {}, group {} ({})\n"
       "sample   {}, index {}, {}, {}x{} pixels\n"
       "source   {}\n"
       "image    {}\n",
-      replay.trial, with_commas(inputs.plan.trials()), variant_names(inputs.scenario)[variant],
-      epoch, position, inputs.plan.group(epoch, position),
+      replay.trial, with_commas(inputs.plan.trials()),
+      inputs.modified.empty() ? "" : variant_names(inputs.scenario)[variant] + ", ", epoch,
+      position, inputs.plan.group(epoch, position),
       name_of(faultgen::kPolicies, inputs.plan.schedule().policy), sample.dataset, sample.index,
       sample.label ? fmt::format("label {}", *sample.label) : "no label", sample.height,
       sample.width, sample.file, augment::label(inputs.scenario.perturbations[perturbation]));

@@ -42,26 +42,6 @@ float middle_of(std::size_t bucket) {
   return positive ? middle : -middle;
 }
 
-bool is_convolution(SiteKind kind) {
-  return kind <= SiteKind::conv_transpose3d || kind == SiteKind::batch_norm;
-}
-
-bool works_on_features(SiteKind kind) {
-  switch (kind) {
-    case SiteKind::linear:
-    case SiteKind::matmul:
-    case SiteKind::embedding:
-    case SiteKind::lstm:
-    case SiteKind::gru:
-    case SiteKind::layer_norm:
-    case SiteKind::attention:
-    case SiteKind::transformer_layer:
-      return true;
-    default:
-      return false;
-  }
-}
-
 [[noreturn]] void refuse(const h5::File& file, std::string what, std::string hint = kDamaged) {
   throw Exception({Errc::model, file.path().string(), std::move(what), std::move(hint), ""});
 }
@@ -206,12 +186,6 @@ std::string_view trimmed(std::string_view text) {
 }
 
 }  // namespace
-
-std::size_t channel_axis(const Site& site) {
-  const std::size_t rank = site.output_shape.size();
-  if (is_convolution(site.kind)) return 0;
-  return works_on_features(site.kind) || rank <= 2 ? rank - 1 : 0;
-}
 
 std::uint64_t channels(const Site& site) {
   if (site.output_shape.empty()) return 1;

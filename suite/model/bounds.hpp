@@ -3,6 +3,7 @@
 #include "faultgen/fault_space.hpp"
 #include "suite/base/named.hpp"
 #include "suite/base/result.hpp"
+#include "suite/model/protection.hpp"
 
 #include <array>
 #include <cstdint>
@@ -18,11 +19,6 @@
 /// range of sound values.
 namespace bitquake::model {
 
-/// Which dimension of a site's output counts its channels: the last one of linear layers and of
-/// what else works on vectors of features ([tokens, features]), and of every output of at most two
-/// dimensions that is no convolution's; else the first one ([c, h, w]).
-/// @pre the site has an output of at least one dimension
-std::size_t channel_axis(const faultgen::Site& site);
 /// Channels of a site's output; 1 where it has no dimensions.
 std::uint64_t channels(const faultgen::Site& site);
 

@@ -209,7 +209,7 @@ class Protector {
 
   std::optional<Error> place_range(const Guard& guard) {
     const Site& site = model_.sites[guard.site];
-    const std::size_t dimension = channel_dimension(site);
+    const std::size_t dimension = channel_axis(site);
     const auto channels = static_cast<std::size_t>(site.output_shape[dimension]);
     const bool maps = site.output_shape.size() > 1 && dimension == 0;
     if (guard.low.size() != guard.high.size() ||

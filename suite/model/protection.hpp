@@ -73,7 +73,7 @@ constexpr bool has_bounds(GuardKind kind) { return kind <= GuardKind::detector; 
 struct Guard {
   std::uint32_t site = 0;  ///< with an output; not in a loop
   GuardKind kind = GuardKind::clamp;
-  /// Of kinds that has_bounds(): one value, or one for each channel (see channel_dimension),
+  /// Of kinds that has_bounds(): one value, or one for each channel (see channel_axis),
   /// finite, low <= high; backflip: high >= 0.
   std::vector<float> low{}, high{};
   float tolerance = 0;  ///< of abft, >= 0: the largest deviation without an alarm
@@ -114,13 +114,27 @@ struct PlacedGuard {
   bool operator==(const PlacedGuard&) const = default;
 };
 
-/// Dimension of a site's output, without the batch, that channels are counted along: the first, but
-/// the last of [tokens, features].
-inline std::size_t channel_dimension(const faultgen::Site& site) {
+/// Dimension of a site's output, without the batch, along which its channels are counted: the last
+/// one of linear layers and of what else works on vectors of features ([tokens, features]), and of
+/// every output of at most two dimensions that is no convolution's; else the first one ([c, h, w]).
+/// @pre the site has an output of at least one dimension
+inline std::size_t channel_axis(const faultgen::Site& site) {
   using faultgen::SiteKind;
-  const bool maps = site.kind == SiteKind::conv1d || site.kind == SiteKind::conv_transpose1d ||
-                    site.kind == SiteKind::batch_norm;
-  return site.output_shape.size() == 2 && !maps ? 1 : 0;
+  const std::size_t rank = site.output_shape.size();
+  if (site.kind <= SiteKind::conv_transpose3d || site.kind == SiteKind::batch_norm) return 0;
+  switch (site.kind) {
+    case SiteKind::linear:
+    case SiteKind::matmul:
+    case SiteKind::embedding:
+    case SiteKind::lstm:
+    case SiteKind::gru:
+    case SiteKind::layer_norm:
+    case SiteKind::attention:
+    case SiteKind::transformer_layer:
+      return rank - 1;
+    default:
+      return rank <= 2 ? rank - 1 : 0;
+  }
 }
 
 }  // namespace bitquake::model

@@ -313,7 +313,7 @@ void Reader::read_items() {
       const Key& key = *find_key(name);
       if (!of_item(key)) {
         report(entry.key_place, fmt::format("'{}' stands in the first item of the list only", name),
-               "it holds for all items: move it there");
+               "it holds for all kinds of faults: move it there");
       } else if (set_value(key, entry, item)) {
         converted.insert(name);
       }

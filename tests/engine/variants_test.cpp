@@ -36,7 +36,7 @@ void write_toy_bounds(const std::filesystem::path& path, const std::string& sha2
   model::write_bounds(path, bounds);
 }
 
-Variant by_bounds(Protection protection) {
+Variant bounded(Protection protection) {
   Variant variant;
   variant.protection = protection;
   variant.bounds = "bounds.h5";
@@ -44,7 +44,7 @@ Variant by_bounds(Protection protection) {
   return variant;
 }
 
-Variant by_code(Protection protection) {
+Variant coded(Protection protection) {
   Variant variant;
   variant.protection = protection;
   return variant;
@@ -63,11 +63,11 @@ ToyCampaign variants_campaign() {
   weights.target = faultgen::Target::weight;
   weights.epochs = 1;
   campaign.scenario.more_faults = {weights};
-  campaign.scenario.variant = by_bounds(Protection::clamp);
-  Variant clip = by_bounds(Protection::clip);
+  campaign.scenario.variant = bounded(Protection::clamp);
+  Variant clip = bounded(Protection::clip);
   clip.bounds_per = scenario::BoundsScope::channel;
   clip.include = {"fc1"};
-  campaign.scenario.more_variants = {clip, by_code(Protection::secded_39_32)};
+  campaign.scenario.more_variants = {clip, coded(Protection::secded_39_32)};
   return campaign;
 }
 
@@ -162,7 +162,7 @@ TEST_CASE("the rows of a variant are those of a campaign of it alone", "[engine]
 TEST_CASE("a code that corrects every flip leaves nothing but alarms", "[engine]") {
   ToyCampaign campaign(12);
   campaign.scenario.faults.target = faultgen::Target::weight;
-  campaign.scenario.variant = by_code(Protection::secded_39_32);
+  campaign.scenario.variant = coded(Protection::secded_39_32);
   run(campaign.inputs(), campaign / "out");
   std::uint64_t seen = 0;
   for (const auto& row : trials_of(campaign / "out").trials) {
@@ -222,13 +222,13 @@ TEST_CASE("variants that do not fit are refused with a reason", "[engine]") {
     REQUIRE_FALSE(inputs);
     return inputs.error().where + ": " + inputs.error().what;
   };
-  Variant variant = by_bounds(Protection::clamp);
+  Variant variant = bounded(Protection::clamp);
   variant.include = {"fc3"};
   REQUIRE_THAT(refusal(variant), Catch::StartsWith("variant clamp: ") && Catch::Contains("fc3"));
-  variant = by_bounds(Protection::clamp);
+  variant = bounded(Protection::clamp);
   variant.kinds.clear();  // activations, which the toy has not
   REQUIRE_THAT(refusal(variant), Catch::StartsWith("variant clamp: "));
-  variant = by_bounds(Protection::clamp);
+  variant = bounded(Protection::clamp);
   variant.bounds = "missing.h5";
   REQUIRE_THAT(refusal(variant), Catch::Contains("missing.h5"));
   write_toy_bounds(campaign / "other.h5", "another");

@@ -79,6 +79,7 @@ TEST_CASE("trials.csv has the values of trials.h5", "[results]") {
   const TempDirectory scratch;
   write_trials(scratch / "trials.h5", tiny_trials());
   const auto all = read_trials(scratch / "trials.h5");
+  INFO((all ? "" : all.error().what));
   REQUIRE(all);
   const auto records = parse(trials_csv(*all, tiny_faults()));
   REQUIRE(records.size() == all->trials.size());
