@@ -87,7 +87,7 @@ TEST_CASE("trials.csv has the values of trials.h5", "[results]") {
     const TrialRow& row = all->trials[i];
     for (const auto& column : kTrialColumns) {
       if (column.name == "outcome" || column.name == "message" ||
-          column.name == "first_nonfinite" || column.name == "variant" ||
+          column.name == "first_nonfinite" || column.name == "variant" || column.name == "alarm" ||
           column.name == "perturbation") {
         continue;
       }
@@ -96,7 +96,8 @@ TEST_CASE("trials.csv has the values of trials.h5", "[results]") {
     REQUIRE(records[i].at("variant") == "original");
     REQUIRE(records[i].at("perturbation") == "clean");
     for (const auto& column : kGoldenColumns) {
-      if (column.name == "file" || column.name == "variant" || column.name == "perturbation")
+      if (column.name == "file" || column.name == "variant" || column.name == "alarm" ||
+          column.name == "perturbation")
         continue;
       require_equal(column, all->golden_of(row),
                     records[i].at("golden_" + std::string(column.name)));
@@ -154,16 +155,19 @@ TEST_CASE("the first record of trials.csv is pinned", "[results][golden]") {
       header ==
       "trial,variant,perturbation,epoch,sample,group,first_fault,n_faults,outcome,sdc5,sdc10,sdc20,"
       "faulty_top1,"
-      "label_rank,golden_probability,faulty_probability,first_nonfinite,any_nonfinite,message,"
+      "label_rank,golden_probability,faulty_probability,first_nonfinite,any_nonfinite,detected,"
+      "corrected,alarm,message,"
       "output_hash,golden_sample,golden_sample_index,golden_file,golden_id,golden_height,"
       "golden_width,golden_content_hash,golden_label,"
-      "golden_top1,golden_label_rank,golden_top1_probability,golden_skipped,golden_output_hash,"
+      "golden_top1,golden_label_rank,golden_top1_probability,golden_alarm,golden_alarms,golden_"
+      "skipped,golden_output_hash,"
       "fault_site,fault_element,fault_bits,fault_original,fault_corrupted");
   REQUIRE(first ==
-          "0,original,clean,0,0,0,0,1,masked,0,0,0,0,0,0.75,0.75,,0,,17293822569102704640,0,1000,a."
+          "0,original,clean,0,0,0,0,1,masked,0,0,0,0,0,0.75,0.75,,0,0,0,,,17293822569102704640,0,"
+          "1000,a."
           "png,5000,"
           "28,28,"
-          "3221225472,0,0,0,0.75,0,"
+          "3221225472,0,0,0,0.75,,0,0,"
           "17293822569102704640,conv1,100,31,0x3f800000,0xbf800000");
 }
 
