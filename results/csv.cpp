@@ -152,7 +152,9 @@ Result<std::monostate> check_faults(const Trials& trials, const faultgen::FaultS
     same_sites = sites[i].name == faultgen::site_name(faults.sites[i]);
   }
   if (!same_sites) return mismatch("the sites of the fault set differ from those of the trials");
+  PageRelief relief(faults.faults, faults.groups, trials.trials, trials.injections);
   for (const faultgen::Fault& fault : faults.faults) {
+    relief.step();
     if (fault.site < sites.size() && fault.bit_mask >> faultgen::kFp32Bits == 0) continue;
     return mismatch("the fault set has a fault outside its sites or bits");
   }
@@ -160,10 +162,15 @@ Result<std::monostate> check_faults(const Trials& trials, const faultgen::FaultS
       value_of(faultgen::kRunTypes, trials.campaign.run_type) == faultgen::RunType::accumulate;
   // The last epoch may have fewer.
   const auto slots = static_cast<std::uint64_t>(
-      std::count_if(faults.groups.begin(), faults.groups.end(),
-                    [](const faultgen::FaultGroup& group) { return group.epoch == 0; }));
+      std::find_if(faults.groups.begin(), faults.groups.end(),
+                   [](const faultgen::FaultGroup& group) { return group.epoch != 0; }) -
+      faults.groups.begin());
+  const InjectionRow* next = trials.injections.begin();
   for (const TrialRow& row : trials.trials) {
-    if (has_faults_of(faults, slots, row, trials.injections_of(row), accumulate)) continue;
+    relief.step();
+    const InjectionRow* const first = next;
+    while (next != trials.injections.end() && next->trial == row.trial) ++next;
+    if (has_faults_of(faults, slots, row, {first, next}, accumulate)) continue;
     return mismatch("trial " + std::to_string(row.trial) + " has group " +
                     std::to_string(row.group) + ", which the fault set does not have like this");
   }

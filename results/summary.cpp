@@ -384,6 +384,7 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
                                        summary.options.clustering, confidence);
     }
   }
+  summary.monitors = monitor_counts(trials);
   summary.safety = safety_tables(trials, faults, fit, summary.options);
   summary.corruption_errors = corruption_errors(summary, corruptions);
   return summary;

@@ -5,6 +5,7 @@
 #include "results/corruption_error.hpp"
 #include "results/estimates.hpp"
 #include "results/interaction.hpp"
+#include "results/monitors.hpp"
 #include "results/safety.hpp"
 #include "results/score_card.hpp"
 #include "results/trials.hpp"
@@ -68,6 +69,7 @@ struct Summary {
   bool accumulated = false;          ///< run_type accumulate
   std::vector<Tables> tables;        ///< of each condition, in their order; at least one
   std::vector<CorruptionError> corruption_errors{};
+  std::vector<MonitorCount> monitors{};
   std::vector<SafetyTable> safety{};  ///< of each condition, or empty
 };
 
@@ -99,10 +101,10 @@ struct TextFile {
 /// summary.json, kpi/overall.csv, kpi/site.csv, kpi/bit.csv, kpi/bit_field.csv and
 /// kpi/pytorchalfi.csv; where they apply kpi/active.csv, kpi/estimates.csv, kpi/epoch.csv
 /// (accumulated), kpi/perturbations.csv (more than one),
-/// kpi/protection.csv (variants), kpi/safety.csv (fit) and kpi/corruption_error.csv. The CSV files
-/// are long: variant, perturbation, [site|bit|field|epoch,] metric, k, n, rate, low, high, unit,
-/// interval, groups, group_low, group_high; fractions in [0, 1], an empty cell for what does not
-/// exist.
+/// kpi/monitor.csv (something was noticed), kpi/protection.csv (variants), kpi/safety.csv (fit) and
+/// kpi/corruption_error.csv. The CSV files are long: variant, perturbation, [site|bit|field|epoch,]
+/// metric, k, n, rate, low, high, unit, interval, groups, group_low, group_high; fractions in [0,
+/// 1], an empty cell for what does not exist.
 std::vector<TextFile> summary_files(const Summary& summary);
 
 /// Writes them, each durably. Throws Exception (results).

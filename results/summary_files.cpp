@@ -169,6 +169,16 @@ std::string protection_csv(const Summary& summary) {
   return text;
 }
 
+std::string monitor_csv(const Summary& summary) {
+  std::string text = "variant,perturbation,monitor,place,first_in_trials,first_in_golden_runs\n";
+  for (const MonitorCount& count : summary.monitors) {
+    text += csv_record({count.variant, count.perturbation, count.monitor, count.place,
+                        std::to_string(count.trials), std::to_string(count.golden)}) +
+            "\n";
+  }
+  return text;
+}
+
 using metrics::Figure;
 using metrics::SafetyFigures;
 
@@ -330,6 +340,7 @@ std::vector<TextFile> summary_files(const Summary& summary) {
                   [](const Tables& tables) { return tables.score.has_value(); })) {
     files.push_back({"kpi/protection.csv", protection_csv(summary)});
   }
+  if (!summary.monitors.empty()) files.push_back({"kpi/monitor.csv", monitor_csv(summary)});
   if (!summary.safety.empty()) files.push_back({"kpi/safety.csv", safety_csv(summary)});
   if (!summary.corruption_errors.empty()) {
     files.push_back({"kpi/corruption_error.csv", corruption_csv(summary.corruption_errors)});

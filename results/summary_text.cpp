@@ -169,10 +169,10 @@ bool has_perturbations(const Summary& summary) {
   return summary.tables.back().perturbation != summary.tables.front().perturbation;
 }
 
-/// "fog/3", with modified networks "clamp", or "clamp, fog/3".
+/// "fog/3", with modified networks "clamp", or "fog/3, clamp": of a long one the end is kept.
 std::string condition_text(const Summary& summary, const Tables& tables) {
   if (!has_variants(summary)) return tables.perturbation;
-  return tables.variant + (has_perturbations(summary) ? ", " + tables.perturbation : "");
+  return (has_perturbations(summary) ? tables.perturbation + ", " : "") + tables.variant;
 }
 
 std::string counts_text(const Summary& summary) {
@@ -183,10 +183,11 @@ std::string counts_text(const Summary& summary) {
     text += with_commas(summary.samples - summary.skipped) + " of " + with_commas(summary.samples) +
             " samples (" + with_commas(summary.skipped) + skipped;
   } else {
-    text += with_commas(summary.samples) + " samples under " + with_commas(conditions) +
-            (has_variants(summary) ? " conditions (" : " perturbations (") +
+    const bool variants = has_variants(summary);
+    text += with_commas(summary.samples) + (variants ? " samples, " : " samples under ") +
+            with_commas(conditions) + (variants ? " conditions (" : " perturbations (") +
             with_commas(summary.skipped) + " of " + with_commas(summary.samples * conditions) +
-            " pairs" + skipped;
+            (variants ? "" : " pairs") + skipped;
   }
   return text + with_commas(summary.injections) +
          " injections: " + with_commas(summary.injections - summary.unchanged - summary.unreached) +
@@ -248,7 +249,7 @@ std::string range_text(const metrics::Interval& interval, int decimals) {
 std::string conditions_text(const Summary& summary) {
   if (summary.tables.size() == 1) return "";
   const std::string key = !has_variants(summary)       ? "perturbation"
-                          : has_perturbations(summary) ? "variant, perturbation"
+                          : has_perturbations(summary) ? "condition"
                                                        : "variant";
   std::vector<std::vector<std::string>> rows{
       {key, "golden", "faulty", "due", "sde", "k / n", "interval", "- clean", "interval"}};
@@ -295,7 +296,7 @@ std::string conditions_text(const Summary& summary) {
 /// What modified networks are worth, a line for each and each perturbation.
 std::string protections_text(const Summary& summary) {
   if (!has_variants(summary)) return "";
-  std::vector<std::vector<std::string>> rows{{"variant", "sde", "residual", "interval", "p",
+  std::vector<std::vector<std::string>> rows{{"condition", "sde", "residual", "interval", "p",
                                               "coverage", "interval", "to due", "false alarm"}};
   for (const Tables& tables : summary.tables) {
     if (!tables.score) continue;
@@ -336,7 +337,7 @@ std::string figure_text(const metrics::Figure& figure, double scale) {
 std::string safety_text(const Summary& summary) {
   if (summary.safety.empty()) return "";
   std::vector<std::vector<std::string>> rows{
-      {"variant", "FIT", "dangerous FIT", "residual FIT", "coverage %", "SPFM %"}};
+      {"condition", "FIT", "dangerous FIT", "residual FIT", "coverage %", "SPFM %"}};
   std::uint64_t left_out = 0;
   for (std::size_t i = 0; i < summary.safety.size(); ++i) {
     const SafetyTable& table = summary.safety[i];
@@ -356,9 +357,9 @@ std::string safety_text(const Summary& summary) {
   }
   std::string text =
       "\nEvidence for a safety analysis, of the injected faults alone, with " +
-      interval_header(summary) + "s; by structure: kpi/safety.csv\n" +
-      fitted_table(std::move(rows)) +
-      "for a claim take the upper limit of FIT, the lower one of coverage and SPFM\n";
+      interval_header(summary) + "s\n" + fitted_table(std::move(rows)) +
+      "for a claim take the upper limit of FIT, the lower one of coverage and SPFM; by structure:\n"
+      "kpi/safety.csv\n";
   if (left_out > 0) {
     text += with_commas(left_out) + " exposed bits are left out: no fault was drawn there\n";
   }

@@ -99,6 +99,17 @@ TEST_CASE("a score card is counted by hand", "[results]") {
                    Catch::Contains("\nguarded,clean,residual_sde_minus_original,-2,10,-0.2,") &&
                    Catch::Contains(",1,3,0,0.625,") &&
                    Catch::Contains("\nguarded,clean,golden_top1_minus_original,0,10,0,"));
+  // Sample 1 is due at the relu in both; guard 1 raises the alarms of 2, 4 and 6.
+  const auto monitors = std::find_if(files.begin(), files.end(), [](const TextFile& candidate) {
+    return candidate.name == "kpi/monitor.csv";
+  });
+  REQUIRE(monitors != files.end());
+  REQUIRE(monitors->text ==
+          "variant,perturbation,monitor,place,first_in_trials,first_in_golden_runs\n"
+          "original,clean,nonfinite,relu,1,0\n"
+          "guarded,clean,nonfinite,relu,1,0\n"
+          "guarded,clean,clamp,conv1,0,2\n"
+          "guarded,clean,clamp,conv2,3,0\n");
   REQUIRE_THAT(summary_text(summary), Catch::Contains("\nguarded") && Catch::Contains("0.6"));
 }
 
