@@ -43,7 +43,7 @@ std::shared_ptr<const Dataset> hold(HeldImages images);
 /// SHA-256 of a file as an entry of Dataset::checksums. Errc::data.
 Result<std::pair<std::string, std::string>> checksum_of(const std::filesystem::path& path);
 
-/// Lines of a text file without their ends (\n or \r\n); the file must be UTF-8 of at most 256 MiB.
+/// Lines of a text file without their ends (LF, CR LF); the file must be UTF-8 of at most 256 MiB.
 Result<std::vector<std::string>> read_lines(const std::filesystem::path& path);
 
 /// Names of classes 0, 1, … from a text file, one a line; blank lines at the end are passed over.

@@ -36,7 +36,7 @@ struct ScoreCard {
   const metrics::Rate& rate(std::string_view metric) const;  ///< @pre it is there
 };
 
-/// @param variant       > 0
+/// @param condition  its variant is > 0
 /// @pre check_faults(trials, faults)
 ScoreCard score_card(const Trials& trials, const faultgen::FaultSet& faults, Condition condition,
                      const metrics::RateOptions& options);

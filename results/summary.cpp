@@ -149,7 +149,7 @@ class Counts {
     for (std::uint64_t begin = first; begin < last;) {
       const std::uint32_t epoch = trials_.trials[begin].epoch;
       const TrialRow* const rows = trials_.trials.data();
-      const std::uint64_t end = static_cast<std::uint64_t>(
+      const auto end = static_cast<std::uint64_t>(
           std::partition_point(rows + begin, rows + last,
                                [&](const TrialRow& row) { return row.epoch == epoch; }) -
           rows);

@@ -26,7 +26,7 @@ SampleRange Plan::samples_of(std::uint64_t unit) const {
 
 std::uint64_t Plan::units_per_segment() const {
   constexpr std::uint64_t kSegments = 64, kFewTrials = 1024, kManyTrials = 65536;
-  const std::uint64_t unit_trials = unit_samples_ * epochs_ * conditions();
+  const std::uint64_t unit_trials = std::uint64_t{unit_samples_} * epochs_ * conditions();
   const std::uint64_t low = (kFewTrials + unit_trials - 1) / unit_trials;
   const std::uint64_t high = std::max(low, kManyTrials / unit_trials);
   return std::clamp((units() + kSegments - 1) / kSegments, low, high);
@@ -41,8 +41,8 @@ Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
   if (faults.groups.empty()) return error("holds no fault group", "generate it again");
   const std::uint32_t epochs = faults.groups.back().epoch + 1;
   const std::uint64_t groups = faults.groups.size();
-  const auto first_end = std::find_if(faults.groups.begin(), faults.groups.end(),
-                                      [](const auto& group) { return group.epoch != 0; });
+  const auto* const first_end = std::find_if(faults.groups.begin(), faults.groups.end(),
+                                             [](const auto& group) { return group.epoch != 0; });
   const auto slots = static_cast<std::uint64_t>(first_end - faults.groups.begin());
   // A largest epoch has wrapped round to 0.
   if (slots == 0 || epochs == 0 || (groups - 1) / slots != epochs - 1) {

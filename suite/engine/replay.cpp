@@ -49,8 +49,9 @@ TrialRows stored_rows(const results::Trials& rows, const results::TrialRow& tria
 }
 
 std::optional<TrialRows> computed_rows(const UnitRows& rows, std::uint64_t trial) {
-  const auto row = std::find_if(rows.trials.begin(), rows.trials.end(),
-                                [&](const results::TrialRow& r) { return r.trial == trial; });
+  const auto* const row =
+      std::find_if(rows.trials.begin(), rows.trials.end(),
+                   [&](const results::TrialRow& r) { return r.trial == trial; });
   if (row == rows.trials.end()) return std::nullopt;
   const auto golden =
       std::find_if(rows.golden.begin(), rows.golden.end(), [&](const results::GoldenRow& r) {

@@ -135,9 +135,9 @@ Result<std::vector<std::uint32_t>> map_sites(const Variant& variant, const model
   std::map<std::string, std::string> renamed;
   for (const std::string& item : variant.site_map) {
     const auto [from, to] = scenario::split_pair(item).value();
-    const bool known =
-        std::any_of(original.sites().begin(), original.sites().end(),
-                    [&](const auto& site) { return faultgen::site_name(site) == from; });
+    const bool known = std::any_of(
+        original.sites().begin(), original.sites().end(),
+        [&, &from = from](const auto& site) { return faultgen::site_name(site) == from; });
     if (!known || !theirs.contains(to)) {
       return misfit(variant,
                     fmt::format("variants.site_map: {} has no site {}",
@@ -310,8 +310,8 @@ Result<model::Protection> guards_of(const Variant& variant, const scenario::Scen
 
 Result<model::Protection> codes_of(const Variant& variant, const model::Model& model) {
   const auto name = name_of(scenario::kProtections, variant.protection.value());
-  const auto info = std::find_if(faultgen::kEccCodes.begin(), faultgen::kEccCodes.end(),
-                                 [&](const auto& code) { return code.name == name; });
+  const auto* const info = std::find_if(faultgen::kEccCodes.begin(), faultgen::kEccCodes.end(),
+                                        [&](const auto& code) { return code.name == name; });
   model::Protection made;
   auto chosen = protected_sites(variant, model, Target::weight);
   if (!chosen) return chosen.error();

@@ -182,7 +182,7 @@ class Model {
   /// Largest deviation that each guard of kind abft sees in fault-free runs of `inputs`, by number
   /// of the guard; 0 for guards of other kinds. NaN is left out: it exceeds every tolerance. With
   /// such a tolerance, or a larger one, there is no alarm on these inputs.
-  /// @param inputs  as above
+  /// `inputs` are laid out as those of observe().
   virtual std::vector<float> largest_deviations(std::span<const float> /*inputs*/) const {
     return {};
   }

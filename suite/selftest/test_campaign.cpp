@@ -68,8 +68,9 @@ scenario::Scenario TestCampaign::scenario() const {
 
 engine::Inputs TestCampaign::open(const std::shared_ptr<const model::Model>& model) const {
   using Loaded = Result<std::shared_ptr<const model::Model>>;
-  return value_or_throw(
-      engine::prepare(scenario(), [&](const scenario::Scenario&, const model::Protection&) { return Loaded(model); }));
+  return value_or_throw(engine::prepare(
+      scenario(),
+      [&](const scenario::Scenario&, const model::Protection&) { return Loaded(model); }));
 }
 
 std::filesystem::path TestCampaign::new_directory() {

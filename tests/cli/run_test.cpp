@@ -253,7 +253,8 @@ TEST_CASE("permanent and accumulating faults run from the command line", "[cli]"
   const Finished few = workspace.bitquake({"run", "scenario.yaml", "-o", "out"});
   REQUIRE(few.exit_code == 0);
   REQUIRE(holds(few.out, "too few faults for an interval"));
-  REQUIRE_THAT(workspace.read("out/kpi/epoch.csv"), Catch::StartsWith("variant,perturbation,epoch,"));
+  REQUIRE_THAT(workspace.read("out/kpi/epoch.csv"),
+               Catch::StartsWith("variant,perturbation,epoch,"));
 
   const Finished missing = workspace.run("b", {"--set", "faults.policy=per_batch"});
   REQUIRE(missing.exit_code == 2);

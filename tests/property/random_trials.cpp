@@ -190,9 +190,8 @@ model::Guard random_guard(std::uint32_t number, const Site& site, Draws& draws) 
   } while (guard.kind == GuardKind::average &&
            (site.output_shape.size() < 2 || model::channel_axis(site) != 0));
   const std::size_t channels =
-      chance(draws, 40)
-          ? static_cast<std::size_t>(site.output_shape[model::channel_axis(site)])
-          : 1;
+      chance(draws, 40) ? static_cast<std::size_t>(site.output_shape[model::channel_axis(site)])
+                        : 1;
   for (std::size_t i = 0; i < channels; ++i) {
     guard.low.push_back(kLow[draws.below(kLow.size())]);
     guard.high.push_back(kHigh[draws.below(kHigh.size())]);

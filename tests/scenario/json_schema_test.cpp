@@ -209,7 +209,8 @@ TEST_CASE("the JSON Schema holds every default and what it means", "[scenario]")
     INFO(key.name);
     const json& whole =
         key.section().empty() ? schema : schema.at("properties").at(std::string(key.section()));
-    const json& level = find_list_section(key.section()) != nullptr ? whole.at("anyOf").at(0) : whole;
+    const json& level =
+        find_list_section(key.section()) != nullptr ? whole.at("anyOf").at(0) : whole;
     const json& property = level.at("properties").at(std::string(key.leaf()));
     const auto description = property.at("description").get<std::string>();
     REQUIRE(description.starts_with(key.doc));
