@@ -154,6 +154,7 @@ class Counts {
                                [&](const TrialRow& row) { return row.epoch == epoch; }) -
           rows);
       epochs.push_back(cursor(begin, end));
+      relief_.step(kPagesOfSearch);
       begin = end;
     }
     const std::uint64_t block = std::max<std::uint64_t>(1, kBlockTrials / epochs.size());
@@ -251,6 +252,7 @@ class Counts {
     }
   }
 
+  static constexpr std::uint64_t kPagesOfSearch = 4096;  ///< it reads here and there
   static constexpr std::uint64_t kBlockTrials = std::uint64_t{1} << 17U;  ///< some 10 MB
 
   const Trials& trials_;

@@ -129,10 +129,10 @@ TEST_CASE("a run directory holds the documented files", "[engine][campaign]") {
   run(inputs, campaign / "out");
   std::set<std::string> names;
   for (const auto& [name, bytes] : lasting_files(campaign / "out")) names.insert(name);
-  REQUIRE(names == std::set<std::string>{"faults.h5", "kpi/bit.csv", "kpi/bit_field.csv",
-                                         "kpi/overall.csv", "kpi/pytorchalfi.csv", "kpi/site.csv",
-                                         "scenario.yaml", "segments/00000000.h5", "skipped.csv",
-                                         "summary.json", "trials.h5"});
+  REQUIRE(names == std::set<std::string>{
+                       "faults.h5", "kpi/bit.csv", "kpi/bit_field.csv", "kpi/monitor.csv",
+                       "kpi/overall.csv", "kpi/pytorchalfi.csv", "kpi/site.csv", "scenario.yaml",
+                       "segments/00000000.h5", "skipped.csv", "summary.json", "trials.h5"});
   REQUIRE(std::filesystem::exists(campaign / "out" / "run.json"));
   REQUIRE(std::filesystem::exists(campaign / "out" / "timings.csv"));
   REQUIRE(value_or_throw(faultgen::read_fault_set(campaign / "out/faults.h5")) == inputs.faults);
