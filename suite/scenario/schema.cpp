@@ -200,7 +200,8 @@ constexpr std::array kListSections{
                   Scenario::Faults& item = to.more_faults.emplace_back(from.faults);
                   item.policy = {};
                   item.batch_size.reset();
-                }},
+                },
+                true},
     ListSection{
         "variants", "modified networks: each meets the samples and faults of the original",
         [](const Scenario& s) { return s.more_variants.size(); },
@@ -977,7 +978,8 @@ namespace {
 std::string fit_violation(const Scenario& s) {
   const Scenario::Faults& f = s.faults;
   const bool one_kind = !f.file && s.more_faults.empty();
-  const bool one_bit = of_bits(f.model) && f.bits_per_fault == 1 && !f.mask && f.bit_weights.empty();
+  const bool one_bit =
+      of_bits(f.model) && f.bits_per_fault == 1 && !f.mask && f.bit_weights.empty();
   const bool one_value = f.pattern == faultgen::Pattern::single && f.per_group.value_or(1) == 1 &&
                          !f.fault_rate && !f.bit_error_rate;
   const bool single = s.run_type == faultgen::RunType::single;
@@ -1109,7 +1111,8 @@ const std::vector<Rule>& rules() {
        [](const Scenario& s) { return channel_mismatch(s, s.preprocess.stddev, "preprocess.std"); },
        "give one number for all channels, or one for each"},
       {"fit.raw_fit_per_mbit", [](const Scenario& s) { return fit_violation(s); },
-       "a fault must be one bit of one value, drawn like all others: no file, rates, masks, patterns, "
+       "a fault must be one bit of one value, drawn like all others: no file, rates, masks, "
+       "patterns, "
        "bit_weights or second kind, and run_type: single"},
       {"fit.derating",
        [](const Scenario& s) {
@@ -1118,7 +1121,7 @@ const std::vector<Rule>& rules() {
        },
        "add it"},
       {"variants.name", [](const Scenario& s) { return variant_violation(s, "variants.name"); },
-       kVariantHint},
+       "give each variant its own variants.name, and variants.protection or variants.model"},
       {"variants.protection",
        [](const Scenario& s) {
          const Variant& v = s.variant;
