@@ -85,6 +85,7 @@ class PairCounts {
   static void set(Interaction& result, const metrics::PairedSums& sums, const std::string& by,
                   double confidence) {
     result.interval = metrics::clustered_paired_interval(result.pairs, sums, confidence);
+    result.independent = sums.independent();
     const std::string clusters = counted(sums.clusters, by);
     if (!result.interval) {
       result.method = "none: too few " + by + "s for an interval (" + clusters + ")";

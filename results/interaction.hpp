@@ -20,6 +20,7 @@ struct Interaction {
   std::uint64_t unpaired = 0;  ///< trials left out: the sample is skipped on the other side
   std::optional<metrics::Interval> interval;  ///< of pairs.difference(), in [-1, 1]
   std::string method;  ///< how the interval was made, or why there is none; empty without pairs
+  bool independent = false;  ///< pairs share neither samples nor faults
 };
 
 /// An sde that raised no alarm.

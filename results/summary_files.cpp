@@ -118,7 +118,7 @@ std::string perturbations_csv(const Summary& summary) {
       text += csv_record({tables.variant, tables.perturbation}) + "," + csv_record(row) + ",,,\n";
     }
     if (!tables.interaction) continue;
-    const auto& [pairs, unpaired, interval, method] = *tables.interaction;
+    const auto& [pairs, unpaired, interval, method, independent] = *tables.interaction;
     const auto k =
         static_cast<std::int64_t>(pairs.first_only) - static_cast<std::int64_t>(pairs.second_only);
     text += csv_record(
@@ -240,7 +240,7 @@ std::string corruption_csv(const std::vector<CorruptionError>& errors) {
 }
 
 Json to_json(const Interaction& interaction) {
-  const auto& [pairs, unpaired, interval, method] = interaction;
+  const auto& [pairs, unpaired, interval, method, independent] = interaction;
   return {{"difference", pairs.n() > 0 ? Json(pairs.difference()) : Json()},
           {"low", interval ? Json(interval->low) : Json()},
           {"high", interval ? Json(interval->high) : Json()},

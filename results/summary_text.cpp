@@ -97,9 +97,17 @@ std::size_t width_of(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-/// At most `width` characters; the end of a name says more than its beginning: "…conv.1.0".
+/// At most `width` characters; the end of a name says more than its beginning: "…conv.1.0". Of
+/// "variant, perturbation" the longer part gives more.
 std::string shortened(const std::string& name, std::size_t width) {
   if (width_of(name) <= width) return name;
+  if (const std::size_t comma = name.find(", "); comma != std::string::npos && width > 4) {
+    const std::string first = name.substr(0, comma), second = name.substr(comma + 2);
+    const std::size_t room = width - 2;
+    const std::size_t of_second = std::min(width_of(second), room);
+    const std::size_t of_first = std::min(width_of(first), std::max(room / 2, room - of_second));
+    return shortened(first, of_first) + ", " + shortened(second, room - of_first);
+  }
   std::size_t start = name.size();
   for (std::size_t kept = 0; kept + 1 < width && start > 0; ++kept) {
     while ((name[--start] & 0xC0) == 0x80) {
@@ -283,7 +291,9 @@ std::string conditions_text(const Summary& summary) {
                      ", in % with " + interval_header(summary) +
                      "s; golden, faulty: top-1 accuracies\n" + fitted_table(std::move(rows));
   if (!method.empty()) {
-    text += "- clean: minus the sde of clean images, same samples and faults; " + method + "\n";
+    const std::string what = "- clean: minus the sde of clean images, same samples and faults;";
+    const bool fits = width_of(what) + 1 + width_of(method) <= kScreenWidth;
+    text += what + (fits ? " " : "\n") + method + "\n";
   }
   if (unpaired > 0) {
     text += "- clean leaves out " + with_commas(unpaired) +
@@ -312,18 +322,16 @@ std::string protections_text(const Summary& summary) {
     const metrics::Rate *residual = shown("residual_sde"), *coverage = shown("coverage");
     std::array<char, 32> p{};
     std::snprintf(p.data(), p.size(), "%.1g", card.test.exact);
-    rows.push_back({condition_text(summary, tables), short_text(shown("sde_original")),
-                    short_text(residual), interval(residual), p.data(), short_text(coverage),
-                    interval(coverage), short_text(shown("sde_to_due")),
-                    short_text(shown("false_alarm"))});
+    rows.push_back(
+        {condition_text(summary, tables), short_text(shown("sde_original")), short_text(residual),
+         interval(residual), card.difference.independent ? p.data() : kNone, short_text(coverage),
+         interval(coverage), short_text(shown("sde_to_due")), short_text(shown("false_alarm"))});
   }
   return "\nModified networks on the trials of the original, in % with " +
          interval_header(summary) + "s\n" + fitted_table(std::move(rows)) +
          "sde: of the original; residual: sde without alarm; p: McNemar's exact test of the two, "
-         "for "
-         "trials\nthat are independent; coverage: of the original's sde those that are corrected, "
-         "due "
-         "or alarmed;\nfalse alarm: of golden runs\n";
+         "where\ntrials are independent; coverage: of the original's sde those that are corrected, "
+         "due or\nalarmed; to due: those due or alarmed; false alarm: of golden runs\n";
 }
 
 /// "0.12 [0.1, 0.15]", to three digits.

@@ -124,11 +124,14 @@ ExitCode check(const CheckCommand& command) {
             << population_text(*inputs)
             << fmt::format("fault set   {} in {}\n", counted(inputs->faults.faults.size(), "fault"),
                            counted(inputs->faults.groups.size(), "group"))
-            << fmt::format("trials      {} ({}{})\n", with_commas(inputs->plan.trials()),
+            << fmt::format("trials      {} ({}{}{})\n", with_commas(inputs->plan.trials()),
                            counted(inputs->plan.epochs(), "epoch"),
                            inputs->plan.perturbations() == 1
                                ? ""
-                               : " under " + counted(inputs->plan.perturbations(), "perturbation"))
+                               : " under " + counted(inputs->plan.perturbations(), "perturbation"),
+                           inputs->plan.variants() == 1
+                               ? ""
+                               : ", " + counted(inputs->plan.variants(), "network"))
             << fmt::format("memory      {}\n", memory.text())
             << fmt::format("estimate    {} on {}\n",
                            duration_text(estimated_seconds(*inputs, *threads)),

@@ -141,6 +141,19 @@ std::string outcome_text(const Replay& replay, const Inputs& inputs) {
       row.golden_probability, row.faulty_probability);
 }
 
+/// The first guard with an alarm that the golden run does not have; empty without guards.
+std::string alarm_text(const Replay& replay, const Inputs& inputs) {
+  const results::TrialRow& row = replay.again.rows.trials.front();
+  const auto& guards = inputs.variant(row.variant).guards();
+  if (guards.empty()) return "";
+  if (row.alarm < 0) return "alarm    none that golden does not raise too: not detected\n";
+  const auto number = static_cast<std::size_t>(row.alarm - inputs.guard_row(row.variant, 0));
+  const model::PlacedGuard& guard = guards.at(number);
+  return fmt::format("alarm    first by {} of {}: detected{}\n", guard.name,
+                     faultgen::site_name(inputs.model->sites()[guard.site]),
+                     row.corrected != 0 ? ", corrected" : "");
+}
+
 std::string sites_text(const Replay& replay, const Inputs& inputs) {
   std::vector<std::vector<std::string>> table{
       {"site", "kind", "elements", "differ", "max |faulty - golden|", "NaN", "Inf", ""}};
@@ -208,8 +221,9 @@ std::string replay_text(const Replay& replay, const Inputs& inputs) {
   if (replay.again.rows.trials.empty()) {
     text += "outcome  none: the golden output is not finite here\n";
   } else {
-    text += faults_text(replay, inputs) + outcome_text(replay, inputs) + "\n" +
-            scores_text(replay, inputs) + "\n" + sites_text(replay, inputs);
+    text += faults_text(replay, inputs) + outcome_text(replay, inputs) +
+            alarm_text(replay, inputs) + "\n" + scores_text(replay, inputs) + "\n" +
+            sites_text(replay, inputs);
   }
   return text + numerics_text(replay) + "\n" + comparison_text(replay);
 }

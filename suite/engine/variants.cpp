@@ -183,7 +183,11 @@ Result<std::shared_ptr<const model::Model>> other_file(
     scenario::Scenario scenario, const faultgen::FaultSet& faults, const ModelLoader& load_model) {
   scenario.model.file = *variant.model;
   auto other = load_model(scenario, {});
-  if (!other) return other;
+  if (!other) {
+    Error error = other.error();
+    error.where = name_of_variant(variant) + ": " + error.where;
+    return error;
+  }
   if ((*other)->classes() != original->classes()) {
     return misfit(variant,
                   fmt::format("its model has {} classes, the original {}", (*other)->classes(),
@@ -226,6 +230,10 @@ Result<std::vector<bool>> protected_sites(const Variant& variant, const model::M
                               variant.exclude,
                               {}});
   if (chosen) {
+    if (std::none_of(chosen->begin(), chosen->end(), [](bool is) { return is; })) {
+      return misfit(variant, "there is no site left to protect",
+                    "take patterns out of variants.exclude, or give other variants.kinds");
+    }
     const bool named = !variant.kinds.empty() || !variant.include.empty();
     for (std::size_t i = 0; i < chosen->size() && !named; ++i) {
       // Only feature maps have healthy neighbours.
@@ -237,6 +245,7 @@ Result<std::vector<bool>> protected_sites(const Variant& variant, const model::M
   Error error = chosen.error();
   error.code = Errc::scenario;
   error.where = name_of_variant(variant);
+  if (const auto at = error.what.find("faults."); at == 0) error.what.replace(0, 6, "variants");
   return error;
 }
 

@@ -136,7 +136,7 @@ Result<torch::jit::Module> load_module(const std::filesystem::path& file) {
   const std::string name = file.string();
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) {
-    return Error{Errc::model, name, "no such model file", "check model.file", ""};
+    return Error{Errc::model, name, "no such model file", "check the path", ""};
   }
   try {
     // Tensors made in inference mode do not count their versions, which written_parameter() reads.

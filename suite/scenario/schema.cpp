@@ -200,7 +200,8 @@ constexpr std::array kListSections{
                   Scenario::Faults& item = to.more_faults.emplace_back(from.faults);
                   item.policy = {};
                   item.batch_size.reset();
-                }},
+                },
+                true},
     ListSection{
         "variants", "modified networks: each meets the samples and faults of the original",
         [](const Scenario& s) { return s.more_variants.size(); },
@@ -1120,7 +1121,7 @@ const std::vector<Rule>& rules() {
        },
        "add it"},
       {"variants.name", [](const Scenario& s) { return variant_violation(s, "variants.name"); },
-       kVariantHint},
+       "give each variant its own variants.name, and variants.protection or variants.model"},
       {"variants.protection",
        [](const Scenario& s) {
          const Variant& v = s.variant;

@@ -109,6 +109,7 @@ struct ListSection {
   void (*clear)(Scenario& whole);
   /// Appends the first item of `from` to the further ones of `to`.
   void (*append)(Scenario& to, const Scenario& from);
+  bool has_defaults = false;  ///< an item without keys has a meaning
 };
 
 /// By its name; nullptr for a section that is no list.

@@ -272,7 +272,9 @@ void Reader::read_section(const std::string& section, Position at, const YAML::N
   }
   excused_.insert(section);
   report({position_of(value.Mark())},
-         fmt::format("{}: expected a mapping of keys, got {}", section, describe(value)),
+         fmt::format("{}: expected a mapping of keys{}, got {}", section,
+                     find_list_section(section) == nullptr ? "" : " or a list of them",
+                     value.IsSequence() && value.size() == 0 ? "an empty list" : describe(value)),
          fmt::format("keys here: {}", fmt::join(words_of_level(section), ", ")));
 }
 
@@ -281,11 +283,11 @@ void Reader::read_list(const std::string& section, Position at, const YAML::Node
   Entries first;
   for (std::size_t i = 0; i < value.size(); ++i) {
     const YAML::Node item = value[i];
-    if (!item.IsMap()) {
-      report(
-          {item.IsNull() ? at : position_of(item.Mark())},
-          fmt::format("{}: expected a mapping of keys as an item, got {}", section, describe(item)),
-          fmt::format("keys here: {}", fmt::join(words_of_level(section), ", ")));
+    if (!item.IsMap() || (item.size() == 0 && !find_list_section(section)->has_defaults)) {
+      report({item.IsNull() ? at : position_of(item.Mark())},
+             fmt::format("{}: expected a mapping of keys as an item, got {}", section,
+                         item.IsMap() ? "an empty one" : describe(item)),
+             fmt::format("keys here: {}", fmt::join(words_of_level(section), ", ")));
       continue;
     }
     Entries others = std::exchange(entries_, {});

@@ -202,6 +202,13 @@ TEST_CASE("variants have the same bytes for any threads and interruption, and re
   for (const std::uint64_t trial : {std::uint64_t{0}, rows.trials.back().trial}) {
     REQUIRE(engine::replay_trial(files, reopened, rows, trial)->differences.empty());
   }
+  const auto alarmed = std::find_if(rows.trials.begin(), rows.trials.end(),
+                                    [](const auto& row) { return row.alarm >= 0; });
+  REQUIRE(alarmed != rows.trials.end());
+  const auto& guard = rows.campaign.guards.at(static_cast<std::size_t>(alarmed->alarm));
+  const auto replayed = engine::replay_trial(files, reopened, rows, alarmed->trial);
+  REQUIRE_THAT(engine::replay_text(*replayed, reopened),
+               Catch::Contains("\nalarm    first by " + guard.kind + " of " + guard.site + ": "));
 
   // Other bounds are noticed.
   write_toy_bounds(campaign / "bounds.h5", "5eed");
@@ -227,7 +234,11 @@ TEST_CASE("variants that do not fit are refused with a reason", "[engine]") {
   REQUIRE_THAT(refusal(variant), Catch::StartsWith("variant clamp: ") && Catch::Contains("fc3"));
   variant = bounded(Protection::clamp);
   variant.kinds.clear();  // activations, which the toy has not
-  REQUIRE_THAT(refusal(variant), Catch::StartsWith("variant clamp: "));
+  REQUIRE_THAT(refusal(variant),
+               Catch::StartsWith("variant clamp: variants.kinds 'activation' names no site"));
+  variant = bounded(Protection::clamp);
+  variant.exclude = {"*"};
+  REQUIRE_THAT(refusal(variant), Catch::Contains("variant clamp: there is no site left"));
   variant = bounded(Protection::clamp);
   variant.bounds = "missing.h5";
   REQUIRE_THAT(refusal(variant), Catch::Contains("missing.h5"));

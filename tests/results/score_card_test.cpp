@@ -113,6 +113,24 @@ TEST_CASE("a score card is counted by hand", "[results]") {
   REQUIRE_THAT(summary_text(summary), Catch::Contains("\nguarded") && Catch::Contains("0.6"));
 }
 
+TEST_CASE("long variants and perturbations stay apart on the console", "[results]") {
+  Summary summary = value_or_throw(
+      summarise(guarded_trials(), tiny_faults(), metrics::IntervalMethod::wilson, 0.95));
+  summary.tables[1].variant = "exponent_thrice";
+  summary.tables[1].perturbation = std::string(100, 'x') + "/3";
+  REQUIRE_THAT(summary_text(summary),
+               Catch::Contains("\n…ponent_thrice, …x") && Catch::Contains("x/3 "));
+}
+
+TEST_CASE("the console has no p-value of trials that are not independent", "[results]") {
+  Summary summary = value_or_throw(
+      summarise(guarded_trials(), tiny_faults(), metrics::IntervalMethod::wilson, 0.95));
+  REQUIRE(summary.tables[1].score->difference.independent);
+  REQUIRE_THAT(summary_text(summary), Catch::Contains("]  0.6 "));
+  summary.tables[1].score->difference.independent = false;
+  REQUIRE_THAT(summary_text(summary), !Catch::Contains("]  0.6 ") && Catch::Contains("]  - "));
+}
+
 TEST_CASE("alarms refer to guards that are there", "[results]") {
   Trials all = guarded_trials();
   all.trials.back().alarm = 2;

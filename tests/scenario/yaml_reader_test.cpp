@@ -691,10 +691,13 @@ TEST_CASE("a part of incremental execution cannot be left out of another executi
 TEST_CASE("a value of the wrong form is described", "[scenario]") {
   REQUIRE(what("seed: [1]") == "seed: expected an integer, got a list");
   REQUIRE(what("seed: {a: 1}") == "seed: expected an integer, got a mapping");
-  REQUIRE(what("faults: 3") == "faults: expected a mapping of keys, got '3'");
+  REQUIRE(what("faults: 3") == "faults: expected a mapping of keys or a list of them, got '3'");
   REQUIRE(what("faults: [epochs]") ==
           "faults: expected a mapping of keys as an item, got 'epochs'");
-  REQUIRE(what("faults: []") == "faults: expected a mapping of keys, got a list");
+  REQUIRE(what("faults: []") ==
+          "faults: expected a mapping of keys or a list of them, got an empty list");
+  REQUIRE(what("variants: [{}]") ==
+          "variants: expected a mapping of keys as an item, got an empty one");
   REQUIRE(what("preprocess: [{mean: a}]") == "preprocess: expected a mapping of keys, got a list");
   REQUIRE(what("preprocess: {mean: 3}") == "preprocess.mean: expected a list of numbers, got '3'");
   REQUIRE(what("preprocess: {mean: [~]}") ==
