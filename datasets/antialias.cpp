@@ -36,8 +36,8 @@ std::vector<Taps> taps_of(int from, int to, Filter filter) {
   for (int i = 0; i < to; ++i) {
     Taps& taps = all[static_cast<std::size_t>(i)];
     const double centre = (i + 0.5) * scale;
-    taps.first = std::max(0, static_cast<int>(centre - support + 0.5));
-    const int end = std::min(from, static_cast<int>(centre + support + 0.5));
+    taps.first = std::max(0, static_cast<int>(std::floor(centre - support + 0.5)));
+    const int end = std::min(from, static_cast<int>(std::floor(centre + support + 0.5)));
     double sum = 0;
     for (int x = taps.first; x < end; ++x) {
       taps.weights.push_back(value_at(filter, (x - centre + 0.5) / stretch));

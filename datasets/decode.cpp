@@ -245,7 +245,7 @@ Header pnm_header(Bytes bytes) {
   }
   header.width = *width;
   header.height = *height;
-  const std::int64_t pixel = (bytes[1] == '6' ? 3 : 1) * (*largest > 255 ? 2 : 1);
+  const std::int64_t pixel = std::int64_t{bytes[1] == '6' ? 3 : 1} * (*largest > 255 ? 2 : 1);
   const auto left = static_cast<std::int64_t>(bytes.size() - std::min(bytes.size(), at + 1));
   if (*width > 0 && *height > left / pixel / *width) return std::string(kTruncated);
   return header;

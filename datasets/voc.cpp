@@ -68,7 +68,7 @@ Result<NamedObject> read_object(const pugi::xml_node& node, cv::Size size, const
     return data_error(where, "has no <name>");
   }
   const std::string difficult = child_text(node, "difficult");
-  if (difficult != "" && difficult != "0" && difficult != "1") {
+  if (!difficult.empty() && difficult != "0" && difficult != "1") {
     return data_error(where, "<difficult> is neither 0 nor 1");
   }
   object.difficult = difficult == "1";

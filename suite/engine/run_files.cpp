@@ -138,10 +138,11 @@ const results::GoldenRow* find_golden(const results::Trials& rows,
 }
 
 const results::TrialRow* find_trial(const results::Trials& rows, std::uint64_t trial) {
-  const auto row = std::lower_bound(rows.trials.begin(), rows.trials.end(), trial,
-                                    [](const results::TrialRow& candidate, std::uint64_t wanted) {
-                                      return candidate.trial < wanted;
-                                    });
+  const auto* const row =
+      std::lower_bound(rows.trials.begin(), rows.trials.end(), trial,
+                       [](const results::TrialRow& candidate, std::uint64_t wanted) {
+                         return candidate.trial < wanted;
+                       });
   return row != rows.trials.end() && row->trial == trial ? &*row : nullptr;
 }
 

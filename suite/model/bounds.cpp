@@ -325,7 +325,8 @@ Result<Bounds> parse_alfi_bounds(std::string_view text, const std::string& name,
     Range range;
     for (const bool is_low : {true, false}) {
       const std::size_t from = is_low ? 0 : comma + 1;
-      const std::string_view cell = trimmed(line.substr(from, is_low ? comma : line.npos));
+      const std::string_view cell =
+          trimmed(line.substr(from, is_low ? comma : std::string_view::npos));
       const auto value = to_number<float>(cell);
       if (!value || !std::isfinite(*value)) {
         return error(from, "expected a finite number, got " + in_quotes(cell));

@@ -309,7 +309,7 @@ class Protector {
     const std::size_t place = weight_place();
     if (!step.data_inputs[place - 1] || step.data_inputs[place]) return false;
     if (place == 1) return true;
-    const bool has_bias = site_->parameters.count(Target::bias) > 0;
+    const bool has_bias = site_->parameters.contains(Target::bias);
     const auto one = [&](std::size_t i) {
       const auto factor = jit::toIValue(site_->node->input(i));
       return factor && factor->isScalar() && factor->toScalar().toDouble() == 1;

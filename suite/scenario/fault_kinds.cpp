@@ -167,8 +167,9 @@ std::vector<double> flip_distances(const std::vector<std::vector<float>>& values
     for (const float value : tensor) {
       for (unsigned bit = 0; bit < faultgen::kFp32Bits; ++bit) {
         const float flipped = faultgen::from_bits(faultgen::to_bits(value) ^ (1U << bit));
-        const double distance = std::abs(static_cast<double>(flipped) - value);
-        sums[bit] += std::isnan(distance) ? std::numeric_limits<double>::infinity() : distance;
+        double distance = std::abs(static_cast<double>(flipped) - value);
+        if (std::isnan(distance)) distance = std::numeric_limits<double>::infinity();
+        sums[bit] += distance;
       }
     }
   }

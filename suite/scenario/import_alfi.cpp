@@ -403,7 +403,7 @@ void Importer::read_layers() {
                                     std::pair{"layer_types_exclude", "faults.exclude"}}) {
     auto names = words(there);
     if (!names) continue;
-    for (std::string& name : *names) name = "*" + name + "*";
+    for (std::string& name : *names) name = fmt::format("*{}*", name);
     put(here, value_text(*find_key(here), *names), std::string(there) + ": parts of names");
   }
   const bool weighted = truth("rnd_layer_weighted").value_or(false);
