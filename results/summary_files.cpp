@@ -139,15 +139,15 @@ std::string protection_csv(const Summary& summary) {
   const auto difference = [](const ScoreCard& card, const char* metric, const metrics::Pairs& pairs,
                              const std::optional<metrics::Interval>& interval, const char* unit,
                              const std::string& method, const std::string& unpaired,
-                             const metrics::McNemar& test) {
+                             const std::optional<metrics::McNemar>& test) {
     const auto k =
         static_cast<std::int64_t>(pairs.first_only) - static_cast<std::int64_t>(pairs.second_only);
-    return csv_record({card.variant, card.perturbation, metric, std::to_string(k),
-                       std::to_string(pairs.n()), pairs.n() > 0 ? shortest(pairs.difference()) : "",
-                       interval ? shortest(interval->low) : "",
-                       interval ? shortest(interval->high) : "", unit, method,
-                       std::to_string(pairs.first_only), std::to_string(pairs.second_only),
-                       unpaired, shortest(test.exact), shortest(test.mid_p)}) +
+    return csv_record(
+               {card.variant, card.perturbation, metric, std::to_string(k),
+                std::to_string(pairs.n()), pairs.n() > 0 ? shortest(pairs.difference()) : "",
+                interval ? shortest(interval->low) : "", interval ? shortest(interval->high) : "",
+                unit, method, std::to_string(pairs.first_only), std::to_string(pairs.second_only),
+                unpaired, test ? shortest(test->exact) : "", test ? shortest(test->mid_p) : ""}) +
            "\n";
   };
   for (const Tables& tables : summary.tables) {
@@ -160,7 +160,8 @@ std::string protection_csv(const Summary& summary) {
     }
     text += difference(card, "residual_sde_minus_original", card.difference.pairs,
                        card.difference.interval, "pair", card.difference.method,
-                       std::to_string(card.difference.unpaired), card.test);
+                       std::to_string(card.difference.unpaired),
+                       card.difference.independent ? std::optional(card.test) : std::nullopt);
     if (card.golden.n() == 0) continue;
     text += difference(card, "golden_top1_minus_original", card.golden, card.golden_interval,
                        "sample", "newcombe " + shortest(100 * summary.options.confidence) + " %",
@@ -267,8 +268,9 @@ Json to_json(const Tables& tables) {
   if (tables.score) {
     object["protection"] = to_json(tables.score->rates);
     Json difference = to_json(tables.score->difference);
-    difference["mcnemar_exact_p"] = tables.score->test.exact;
-    difference["mcnemar_mid_p"] = tables.score->test.mid_p;
+    const bool tested = tables.score->difference.independent;
+    difference["mcnemar_exact_p"] = tested ? Json(tables.score->test.exact) : Json();
+    difference["mcnemar_mid_p"] = tested ? Json(tables.score->test.mid_p) : Json();
     object["residual_sde_minus_original"] = std::move(difference);
   }
   if (tables.interaction) object["sde_minus_clean"] = to_json(*tables.interaction);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -347,11 +348,13 @@ std::string safety_text(const Summary& summary) {
   std::vector<std::vector<std::string>> rows{
       {"condition", "FIT", "dangerous FIT", "residual FIT", "coverage %", "SPFM %"}};
   std::uint64_t left_out = 0;
+  std::set<std::string> missing;
   for (std::size_t i = 0; i < summary.safety.size(); ++i) {
     const SafetyTable& table = summary.safety[i];
     const std::string name = condition_text(summary, summary.tables[i]);
     if (!table.missing.empty()) {
-      rows.push_back({name, kNone, "none: " + table.missing, "", "", ""});
+      rows.push_back({name, kNone, kNone, kNone, kNone, kNone});
+      missing.insert(table.missing);
       continue;
     }
     const metrics::SafetyFigures& total = table.report.total;
@@ -366,8 +369,9 @@ std::string safety_text(const Summary& summary) {
   std::string text =
       "\nEvidence for a safety analysis, of the injected faults alone, with " +
       interval_header(summary) + "s\n" + fitted_table(std::move(rows)) +
-      "for a claim take the upper limit of FIT, the lower one of coverage and SPFM; by structure:\n"
-      "kpi/safety.csv\n";
+      "for a claim take the upper limit of FIT, the lower one of coverage and SPFM;\n"
+      "by structure: kpi/safety.csv\n";
+  for (const std::string& why : missing) text += "-: " + why + "\n";
   if (left_out > 0) {
     text += with_commas(left_out) + " exposed bits are left out: no fault was drawn there\n";
   }

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include <map>
+#include <sstream>
 #include <tuple>
 
 using namespace bitquake;
@@ -182,4 +183,13 @@ TEST_CASE("rates are carried on to FIT by structure", "[results]") {
   REQUIRE_THAT(text, Catch::Contains("Evidence for a safety analysis") &&
                          Catch::Contains("7 exposed bits are left out"));
   REQUIRE(summary_json(summary).find("\"diagnostic_coverage\"") != std::string::npos);
+
+  std::istringstream lines(text.substr(text.find("Evidence")));
+  for (std::string line; std::getline(lines, line);) REQUIRE(line.size() <= 100);
+
+  Summary few = summary;
+  few.tables[1].variant = std::string(30, 'x');
+  few.safety[1].missing = "too few faults for an interval of weights of " + std::string(60, 'y');
+  REQUIRE_THAT(summary_text(few), Catch::Contains("\n" + few.tables[1].variant + "  ") &&
+                                      Catch::Contains("\n-: " + few.safety[1].missing + "\n"));
 }
