@@ -178,10 +178,10 @@ bool has_perturbations(const Summary& summary) {
   return summary.tables.back().perturbation != summary.tables.front().perturbation;
 }
 
-/// "fog/3", with modified networks "clamp", or "fog/3, clamp": of a long one the end is kept.
+/// "fog/3", with modified networks "clamp", or "clamp, fog/3".
 std::string condition_text(const Summary& summary, const Tables& tables) {
   if (!has_variants(summary)) return tables.perturbation;
-  return (has_perturbations(summary) ? tables.perturbation + ", " : "") + tables.variant;
+  return tables.variant + (has_perturbations(summary) ? ", " + tables.perturbation : "");
 }
 
 std::string counts_text(const Summary& summary) {
