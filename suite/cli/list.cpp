@@ -99,6 +99,8 @@ constexpr std::array kListings{
     Listing{"policies", "values of faults.policy",
             [] { return registry_text(faultgen::kPolicies); }},
     Listing{"perturbations", "values of augment: what each severity means", perturbations_text},
+    Listing{"protections", "values of variants.protection",
+            [] { return registry_text(scenario::kProtections); }},
     Listing{"run-types", "values of run_type", [] { return registry_text(faultgen::kRunTypes); }},
     Listing{"intervals", "values of statistics.interval",
             [] { return registry_text(metrics::kIntervalMethods); }},
