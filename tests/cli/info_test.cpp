@@ -78,7 +78,7 @@ TEST_CASE("each list that is offered exists and is not empty", "[cli]") {
   std::getline(lines, line);
   std::vector<std::string> commands;
   while (std::getline(lines, line)) commands.push_back("list " + line.substr(0, line.find(' ')));
-  REQUIRE(commands.size() == 10);
+  REQUIRE(commands.size() == 11);
   for (const Finished& got : workspace.bitquake_each(commands)) {
     CAPTURE(got.out);
     REQUIRE(got.exit_code == 0);
