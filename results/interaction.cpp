@@ -128,9 +128,11 @@ class PairCounts {
 
 }  // namespace
 
-bool is_silent(const TrialRow& row) {
-  return static_cast<metrics::Outcome>(row.outcome) == metrics::Outcome::sde && row.detected == 0;
+bool is_sde(const TrialRow& row) {
+  return static_cast<metrics::Outcome>(row.outcome) == metrics::Outcome::sde;
 }
+
+bool is_silent(const TrialRow& row) { return is_sde(row) && row.detected == 0; }
 
 std::uint64_t for_pairs(const Trials& trials, Condition condition, Condition other,
                         const std::function<void(const TrialRow&, const TrialRow&)>& visit) {

@@ -23,6 +23,7 @@ struct Interaction {
   bool independent = false;  ///< pairs share neither samples nor faults
 };
 
+bool is_sde(const TrialRow& row);
 /// An sde that raised no alarm.
 bool is_silent(const TrialRow& row);
 

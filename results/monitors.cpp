@@ -29,22 +29,21 @@ std::vector<MonitorCount> monitor_counts(const Trials& trials) {
     note(conditions[campaign.number_of(row.condition())].false_alarms, row.alarm);
   }
   std::vector<MonitorCount> all;
-  for (Condition at; at.variant < campaign.variants.size(); ++at.variant) {
-    for (at.perturbation = 0; at.perturbation < campaign.perturbations.size(); ++at.perturbation) {
-      const Counts& counts = conditions[campaign.number_of(at)];
-      const std::string& variant = campaign.variants[at.variant];
-      const std::string& perturbation = campaign.perturbations[at.perturbation];
-      for (std::size_t i = 0; i < counts.points.size(); ++i) {
-        if (counts.points[i] == 0) continue;
-        all.push_back(
-            {variant, perturbation, campaign.points[i].path, "nonfinite", counts.points[i], 0});
-      }
-      for (std::size_t i = 0; i < campaign.guards.size(); ++i) {
-        const GuardName& guard = campaign.guards[i];
-        if (guard.variant != at.variant) continue;
-        all.push_back({variant, perturbation, guard.site, guard.kind, counts.alarms[i],
-                       counts.false_alarms[i]});
-      }
+  for (std::size_t number = 0; number < conditions.size(); ++number) {
+    const Counts& counts = conditions[number];
+    const Condition at = campaign.condition(number);
+    const std::string& variant = campaign.variants[at.variant];
+    const std::string& perturbation = campaign.perturbations[at.perturbation];
+    for (std::size_t i = 0; i < counts.points.size(); ++i) {
+      if (counts.points[i] == 0) continue;
+      all.push_back(
+          {variant, perturbation, campaign.points[i].path, "nonfinite", counts.points[i], 0});
+    }
+    for (std::size_t i = 0; i < campaign.guards.size(); ++i) {
+      const GuardName& guard = campaign.guards[i];
+      if (guard.variant != at.variant) continue;
+      all.push_back({variant, perturbation, guard.site, guard.kind, counts.alarms[i],
+                     counts.false_alarms[i]});
     }
   }
   return all;

@@ -1,6 +1,5 @@
 #include "results/safety.hpp"
 
-#include "metrics/outcome.hpp"
 #include "results/interaction.hpp"
 #include "results/pair_count.hpp"
 
@@ -12,10 +11,6 @@ namespace bitquake::results {
 namespace {
 
 using Place = std::pair<std::uint32_t, faultgen::Target>;
-
-bool is_sde(const TrialRow& row) {
-  return static_cast<metrics::Outcome>(row.outcome) == metrics::Outcome::sde;
-}
 
 struct Tally {
   explicit Tally(std::size_t samples)
@@ -90,11 +85,8 @@ std::vector<SafetyTable> safety_tables(const Trials& trials, const faultgen::Fau
                                        const FitInputs& fit, const metrics::RateOptions& options) {
   std::vector<SafetyTable> tables;
   if (fit.exposures.empty()) return tables;
-  const Campaign& campaign = trials.campaign;
-  for (Condition at; at.variant < campaign.variants.size(); ++at.variant) {
-    for (at.perturbation = 0; at.perturbation < campaign.perturbations.size(); ++at.perturbation) {
-      tables.push_back(table(trials, faults, fit, at, options));
-    }
+  for (std::size_t i = 0; i < trials.campaign.conditions(); ++i) {
+    tables.push_back(table(trials, faults, fit, trials.campaign.condition(i), options));
   }
   return tables;
 }

@@ -14,8 +14,6 @@ namespace {
 using metrics::Outcome;
 using metrics::Shared;
 
-Outcome outcome_of(const TrialRow& row) { return static_cast<Outcome>(row.outcome); }
-
 /// Rates of samples, each of which counts once.
 class SampleCount {
  public:
@@ -44,14 +42,14 @@ struct Tallies {
 
   void add(const TrialRow& variant, const TrialRow& original, std::uint64_t cluster) {
     const std::uint64_t sample = variant.sample;
-    const bool dangerous = outcome_of(original) == Outcome::sde;
+    const bool dangerous = is_sde(original);
     const bool silent = is_silent(variant);
     sde_original.add(sample, cluster, dangerous);
     residual.add(sample, cluster, silent);
     fresh.add(sample, cluster, silent && !dangerous);
     detected.add(sample, cluster, variant.detected != 0);
     if (!dangerous) return;
-    const Outcome outcome = outcome_of(variant);
+    const auto outcome = static_cast<Outcome>(variant.outcome);
     const bool right = outcome == Outcome::masked || outcome == Outcome::benign;
     coverage.add(sample, cluster, !silent);
     corrected.add(sample, cluster, right);

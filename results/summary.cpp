@@ -294,10 +294,6 @@ void count_rows(Summary& summary, const Trials& all) {
   }
 }
 
-bool is_sde(const TrialRow& row) {
-  return static_cast<metrics::Outcome>(row.outcome) == metrics::Outcome::sde;
-}
-
 bool has_guards(const Campaign& campaign, std::uint32_t variant) {
   return std::any_of(campaign.guards.begin(), campaign.guards.end(),
                      [&](const GuardName& guard) { return guard.variant == variant; });
@@ -371,20 +367,18 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
   const auto& labels = trials.campaign.perturbations;
   const auto clean =
       static_cast<std::uint32_t>(std::find(labels.begin(), labels.end(), "clean") - labels.begin());
-  const auto& variants = trials.campaign.variants;
-  for (Condition at; at.variant < variants.size(); ++at.variant) {
-    for (at.perturbation = 0; at.perturbation < labels.size(); ++at.perturbation) {
-      metrics::RateOptions options = summary.options;
-      options.guarded = has_guards(trials.campaign, at.variant);
-      Tables& tables = summary.tables.emplace_back(Counts(trials, faults, at).tables(options));
-      tables.variant = variants[at.variant];
-      tables.perturbation = labels[at.perturbation];
-      tables.estimates = estimate(trials, faults, at, confidence);
-      if (at.variant > 0) tables.score = score_card(trials, faults, at, summary.options);
-      if (clean == labels.size() || clean == at.perturbation) continue;
-      tables.interaction = interaction(trials, faults, at, {at.variant, clean}, is_sde,
-                                       summary.options.clustering, confidence);
-    }
+  for (std::size_t number = 0; number < trials.campaign.conditions(); ++number) {
+    const Condition at = trials.campaign.condition(number);
+    metrics::RateOptions options = summary.options;
+    options.guarded = has_guards(trials.campaign, at.variant);
+    Tables& tables = summary.tables.emplace_back(Counts(trials, faults, at).tables(options));
+    tables.variant = trials.campaign.variants[at.variant];
+    tables.perturbation = labels[at.perturbation];
+    tables.estimates = estimate(trials, faults, at, confidence);
+    if (at.variant > 0) tables.score = score_card(trials, faults, at, summary.options);
+    if (clean == labels.size() || clean == at.perturbation) continue;
+    tables.interaction = interaction(trials, faults, at, {at.variant, clean}, is_sde,
+                                     summary.options.clustering, confidence);
   }
   summary.monitors = monitor_counts(trials);
   summary.safety = safety_tables(trials, faults, fit, summary.options);

@@ -54,6 +54,11 @@ struct Campaign {
   std::size_t number_of(Condition c) const {
     return c.variant * perturbations.size() + c.perturbation;
   }
+  /// The condition of a number.
+  Condition condition(std::size_t number) const {
+    return {static_cast<std::uint32_t>(number / perturbations.size()),
+            static_cast<std::uint32_t>(number % perturbations.size())};
+  }
   bool operator==(const Campaign&) const = default;
 };
 

@@ -169,6 +169,13 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
   return exception.error();
 }
 
+Result<Plan> plan_of(const scenario::Scenario& scenario, const faultgen::FaultSet& faults,
+                     std::uint64_t samples, const std::string& where) {
+  return make_plan(faults, samples, scenario.unit_samples, where,
+                   static_cast<std::uint32_t>(scenario.perturbations.size()),
+                   static_cast<std::uint32_t>(1 + scenario.variants().size()));
+}
+
 Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& load_model) {
   if (auto corruptions = corruptions_of(scenario); !corruptions) return corruptions.error();
   auto data = open_data(scenario);
@@ -195,9 +202,7 @@ Result<Inputs> prepare(const scenario::Scenario& scenario, const ModelLoader& lo
     faults = draw_fault_set(scenario, **model, **data);
   }
   if (!*faults) return faults->error();
-  auto plan = make_plan(**faults, (*data)->size(), scenario.unit_samples, where,
-                        static_cast<std::uint32_t>(scenario.perturbations.size()),
-                        static_cast<std::uint32_t>(1 + scenario.variants().size()));
+  auto plan = plan_of(scenario, **faults, (*data)->size(), where);
   if (!plan) return plan.error();
   auto modified = load_variants(scenario, *model, **data, **faults, load_model);
   if (!modified) return modified.error();

@@ -68,6 +68,11 @@ std::vector<float> first_inputs(const scenario::Scenario& scenario, const datase
 Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
                                           const model::Model& model, const datasets::Dataset& data);
 
+/// make_plan with what a scenario says.
+/// @param where  names the fault set in messages
+Result<Plan> plan_of(const scenario::Scenario& scenario, const faultgen::FaultSet& faults,
+                     std::uint64_t samples, const std::string& where);
+
 /// Opens data and model, reads or draws the fault set, and checks that they fit: corruptions
 /// against their baseline, first sample against the perturbations and the input shape, fault set
 /// against model and number of samples.

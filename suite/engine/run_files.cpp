@@ -92,9 +92,7 @@ Result<Inputs> reopen(const RunFiles& run, const ModelLoader& load_model) {
   same = faultgen::check_fits(*faults, (*model)->sha256(), run.scenario.model.input,
                               (*model)->sites(), path.string());
   if (!same) return same.error();
-  auto plan = make_plan(*faults, (*data)->size(), run.scenario.unit_samples, path.string(),
-                        static_cast<std::uint32_t>(run.scenario.perturbations.size()),
-                        static_cast<std::uint32_t>(1 + run.scenario.variants().size()));
+  auto plan = plan_of(run.scenario, *faults, (*data)->size(), path.string());
   if (!plan) return plan.error();
   same = check_variants(run);
   if (!same) return same.error();

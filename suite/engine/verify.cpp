@@ -132,9 +132,7 @@ class Verifier {
     const auto path = run_ / "faults.h5";
     auto read = faultgen::read_fault_set(path);
     if (!read) return failed(read.error());
-    auto planned = make_plan(*read, run_.manifest.samples, run_.scenario.unit_samples, "faults.h5",
-                             static_cast<std::uint32_t>(run_.scenario.perturbations.size()),
-                             static_cast<std::uint32_t>(1 + run_.scenario.variants().size()));
+    auto planned = plan_of(run_.scenario, *read, run_.manifest.samples, "faults.h5");
     if (!planned) return failed(planned.error());
     faults_ = std::move(*read);
     plan_ = *planned;
