@@ -6,9 +6,7 @@ namespace bitquake::faultgen {
 
 FaultEffects effects_of(const FaultSet& set, const ParameterValue& value) {
   FaultEffects effects;
-  PageRelief relief(set.groups, set.faults);
   for (const FaultGroup& group : set.groups) {
-    relief.step();
     std::uint32_t idle_here = 0;
     for (std::uint64_t id = group.first_fault; id < group.first_fault + group.n_faults; ++id) {
       const Fault& fault = set.faults[id];

@@ -56,9 +56,7 @@ Result<Elements> count_elements(const FaultSet& set, const std::string& where) {
 
 std::optional<Error> check_groups(const FaultSet& set, const std::string& where) {
   std::uint64_t next_fault = 0;
-  PageRelief relief(set.groups);
   for (std::size_t i = 0; i < set.groups.size(); ++i) {
-    relief.step();
     const FaultGroup& group = set.groups[i];
     if (group.slot > 0 && set.provenance.schedule.policy == Policy::per_epoch) {
       return set_error(where, fmt::format("group {} has slot {}, but policy per_epoch has only "
@@ -150,9 +148,7 @@ bool repeats(std::span<const Fault> faults, std::vector<Fault>& sorted) {
 
 std::optional<Error> check_distinct(const FaultSet& set, const std::string& where) {
   std::vector<Fault> sorted;
-  PageRelief relief(set.groups, set.faults);
   for (std::size_t i = 0; i < set.groups.size(); ++i) {
-    relief.step();
     if (set.groups[i].n_faults < 2 || !repeats(set.faults_of(set.groups[i]), sorted)) continue;
     return set_error(where, fmt::format("group {} holds the same element and bit twice", i));
   }
@@ -165,9 +161,7 @@ std::optional<Error> check_strata(const FaultSet& set, const std::string& where)
                                         set.stratum.size(), set.faults.size(), set.strata.size()));
   }
   std::vector<std::uint64_t> sizes(set.strata.size());
-  PageRelief relief(set.stratum, set.faults);
   for (std::size_t id = 0; id < set.stratum.size(); ++id) {
-    relief.step();
     const std::uint32_t number = set.stratum[id];
     if (number >= set.strata.size()) {
       return set_error(where, fmt::format("fault {}: stratum {} does not exist, there are {}", id,
@@ -219,9 +213,7 @@ Result<std::monostate> check_consistent(const FaultSet& set, const std::string& 
   }
   const auto elements = count_elements(set, where);
   if (!elements) return elements.error();
-  PageRelief relief(set.faults, set.sampling_weight);
   for (std::size_t id = 0; id < set.faults.size(); ++id) {
-    relief.step();
     if (const auto error = check_fault(set, id, *elements, where)) return *error;
   }
   if (const auto error = check_groups(set, where)) return *error;
@@ -292,9 +284,7 @@ void write_csv(const FaultSet& set, std::ostream& out) {
     out.write(text.data(), static_cast<std::streamsize>(text.size()));
     text.clear();
   };
-  PageRelief relief(set.groups, set.faults, set.sampling_weight);
   for (const FaultGroup& group : set.groups) {
-    relief.step();
     for (std::uint64_t id = group.first_fault; id < group.first_fault + group.n_faults; ++id) {
       const Fault& fault = set.faults[id];
       const Site& site = set.sites[fault.site];
@@ -338,9 +328,7 @@ auto order_of(const Storage& storage) {
 std::vector<StorageSummary> per_storage(const FaultSet& set) {
   const auto before = [](const Storage& a, const Storage& b) { return order_of(a) < order_of(b); };
   std::map<Storage, StorageSummary, decltype(before)> exact(before);
-  PageRelief relief(set.faults);
   for (const Fault& fault : set.faults) {
-    relief.step();
     StorageSummary& summary = exact[fault.storage];
     ++summary.faults;
     if (fault.bit_mask == 0) ++summary.whole_values;
@@ -371,15 +359,12 @@ FaultSummary summarise(const FaultSet& set) {
   FaultSummary summary;
   summary.faults = set.faults.size();
   summary.groups = set.groups.size();
-  PageRelief relief(set.groups, set.faults);
   for (std::size_t i = 0; i < set.groups.size(); ++i) {
-    relief.step();
     if (i == 0 || set.groups[i].epoch != set.groups[i - 1].epoch) ++summary.epochs;
   }
   summary.per_site.resize(set.sites.size());
   summary.per_model.resize(fault_models().size());
   for (const Fault& fault : set.faults) {
-    relief.step();
     ++summary.per_site[fault.site];
     ++summary.per_model[static_cast<std::size_t>(fault.model)];
     ++summary.per_target[static_cast<std::size_t>(fault.target)];

@@ -70,14 +70,8 @@ struct FaultSet {
   }
   /// Whether all faults count alike.
   bool uniform() const {
-    return all_of(sampling_weight, [](double weight) { return weight == 1.0; });
-  }
-  /// Gives memory back that is not needed for now (BigVector::drop_pages). Thread-safe.
-  void drop_pages() const {
-    groups.drop_pages();
-    faults.drop_pages();
-    sampling_weight.drop_pages();
-    stratum.drop_pages();
+    return std::all_of(sampling_weight.begin(), sampling_weight.end(),
+                       [](double weight) { return weight == 1.0; });
   }
   bool operator==(const FaultSet&) const = default;
 };

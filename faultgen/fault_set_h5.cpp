@@ -57,9 +57,7 @@ using Codes = std::array<std::uint8_t, kMaxFaultModels>;
 /// by name. So equal sets give equal bytes, whatever a program registers and in which order.
 std::vector<Named<std::uint8_t>> models_of(const BigVector<Fault>& faults) {
   std::array<bool, kMaxFaultModels> occurs{};
-  PageRelief relief(faults);
   for (const Fault& fault : faults) {
-    relief.step();
     occurs[static_cast<std::size_t>(fault.model)] = true;
   }
   std::vector<Named<std::uint8_t>> models;
@@ -88,12 +86,7 @@ Codes codes_in_file(const std::vector<Named<std::uint8_t>>& models) {
 template <class T, class Rows, class Get>
 void write(h5::File& file, const std::string& name, const Column<T, Rows, Get>& values,
            std::string doc) {
-  PageRelief relief(values.rows);
-  const auto get = [&](const auto& row) {
-    relief.step();
-    return values.get(row);
-  };
-  file.write_column<T>(name, values.rows, get, {"1", std::move(doc)});
+  file.write_column<T>(name, values.rows, values.get, {"1", std::move(doc)});
 }
 
 void write_provenance(h5::File& file, const Provenance& provenance) {
@@ -402,11 +395,7 @@ class Reader {
                  Take take) const {
     check_rows(name, rows, sizeof(T));
     table.resize(rows);
-    PageRelief relief(table);
-    file_.read_each<T>(name, [&](std::uint64_t i, T value) {
-      take(i, value);
-      relief.step();
-    });
+    file_.read_each<T>(name, take);
   }
   template <class T, class Row>
   void fill(const std::string& name, std::uint64_t rows, BigVector<Row>& table,

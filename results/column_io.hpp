@@ -31,10 +31,8 @@ void write_rows(h5::File& file, const std::string& group, const std::array<Colum
         },
         column.member);
   }
-  PageRelief relief(table);
   for (std::uint64_t begin = 0; begin < rows.size(); begin += h5::kChunkRows) {
     const auto chunk = rows.subspan(begin, std::min(h5::kChunkRows, rows.size() - begin));
-    relief.step(chunk.size());
     for (std::size_t i = 0; i < N; ++i) {
       std::visit(
           [&]<class T>(T Row::*member) {
@@ -68,11 +66,9 @@ Rows read_rows(const h5::File& file, const std::string& group,
   for (const Column<Row>& column : columns) {
     std::visit(
         [&]<class T>(T Row::*member) {
-          PageRelief relief(rows);
           file.read_each<T>(path(column), [&](std::uint64_t i, T value) {
             if (rows.size() < length) rows.resize(length);  // a damaged length has been refused
             rows[i].*member = value;
-            relief.step();
           });
         },
         column.member);

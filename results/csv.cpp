@@ -152,9 +152,7 @@ Result<std::monostate> check_faults(const Trials& trials, const faultgen::FaultS
     same_sites = sites[i].name == faultgen::site_name(faults.sites[i]);
   }
   if (!same_sites) return mismatch("the sites of the fault set differ from those of the trials");
-  PageRelief relief(faults.faults, faults.groups, trials.trials, trials.injections);
   for (const faultgen::Fault& fault : faults.faults) {
-    relief.step();
     if (fault.site < sites.size() && fault.bit_mask >> faultgen::kFp32Bits == 0) continue;
     return mismatch("the fault set has a fault outside its sites or bits");
   }
@@ -167,7 +165,6 @@ Result<std::monostate> check_faults(const Trials& trials, const faultgen::FaultS
       faults.groups.begin());
   const InjectionRow* next = trials.injections.begin();
   for (const TrialRow& row : trials.trials) {
-    relief.step();
     const InjectionRow* const first = next;
     while (next != trials.injections.end() && next->trial == row.trial) ++next;
     if (has_faults_of(faults, slots, row, {first, next}, accumulate)) continue;

@@ -18,8 +18,8 @@ using metrics::Outcome;
 /// Whether each group has one fault, and each trial one group.
 bool single_faults(const Trials& trials, const faultgen::FaultSet& faults) {
   return trials.campaign.run_type == "single" &&
-         all_of(faults.groups,
-                [](const faultgen::FaultGroup& group) { return group.n_faults == 1; });
+         std::all_of(faults.groups.begin(), faults.groups.end(),
+                     [](const faultgen::FaultGroup& group) { return group.n_faults == 1; });
 }
 
 std::string percent(double confidence) { return shortest(confidence * 100) + " %"; }
@@ -30,9 +30,7 @@ using Range = std::pair<std::uint64_t, std::uint64_t>;
 Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, Range range,
                     double confidence, Outcome outcome) {
   std::vector<bool> hit(faults.faults.size());
-  PageRelief relief(trials.trials, faults.stratum);
   for (std::uint64_t i = range.first; i < range.second; ++i) {
-    relief.step();
     const TrialRow& row = trials.trials[i];
     if (static_cast<Outcome>(row.outcome) == outcome) hit[row.first_fault] = true;
   }
@@ -41,7 +39,6 @@ Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, Rang
     strata.push_back({stratum.population, stratum.size, 0});
   }
   for (std::size_t i = 0; i < hit.size(); ++i) {
-    relief.step();
     if (hit[i]) ++strata[faults.stratum[i]].k;
   }
   Estimate result;
@@ -64,9 +61,7 @@ Estimate stratified(const Trials& trials, const faultgen::FaultSet& faults, Rang
 Estimate weighted(const Trials& trials, const faultgen::FaultSet& faults, Range range,
                   double confidence, Outcome outcome, bool independent) {
   BigVector<metrics::WeightedTrial> drawn;
-  PageRelief relief(trials.trials, faults.sampling_weight);
   for (std::uint64_t i = range.first; i < range.second; ++i) {
-    relief.step();
     const TrialRow& row = trials.trials[i];
     drawn.push_back(
         {faults.sampling_weight[row.first_fault], static_cast<Outcome>(row.outcome) == outcome});

@@ -139,9 +139,7 @@ std::uint64_t for_pairs(const Trials& trials, Condition condition, Condition oth
   std::uint64_t unpaired = 0;
   auto [a, a_end] = trials.range_of(condition);
   auto [b, b_end] = trials.range_of(other);
-  PageRelief relief(trials.trials);
   while (a < a_end || b < b_end) {
-    relief.step();
     const auto key = [&](std::uint64_t i) {
       return std::tuple(trials.trials[i].epoch, trials.trials[i].sample);
     };

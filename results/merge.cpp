@@ -60,21 +60,17 @@ void sort_by(Rows& rows, Key key_of) {
     std::uint64_t next, end;
   };
   std::vector<Run> runs;
-  PageRelief relief(rows);
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    relief.step();
     if (i == 0 || key_of(rows[i]) < key_of(rows[i - 1])) runs.push_back({i, i});
     runs.back().end = i + 1;
   }
   if (runs.size() < 2) return;
-  constexpr std::uint64_t kPagesOfRow = 8;  // runs are read here and there, not row after row
   const auto later = [&](const Run& a, const Run& b) {
     return std::pair(key_of(rows[a.next]), a.next) > std::pair(key_of(rows[b.next]), b.next);
   };
   std::make_heap(runs.begin(), runs.end(), later);
   Rows sorted;
   while (!runs.empty()) {
-    relief.step(kPagesOfRow);
     std::pop_heap(runs.begin(), runs.end(), later);
     sorted.push_back(rows[runs.back().next]);
     if (++runs.back().next == runs.back().end) {
@@ -139,9 +135,7 @@ std::uint32_t Gathering::number_of(const std::string& text) {
 void Gathering::renumber() {
   std::vector<std::string> ordered{""};
   std::vector<std::uint32_t> number(all_.messages.size(), 0);
-  PageRelief relief(all_.trials);
   for (TrialRow& row : all_.trials) {
-    relief.step();
     if (row.message != kNoMessage && number[row.message] == 0) {
       number[row.message] = static_cast<std::uint32_t>(ordered.size());
       ordered.push_back(all_.messages[row.message]);

@@ -18,9 +18,7 @@ std::vector<MonitorCount> monitor_counts(const Trials& trials) {
   const Campaign& campaign = trials.campaign;
   const std::vector<std::uint64_t> points(campaign.points.size()), guards(campaign.guards.size());
   std::vector<Counts> conditions(campaign.conditions(), {points, guards, guards});
-  PageRelief relief(trials.trials);
   for (const TrialRow& row : trials.trials) {
-    relief.step();
     Counts& counts = conditions[campaign.number_of(row.condition())];
     note(counts.points, row.first_nonfinite);
     note(counts.alarms, row.alarm);

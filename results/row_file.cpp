@@ -12,11 +12,7 @@ constexpr auto kMessages = "messages/text";
 /// Throws for the first row that `good` refuses.
 template <class Rows, class Good>
 void check_rows(const h5::File& file, const char* table, const Rows& rows, Good good) {
-  PageRelief relief(rows);
-  const auto bad = std::find_if_not(rows.begin(), rows.end(), [&](const auto& row) {
-    relief.step();
-    return good(row);
-  });
+  const auto bad = std::find_if_not(rows.begin(), rows.end(), good);
   if (bad == rows.end()) return;
   throw Exception({Errc::results, file.path().string(),
                    "row " + std::to_string(bad - rows.begin()) + " of /" + table +

@@ -22,11 +22,9 @@ struct Tally {
 std::map<Place, Tally> count(const Trials& trials, const faultgen::FaultSet& faults,
                              Condition condition) {
   std::map<Place, Tally> tallies;
-  PageRelief relief(faults.faults);
   for_pairs(
       trials, condition, {0, condition.perturbation},
       [&](const TrialRow& row, const TrialRow& original) {
-        relief.step();
         const faultgen::Fault& fault = faults.faults[row.first_fault];
         Tally& tally =
             tallies.try_emplace(Place(fault.site, fault.target), trials.samples()).first->second;

@@ -91,7 +91,6 @@ class Counts {
   Counts(const Trials& trials, const faultgen::FaultSet& faults, Condition condition)
       : trials_(trials),
         faults_(faults),
-        relief_(trials.trials, trials.injections, faults.groups, faults.faults),
         accumulated_(accumulates(trials.campaign)),
         sites_(faults.sites.size()),
         epochs_(accumulated_ ? faults.groups.back().epoch + std::size_t{1} : 0) {
@@ -154,7 +153,6 @@ class Counts {
                                [&](const TrialRow& row) { return row.epoch == epoch; }) -
           rows);
       epochs.push_back(cursor(begin, end));
-      relief_.step(kPagesOfSearch);
       begin = end;
     }
     const std::uint64_t block = std::max<std::uint64_t>(1, kBlockTrials / epochs.size());
@@ -196,7 +194,6 @@ class Counts {
 
   /// Appends what there is to know of the trial at a cursor, which goes on.
   void digest(Cursor& next, Digests& digests) {
-    relief_.step();
     const TrialRow& row = trials_.trials[next.trial++];
     Digest& made = digests.trials.emplace_back();
     // Accumulated groups share the faults of the first epochs: only slots differ throughout.
@@ -252,14 +249,10 @@ class Counts {
     }
   }
 
-  static constexpr std::uint64_t kPagesOfSearch = 4096;  ///< it reads here and there
   static constexpr std::uint64_t kBlockTrials = std::uint64_t{1} << 17U;  ///< some 10 MB
 
   const Trials& trials_;
   const faultgen::FaultSet& faults_;
-  PageRelief<BigVector<TrialRow>, BigVector<InjectionRow>, BigVector<faultgen::FaultGroup>,
-             BigVector<faultgen::Fault>>
-      relief_;
   bool accumulated_;
   std::uint64_t trials_counted_ = 0;
   metrics::AccuracyCounts accuracies_;
@@ -274,23 +267,18 @@ void count_rows(Summary& summary, const Trials& all) {
   summary.samples = all.samples();
   for (const SiteName& site : all.campaign.sites) summary.sites.push_back(site.name);
   summary.injections = all.injections.size();
-  PageRelief relief(all.trials, all.injections);
   for (const TrialRow& row : all.trials) {
-    relief.step();
     summary.failed += row.message != kNoMessage ? 1 : 0;
+    summary.per_group = std::max(summary.per_group, row.n_faults);
   }
   for (const GoldenRow& row : all.golden) summary.skipped += row.skipped != 0 ? 1 : 0;
   for (const InjectionRow& row : all.injections) {
-    relief.step();
     if (row.active == 0) continue;
     if (row.reached == 0) {
       ++summary.unreached;
     } else if (row.original_bits == row.corrupted_bits) {
       ++summary.unchanged;
     }
-  }
-  for (const TrialRow& row : all.trials) {
-    summary.per_group = std::max(summary.per_group, row.n_faults);
   }
 }
 

@@ -51,9 +51,7 @@ std::string golden_defect(const Trials& all) {
 std::string trial_defect(const Trials& all) {
   const auto n_points = static_cast<std::int64_t>(all.campaign.points.size());
   const auto n_guards = static_cast<std::int64_t>(all.campaign.guards.size());
-  PageRelief relief(all.trials);
   for (std::uint64_t i = 0; i < all.trials.size(); ++i) {
-    relief.step();
     const TrialRow& row = all.trials[i];
     const std::string name = "trial " + std::to_string(row.trial);
     if (i > 0 && row.trial <= all.trials[i - 1].trial) return name + " is there twice or misplaced";
@@ -74,9 +72,7 @@ std::string injection_defect(const Trials& all) {
   const bool single = all.campaign.run_type == "single";
   const auto* trial = all.trials.begin();
   std::uint64_t found = 0;  // of this trial
-  PageRelief relief(all.injections, all.trials);
   for (std::uint64_t i = 0; i < all.injections.size(); ++i) {
-    relief.step();
     const InjectionRow& row = all.injections[i];
     const auto key = [](const InjectionRow& r) { return std::tuple(r.trial, r.fault); };
     const std::string name = "injection of fault " + std::to_string(row.fault) + " in trial " +
@@ -96,7 +92,6 @@ std::string injection_defect(const Trials& all) {
   }
   std::uint64_t wanted = 0;
   for (const TrialRow& row : all.trials) {
-    relief.step();
     wanted += row.n_faults;
   }
   if (wanted == all.injections.size()) return "";

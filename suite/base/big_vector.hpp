@@ -6,7 +6,6 @@
 #include <cstring>
 #include <initializer_list>
 #include <ranges>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -14,7 +13,9 @@
 namespace bitquake {
 
 /// Bytes that can be grown: on the heap while they are few, else in a file without a name (in
-/// TMPDIR, or /var/tmp), mapped into memory, whose pages the system can write out and drop.
+/// TMPDIR, or /var/tmp), mapped into memory, whose pages the system can write out and drop. While
+/// there is such a file, a thread gives mapped pages back as soon as all of them are more than 64
+/// MiB: passes over tables of any size keep little of them in memory.
 class BigBuffer {
  public:
   BigBuffer() = default;
@@ -30,9 +31,6 @@ class BigBuffer {
   /// Makes room for at least `bytes`; what is there stays. Throws Exception (results) when the disk
   /// is full, std::bad_alloc when the heap is.
   void grow(std::uint64_t bytes);
-  /// Gives memory back to the system; what is in it is read from the file when it is used again.
-  /// Nothing on the heap. Thread-safe, beside readers too.
-  void drop_pages() const;
   bool in_file() const { return file_ >= 0; }
 
  private:
@@ -47,42 +45,8 @@ class BigBuffer {
   int file_ = -1;
 };
 
-/// To be told of each row of a pass over tables: gives the pages of big vectors among them back now
-/// and then, so that the pass takes bounded memory.
-template <class... Tables>
-class PageRelief {
- public:
-  explicit PageRelief(const Tables&... tables) : tables_(&tables...) {}
-  void step(std::uint64_t rows = 1) {
-    constexpr std::uint64_t kRows = std::uint64_t{1} << 15U;
-    rows_ += rows;
-    if (rows_ < kRows) return;
-    rows_ = 0;
-    std::apply([](const auto*... tables) { (relieve(*tables), ...); }, tables_);
-  }
-
- private:
-  template <class Table>
-  static void relieve(const Table& table) {
-    if constexpr (requires { table.drop_pages(); }) table.drop_pages();
-  }
-
-  std::tuple<const Tables*...> tables_;
-  std::uint64_t rows_ = 0;
-};
-
-/// Whether a condition holds for all rows of a table.
-template <class Table, class Condition>
-bool all_of(const Table& table, Condition holds) {
-  PageRelief relief(table);
-  return std::all_of(table.begin(), table.end(), [&](const auto& row) {
-    relief.step();
-    return holds(row);
-  });
-}
-
 /// A std::vector of plain values for tables that may be larger than memory (BigBuffer). References
-/// are good until it grows. Passes over it call drop_pages now and then (PageRelief).
+/// are good until it grows.
 template <class T>
 class BigVector {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -95,13 +59,10 @@ class BigVector {
   BigVector(const std::vector<T>& values) { append(values); }  // NOLINT(*-explicit-*)
   BigVector(const BigVector& other) { append(other); }
   BigVector(BigVector&& other) noexcept
-      : buffer_(std::move(other.buffer_)),
-        size_(std::exchange(other.size_, 0)),
-        undropped_(std::exchange(other.undropped_, 0)) {}
+      : buffer_(std::move(other.buffer_)), size_(std::exchange(other.size_, 0)) {}
   BigVector& operator=(BigVector other) noexcept {
     buffer_ = std::move(other.buffer_);
     size_ = other.size_;
-    undropped_ = other.undropped_;
     return *this;
   }
   ~BigVector() = default;
@@ -168,7 +129,6 @@ class BigVector {
   void clear() { size_ = 0; }
   void reserve(std::uint64_t size) { buffer_.grow(size * sizeof(T)); }
 
-  void drop_pages() const { buffer_.drop_pages(); }
   bool in_file() const { return buffer_.in_file(); }
 
   template <class Condition>
@@ -176,29 +136,17 @@ class BigVector {
     rows.erase(std::remove_if(rows.begin(), rows.end(), unwanted), rows.end());
   }
   friend bool operator==(const BigVector& a, const BigVector& b) {
-    if (a.size() != b.size()) return false;
-    PageRelief relief(a, b);
-    for (std::uint64_t i = 0; i < a.size(); ++i) {
-      if (!(a[i] == b[i])) return false;
-      relief.step();
-    }
-    return true;
+    return std::ranges::equal(a, b);
   }
 
  private:
   void make_room(std::uint64_t count) {
     const std::uint64_t wanted = (size_ + count) * sizeof(T);
     if (wanted > buffer_.capacity()) buffer_.grow(std::max(wanted, 2 * buffer_.capacity()));
-    constexpr std::uint64_t kMostUndropped = std::uint64_t{8} << 20U;
-    undropped_ += count * sizeof(T);
-    if (undropped_ < kMostUndropped) return;
-    undropped_ = 0;
-    drop_pages();
   }
 
   BigBuffer buffer_;
   std::uint64_t size_ = 0;
-  std::uint64_t undropped_ = 0;  ///< bytes written since pages were dropped
 };
 
 }  // namespace bitquake

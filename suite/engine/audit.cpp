@@ -129,12 +129,8 @@ Comparison run_again(const Inputs& inputs, const results::Trials& rows, Chosen c
   const auto work = [&](const Inputs&, const UnitInput& input, Executors& executors) {
     return run_batch(inputs, batches, input, executors);
   };
-  // Each row and its injections are searched for: that reads here and there.
-  constexpr std::uint64_t kPagesOfSearch = 1024;
-  PageRelief relief(rows.trials, rows.injections, inputs.faults.groups, inputs.faults.faults);
   const auto collect = [&](const UnitRows& again) {
     for (const auto* row : batches.of(again.unit)) {
-      relief.step(kPagesOfSearch);
       ++comparison.compared;
       if (auto found = compare(rows, *row, again)) comparison.differing.push_back(*found);
     }

@@ -48,9 +48,7 @@ Result<Plan> make_plan(const faultgen::FaultSet& faults, std::uint64_t samples,
   if (slots == 0 || epochs == 0 || (groups - 1) / slots != epochs - 1) {
     return error("does not hold one group for every epoch and slot", "generate it again");
   }
-  PageRelief relief(faults.groups);
   for (std::uint64_t i = 0; i < groups; ++i) {
-    relief.step();
     if (faults.groups[i].epoch != i / slots || faults.groups[i].slot != i % slots) {
       return error("does not hold one group for every epoch and slot", "generate it again");
     }

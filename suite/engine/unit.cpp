@@ -298,7 +298,6 @@ class TrialSlice {
                     entry.active, results[i]);
     }
     entries_.clear();
-    inputs_.faults.drop_pages();
   }
 
  private:

@@ -153,9 +153,7 @@ Result<std::vector<std::uint32_t>> map_sites(const Variant& variant, const model
     map.push_back(found == theirs.end() ? kNoSite : found->second);
   }
   std::set<std::pair<std::uint32_t, Target>> hit;
-  PageRelief relief(faults.faults);
   for (const faultgen::Fault& fault : faults.faults) {
-    relief.step();
     hit.emplace(fault.site, fault.target);
   }
   for (const auto& [site, target] : hit) {

@@ -5,10 +5,15 @@
 
 #include <catch2/catch.hpp>
 
+#include <chrono>
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace bitquake;
@@ -22,6 +27,23 @@ BigVector<std::uint64_t> squares(std::uint64_t count) {
   BigVector<std::uint64_t> values;
   for (std::uint64_t i = 0; i < count; ++i) values.push_back(i * i);
   return values;
+}
+
+/// Bytes of the process's memory that the values take now.
+std::uint64_t resident(const BigVector<std::uint64_t>& values) {
+  std::ifstream maps("/proc/self/smaps");
+  std::string line;
+  bool inside = false;
+  while (std::getline(maps, line)) {
+    std::uint64_t begin = 0, end = 0, kib = 0;
+    if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " ", &begin, &end) == 2) {
+      const auto at = reinterpret_cast<std::uintptr_t>(values.data());
+      inside = begin <= at && at < end;
+    }
+    if (inside && std::sscanf(line.c_str(), "Rss: %" SCNu64, &kib) == 1) return kib * 1024;
+  }
+  FAIL("the values are in no mapping");
+  return 0;
 }
 
 /// Sets TMPDIR for the scope.
@@ -53,11 +75,27 @@ TEST_CASE("a few values lie on the heap, many in a file without a name", "[base]
   REQUIRE(wrong == 0);
 }
 
-TEST_CASE("dropped pages come back as they were", "[base][big_vector]") {
+TEST_CASE("pages of a large table are given back, and come back as they were",
+          "[base][big_vector]") {
+  constexpr std::uint64_t kLarge = 32'000'000;  // 244 MiB
+  BigVector<std::uint64_t> values = squares(kLarge);
+  for (int pass = 0; pass < 2; ++pass) {
+    std::uint64_t wrong = 0;
+    for (std::uint64_t i = 0; i < kLarge; ++i) wrong += values[i] != i * i ? 1 : 0;
+    REQUIRE(wrong == 0);
+  }
+  using namespace std::chrono_literals;
+  const auto patience = std::chrono::steady_clock::now() + 30s;
+  while (resident(values) > kLarge * 8 / 2 && std::chrono::steady_clock::now() < patience) {
+    std::this_thread::sleep_for(1ms);
+  }
+  REQUIRE(resident(values) <= kLarge * 8 / 2);
+}
+
+TEST_CASE("big vectors are copied, compared and moved", "[base][big_vector]") {
   for (const std::uint64_t count : {std::uint64_t{1000}, kMany}) {
     BigVector<std::uint64_t> values = squares(count);
     values[7] = 3;
-    values.drop_pages();
     REQUIRE(values[7] == 3);
     REQUIRE(values.back() == (count - 1) * (count - 1));
     BigVector<std::uint64_t> copy = values;

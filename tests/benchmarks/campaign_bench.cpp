@@ -88,6 +88,7 @@ BENCHMARK(campaign_memory)
     ->Arg(10)
     ->Arg(100)
     ->Arg(500)
+    ->Arg(2000)
     ->Unit(benchmark::kSecond)
     ->UseRealTime()
     ->Iterations(1);
