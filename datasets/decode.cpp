@@ -1,5 +1,7 @@
 #include "datasets/decode.hpp"
 
+#include "datasets/codecs.hpp"
+
 #include <fmt/format.h>
 #include <opencv2/core.hpp>
 #include <opencv2/imgcodecs.hpp>
@@ -9,10 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <csetjmp>
 #include <cstddef>
-#include <cstdio>  // for jpeglib.h
-#include <jpeglib.h>
 #include <optional>
 #include <utility>
 
@@ -295,82 +294,6 @@ void turn_upright(DecodedImage& decoded) {
   decoded.transforms = turn.text;
 }
 
-/// What libjpeg says, in place of printing it. Source: libjpeg's documentation, libjpeg.txt,
-/// section "Error handling".
-struct JpegMessages {
-  jpeg_error_mgr manager;  ///< first: libjpeg's pointer to it is one to all of this
-  std::jmp_buf give_up;
-  std::array<char, JMSG_LENGTH_MAX> first;  ///< warning or error; empty: none
-
-  static JpegMessages& of(j_common_ptr jpeg) {
-    return *reinterpret_cast<JpegMessages*>(jpeg->err);  // NOLINT(*-reinterpret-cast)
-  }
-  static void note(j_common_ptr jpeg, int level) {
-    auto& first = of(jpeg).first;
-    if (level < 0 && first[0] == '\0') jpeg->err->format_message(jpeg, first.data());
-  }
-  static void stop(j_common_ptr jpeg) {
-    note(jpeg, -1);
-    std::longjmp(of(jpeg).give_up, 1);  // NOLINT(cert-err52-cpp): libjpeg is C
-  }
-};
-
-/// All rows of a JPEG: grey, RGB or four inks. No object that needs a destructor is made in here,
-/// because an error leaves by longjmp.
-void decode_rows(jpeg_decompress_struct& jpeg, JpegMessages& messages, Bytes bytes,
-                 cv::Mat& image) {
-  if (setjmp(messages.give_up) != 0) return;  // NOLINT(cert-err52-cpp)
-  jpeg_mem_src(&jpeg, bytes.data(), bytes.size());
-  jpeg_read_header(&jpeg, TRUE);
-  jpeg.out_color_space = jpeg.num_components == 1   ? JCS_GRAYSCALE
-                         : jpeg.num_components == 4 ? JCS_CMYK
-                                                    : JCS_RGB;
-  jpeg_start_decompress(&jpeg);
-  image.create(static_cast<int>(jpeg.output_height), static_cast<int>(jpeg.output_width),
-               CV_8UC(jpeg.out_color_components));
-  while (jpeg.output_scanline < jpeg.output_height) {
-    JSAMPROW row = image.ptr(static_cast<int>(jpeg.output_scanline));
-    jpeg_read_scanlines(&jpeg, &row, 1);
-  }
-  jpeg_finish_decompress(&jpeg);
-}
-
-/// Pixels of a JPEG in RGB order, or what is wrong with its compressed data: OpenCV, which decodes
-/// with the same library, does not say.
-Result<cv::Mat, std::string> decode_jpeg(Bytes bytes) {
-  jpeg_decompress_struct jpeg{};
-  JpegMessages messages{};
-  jpeg.err = jpeg_std_error(&messages.manager);
-  messages.manager.emit_message = JpegMessages::note;
-  messages.manager.error_exit = JpegMessages::stop;
-  jpeg_create_decompress(&jpeg);
-  cv::Mat image;
-  try {
-    decode_rows(jpeg, messages, bytes, image);
-  } catch (const cv::Exception&) {  // no memory
-    image.release();
-  }
-  jpeg_destroy_decompress(&jpeg);
-  if (messages.first[0] == '\0') return image;
-  return fmt::format("is damaged: {}", messages.first.data());
-}
-
-/// A PNG without the chunks that do not decide pixels: libpng prints about those that it dislikes.
-std::vector<std::uint8_t> essential_chunks(Bytes bytes) {
-  constexpr std::size_t kSignature = 8, kFrame = 12;
-  std::vector<std::uint8_t> kept(bytes.begin(), bytes.begin() + kSignature);
-  for (std::size_t at = kSignature; bytes.size() - at >= kFrame;) {
-    const Bytes chunk = bytes.subspan(at, kFrame + big(bytes, at, 4));
-    const bool critical = (chunk[4] & 0x20U) == 0;  // its type begins with a capital
-    if (critical || has_text(chunk, 4, "tRNS")) {
-      kept.insert(kept.end(), chunk.begin(), chunk.end());
-    }
-    at += chunk.size();
-    if (has_text(chunk, 4, "IEND")) break;
-  }
-  return kept;
-}
-
 /// Pixels in RGB order, by OpenCV; empty when it cannot.
 cv::Mat decode(Bytes bytes, bool alpha) {
   const int flags = alpha
@@ -398,7 +321,7 @@ Result<cv::Mat, std::string> decode(Bytes bytes, const ImageHeader& header) {
       return decode(bytes, false);  // OpenCV's way from inks to colours
     }
     case ImageFormat::png:
-      return decode(essential_chunks(bytes), header.alpha);
+      return decode_png(bytes);
     case ImageFormat::bmp:
     case ImageFormat::webp:
     case ImageFormat::pnm:

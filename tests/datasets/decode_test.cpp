@@ -5,7 +5,9 @@
 #include "tests/datasets/image_bytes.hpp"
 
 #include <catch2/catch.hpp>
+#include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <zlib.h>
 
 using namespace bitquake;
 using namespace bitquake::test;
@@ -25,6 +27,16 @@ std::string refusal(const std::string& bytes) {
   REQUIRE(decoded.error().where == "a.img");
   REQUIRE_FALSE(decoded.error().hint.empty());
   return decoded.error().what;
+}
+
+/// As a zlib stream.
+std::string deflated(const std::string& bytes) {
+  uLongf length = compressBound(bytes.size());
+  std::string packed(length, '\0');
+  REQUIRE(compress(reinterpret_cast<Bytef*>(packed.data()), &length,
+                   reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()) == Z_OK);
+  packed.resize(length);
+  return packed;
 }
 
 /// 2 rows, 3 columns: 0 1 2 / 10 11 12.
@@ -181,6 +193,68 @@ TEST_CASE("chunks of a PNG that decide no pixel do not matter", "[datasets][deco
   REQUIRE(alpha->image.at<cv::Vec4b>(1, 1)[3] == 0);
   // One that is critical and unknown does.
   REQUIRE_FALSE(decode(png.substr(0, 33) + png_chunk("XXXX", "x") + png.substr(33)));
+}
+
+TEST_CASE("every kind of PNG has the pixels that OpenCV reads", "[datasets][decode]") {
+  struct Kind {
+    char depth, colour;
+    std::size_t bits;  ///< of a pixel
+    int type;
+  };
+  // Grey, colours, palette, grey with alpha, colours with alpha (PNG specification, table 11.1).
+  const Kind kind =
+      GENERATE(Kind{1, 0, 1, CV_8UC1}, Kind{2, 0, 2, CV_8UC1}, Kind{4, 0, 4, CV_8UC1},
+               Kind{8, 0, 8, CV_8UC1}, Kind{16, 0, 16, CV_16UC1}, Kind{8, 2, 24, CV_8UC3},
+               Kind{16, 2, 48, CV_16UC3}, Kind{1, 3, 1, CV_8UC3}, Kind{4, 3, 4, CV_8UC3},
+               Kind{8, 3, 8, CV_8UC3}, Kind{8, 4, 16, CV_8UC4}, Kind{16, 4, 32, CV_16UC4},
+               Kind{8, 6, 32, CV_8UC4}, Kind{16, 6, 64, CV_16UC4});
+  const bool transparent = GENERATE(false, true);  // palette entries
+  constexpr std::uint32_t kWidth = 9, kHeight = 5;
+  INFO("depth " << int{kind.depth} << ", colour " << int{kind.colour} << ", " << transparent);
+  std::string rows, palette;
+  std::uint32_t next = 12345;
+  const auto draw = [&] { return static_cast<char>((next = next * 1664525 + 1013904223) >> 24U); };
+  for (std::uint32_t y = 0; y < kHeight; ++y) {
+    rows += '\0';  // no filter
+    for (std::size_t i = 0; i < (kWidth * kind.bits + 7) / 8; ++i) rows += draw();
+  }
+  const std::size_t colours = std::size_t{1} << std::min<std::size_t>(8, kind.bits);
+  for (std::size_t i = 0; i < 3 * colours; ++i) palette += draw();
+  std::string png =
+      "\x89PNG\r\n\x1A\n" + png_chunk("IHDR", big_endian(kWidth, 4) + big_endian(kHeight, 4) +
+                                                  kind.depth + kind.colour + std::string(3, '\0'));
+  if (kind.colour == 3) png += png_chunk("PLTE", palette);
+  if (kind.colour == 3 && transparent) png += png_chunk("tRNS", "\x07");
+  if (kind.colour == 0 && transparent) png += png_chunk("tRNS", std::string("\0\1", 2));
+  png += png_chunk("IDAT", deflated(rows)) + png_chunk("IEND", "");
+
+  const auto decoded = decode(png);
+  REQUIRE(decoded);
+  const bool clear_palette = kind.colour == 3 && transparent;
+  REQUIRE(decoded->image.type() == (clear_palette ? CV_8UC4 : kind.type));
+  cv::Mat theirs =
+      cv::imdecode(cv::Mat(1, static_cast<int>(png.size()), CV_8UC1, png.data()),
+                   decoded->image.channels() == 4 ? int{cv::IMREAD_UNCHANGED}
+                                                  : cv::IMREAD_ANYCOLOR | cv::IMREAD_ANYDEPTH);
+  if (theirs.channels() == 3) cv::cvtColor(theirs, theirs, cv::COLOR_BGR2RGB);
+  if (theirs.channels() == 4) cv::cvtColor(theirs, theirs, cv::COLOR_BGRA2RGBA);
+  REQUIRE(theirs.type() == decoded->image.type());
+  REQUIRE(cv::norm(theirs, decoded->image, cv::NORM_INF) == 0);
+}
+
+TEST_CASE("a PNG whose compressed data are damaged is refused in the library's words",
+          "[datasets][decode][error]") {
+  const auto with_data = [](const std::string& data) {
+    return "\x89PNG\r\n\x1A\n" +
+           png_chunk("IHDR", big_endian(2, 4) + big_endian(2, 4) + std::string("\x08\0\0\0\0", 5)) +
+           png_chunk("IDAT", data) + png_chunk("IEND", "");
+  };
+  const std::string data = deflated(std::string("\0\1\2\0\3\4", 6));
+  REQUIRE(decode(with_data(data)));
+  REQUIRE(refusal(with_data(data.substr(0, data.size() / 2))).starts_with("is damaged: "));
+  std::string wrong = data;
+  wrong[0] = '\x79';  // no method of compression
+  REQUIRE(refusal(with_data(wrong)) == "is damaged: IDAT: incorrect header check");
 }
 
 TEST_CASE("each damaged byte of a PNG is noticed", "[datasets][decode][error]") {
