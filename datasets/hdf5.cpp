@@ -2,9 +2,8 @@
 
 #include "datasets/held_images.hpp"
 #include "suite/base/durable.hpp"
-#include "suite/base/h5.hpp"
 #include "suite/base/memory.hpp"
-#include "suite/base/seal.hpp"
+#include "suite/base/sealed_h5.hpp"
 #include "suite/base/text.hpp"
 
 #include <fmt/format.h>
@@ -14,8 +13,6 @@
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <new>
-#include <stdexcept>
 
 namespace bitquake::datasets {
 namespace {
@@ -176,24 +173,10 @@ class Writer {
 
 // --- reading ---
 
-/// Opens the file; exceptions and allocations that a damaged one provokes become an Error.
+/// read_sealed_h5 with this module's words.
 template <class Read>
-auto read_checked(const std::filesystem::path& path, SealRule rule, Read read)
-    -> Result<std::invoke_result_t<Read, const h5::File&>> {
-  if (const auto sealed = check_seal(path, rule, Errc::data, kSealHint); !sealed) {
-    return sealed.error();
-  }
-  try {
-    const Result<h5::File> file = h5::File::open(path, Errc::data);
-    if (!file) return file.error();
-    return read(*file);
-  } catch (const Exception& exception) {
-    return exception.error();
-  } catch (const std::bad_alloc&) {
-  } catch (const std::length_error&) {
-  }
-  return Error{Errc::data, path.string(), "claims more pixels than memory can hold",
-               "the file is damaged, or the machine too small", ""};
+auto read_checked(const std::filesystem::path& path, SealRule rule, Read read) {
+  return read_sealed_h5(path, rule, Errc::data, kSealHint, read);
 }
 
 /// Refuses what would not fit into memory before it is read.

@@ -1,8 +1,7 @@
 #include "faultgen/bits.hpp"
 #include "faultgen/fault_set.hpp"
 #include "suite/base/durable.hpp"
-#include "suite/base/h5.hpp"
-#include "suite/base/seal.hpp"
+#include "suite/base/sealed_h5.hpp"
 #include "suite/base/text.hpp"
 
 #include <algorithm>
@@ -584,21 +583,14 @@ void write_fault_set(const FaultSet& set, const std::filesystem::path& path) {
 }
 
 Result<FaultSet> read_fault_set(const std::filesystem::path& path) {
-  const auto sealed = check_seal(path, SealRule::optional, Errc::fault_set, "draw the set again");
-  if (!sealed) return sealed.error();
-  auto file = h5::File::open(path, Errc::fault_set);
-  if (!file) return file.error();
-  try {
-    const Reader reader(*file);
-    FaultSet set = reader.read();
-    if (auto consistent = check_consistent(set, path.string()); !consistent) {
-      return consistent.error();
-    }
-    reader.check_site_counts(set.sites);
-    return set;
-  } catch (const Exception& exception) {
-    return exception.error();
-  }
+  return read_sealed_h5(path, SealRule::optional, Errc::fault_set, "draw the set again",
+                        [&](const h5::File& file) {
+                          const Reader reader(file);
+                          FaultSet set = reader.read();
+                          value_or_throw(check_consistent(set, path.string()));
+                          reader.check_site_counts(set.sites);
+                          return set;
+                        });
 }
 
 }  // namespace bitquake::faultgen

@@ -2,16 +2,12 @@
 
 #include "results/row.hpp"
 #include "suite/base/big_vector.hpp"
-#include "suite/base/h5.hpp"
 #include "suite/base/result.hpp"
-#include "suite/base/seal.hpp"
+#include "suite/base/sealed_h5.hpp"
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <new>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,26 +38,12 @@ void write_format(h5::File& file, const std::string& content);
 /// Throws Exception when they are others.
 void check_format(const h5::File& file, const std::string& content);
 
-/// Checks the seal of `path`, opens it and returns read(file); Exceptions and allocations that a
-/// damaged file provokes become the Error.
-template <class T>
-Result<T> read_file(const std::filesystem::path& path,
-                    const std::function<T(const h5::File&)>& read) {
-  const auto sealed =
-      check_seal(path, SealRule::mandatory, Errc::results,
-                 "remove it and run the campaign on: what is missing is computed again");
-  if (!sealed) return sealed.error();
-  try {
-    Result<h5::File> file = h5::File::open(path, Errc::results);
-    if (!file) return std::move(file).error();
-    return read(*file);
-  } catch (const Exception& exception) {
-    return exception.error();
-  } catch (const std::bad_alloc&) {
-  } catch (const std::length_error&) {
-  }
-  return Error{Errc::results, path.string(), "claims more rows than memory can hold",
-               "the file is damaged, or the machine too small", ""};
+/// read_sealed_h5 of a file of results.
+template <class Read>
+auto read_file(const std::filesystem::path& path, Read read) {
+  return read_sealed_h5(path, SealRule::mandatory, Errc::results,
+                        "remove it and run the campaign on: what is missing is computed again",
+                        read);
 }
 
 }  // namespace bitquake::results

@@ -51,7 +51,7 @@ void write_segment(const std::filesystem::path& path, const Segment& segment) {
 }
 
 Result<Segment> read_segment(const std::filesystem::path& path) {
-  return read_file<Segment>(path, read);
+  return read_file(path, read);
 }
 
 }  // namespace bitquake::results

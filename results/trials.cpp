@@ -210,7 +210,7 @@ void write_trials(const std::filesystem::path& path, const Trials& trials) {
 }
 
 Result<Trials> read_trials(const std::filesystem::path& path) {
-  Result<Trials> trials = read_file<Trials>(path, read);
+  Result<Trials> trials = read_file(path, read);
   if (!trials) return trials;
   if (const auto checked = check_trials(*trials, path.string()); !checked) return checked.error();
   return trials;

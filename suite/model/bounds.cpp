@@ -2,8 +2,7 @@
 
 #include "faultgen/bits.hpp"
 #include "suite/base/durable.hpp"
-#include "suite/base/h5.hpp"
-#include "suite/base/seal.hpp"
+#include "suite/base/sealed_h5.hpp"
 #include "suite/base/text.hpp"
 
 #include <fmt/format.h>
@@ -11,10 +10,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <new>
 #include <numeric>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 namespace bitquake::model {
@@ -285,19 +282,8 @@ void write_bounds(const std::filesystem::path& path, const Bounds& bounds) {
 }
 
 Result<Bounds> read_bounds(const std::filesystem::path& path) {
-  const auto sealed =
-      check_seal(path, SealRule::mandatory, Errc::model, "make it again with `bitquake bounds`");
-  if (!sealed) return sealed.error();
-  try {
-    const Result<h5::File> file = h5::File::open(path, Errc::model);
-    if (!file) return file.error();
-    return read(*file);
-  } catch (const Exception& exception) {
-    return exception.error();
-  } catch (const std::bad_alloc&) {
-  } catch (const std::length_error&) {
-  }
-  return Error{Errc::model, path.string(), "claims more rows than memory can hold", kDamaged, ""};
+  return read_sealed_h5(path, SealRule::mandatory, Errc::model,
+                        "make it again with `bitquake bounds`", read);
 }
 
 Result<Bounds> parse_alfi_bounds(std::string_view text, const std::string& name,

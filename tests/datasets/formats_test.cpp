@@ -1,11 +1,13 @@
 #include "datasets/dataset.hpp"
 #include "datasets/hdf5.hpp"
 #include "suite/base/h5.hpp"
+#include "suite/base/seal.hpp"
 #include "suite/base/sha256.hpp"
 #include "tests/base/temp_directory.hpp"
 #include "tests/datasets/image_bytes.hpp"
 
 #include <catch2/catch.hpp>
+#include <hdf5.h>
 
 using namespace bitquake;
 using namespace bitquake::datasets;
@@ -552,6 +554,36 @@ TEST_CASE("an HDF5 data set that is damaged or foreign is refused", "[datasets][
   short_perturbations.perturbations.pop_back();
   REQUIRE_THROWS_AS(write_hdf5(directory / "c.h5", short_perturbations), Exception);
   REQUIRE_FALSE(std::filesystem::exists(directory / "c.h5"));
+}
+
+TEST_CASE("an HDF5 data set whose columns contradict each other is refused",
+          "[datasets][hdf5][error]") {
+  const TempDirectory directory;
+  // Value 0 of a column, changed by another program, which sealed the file again.
+  const auto of = [&](const char* column, std::int64_t value) {
+    const std::string path = (directory / "a.h5").string();
+    write_hdf5(path, enriched(true, CV_8U));
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) - 72);
+    const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    const hid_t data = H5Dopen2(file, column, H5P_DEFAULT);
+    const hid_t space = H5Dget_space(data);
+    std::vector<std::int64_t> values(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space)));
+    REQUIRE(H5Dread(data, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+    values.front() = value;
+    REQUIRE(H5Dwrite(data, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) >= 0);
+    H5Sclose(space);
+    H5Dclose(data);
+    H5Fclose(file);
+    seal_file(path);
+    return what(open_hdf5("x", path, std::nullopt, std::nullopt));
+  };
+  REQUIRE(of("boxes/sample", 3) == "box 0 belongs to no sample");
+  REQUIRE(of("boxes/crowd", 2) == "box 0 belongs to no sample");
+  REQUIRE(of("samples/file", 2) == "sample 0 has no such file or label");
+  REQUIRE(of("labels", -2) == "sample 0 has no such file or label");
+  REQUIRE(of("categories/number", 5) == "categories are not in order");
+  REQUIRE(has(of("samples/image_height", 500), "sample 0 claims 500 x"));
+  REQUIRE(has(of("samples/channels", 2), "sample 0 claims"));
 }
 
 TEST_CASE("HDF5 of other programs is read by the names given", "[datasets][hdf5]") {
