@@ -54,8 +54,8 @@ Result<std::monostate> check_belongs(const Segment& segment, const Campaign& cam
 
 /// Sorts rows by their keys, stably. Those of a work unit are sorted: such runs are merged, so that
 /// what is held in memory grows with their number only.
-template <class Rows, class Key>
-void sort_by(Rows& rows, Key key_of) {
+template <class Row, class Key>
+void sort_by(BigVector<Row>& rows, Key key_of) {
   struct Run {
     std::uint64_t next, end;
   };
@@ -69,7 +69,8 @@ void sort_by(Rows& rows, Key key_of) {
     return std::pair(key_of(rows[a.next]), a.next) > std::pair(key_of(rows[b.next]), b.next);
   };
   std::make_heap(runs.begin(), runs.end(), later);
-  Rows sorted;
+  const RandomReads reads(rows);
+  BigVector<Row> sorted;
   while (!runs.empty()) {
     std::pop_heap(runs.begin(), runs.end(), later);
     sorted.push_back(rows[runs.back().next]);
@@ -160,7 +161,10 @@ Result<std::monostate> Gathering::add(const std::filesystem::path& file, Segment
 Trials Gathering::rows() && {
   sort_by(all_.trials, [](const TrialRow& row) { return row.trial; });
   sort_by(all_.injections, [](const InjectionRow& row) { return std::pair(row.trial, row.fault); });
-  sort_by(all_.golden, [](const GoldenRow& row) { return std::pair(row.condition(), row.sample); });
+  std::stable_sort(all_.golden.begin(), all_.golden.end(),
+                   [](const GoldenRow& a, const GoldenRow& b) {
+                     return std::pair(a.condition(), a.sample) < std::pair(b.condition(), b.sample);
+                   });
   renumber();
   return std::move(all_);
 }

@@ -156,6 +156,7 @@ class Counts {
       begin = end;
     }
     const std::uint64_t block = std::max<std::uint64_t>(1, kBlockTrials / epochs.size());
+    const RandomReads reads(trials_.trials, trials_.injections, faults_.groups, faults_.faults);
     Digests digests;
     for (std::uint64_t sample = 0; sample < trials_.samples(); sample += block) {
       digests.clear();

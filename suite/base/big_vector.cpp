@@ -115,6 +115,10 @@ BigBuffer::~BigBuffer() {
   ::close(file_);
 }
 
+void BigBuffer::expect_random_reads(bool random) const {
+  if (in_file()) ::madvise(data_, capacity_, random ? MADV_RANDOM : MADV_NORMAL);
+}
+
 void BigBuffer::grow(std::uint64_t bytes) {
   if (bytes <= capacity_) return;
   if (bytes <= kMostOnHeap) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <ranges>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -32,6 +33,8 @@ class BigBuffer {
   /// is full, std::bad_alloc when the heap is.
   void grow(std::uint64_t bytes);
   bool in_file() const { return file_ >= 0; }
+  /// Tells the system whether reads come in any order: then it reads no further than asked.
+  void expect_random_reads(bool random) const;
 
  private:
   void swap(BigBuffer& other) noexcept {
@@ -130,6 +133,7 @@ class BigVector {
   void reserve(std::uint64_t size) { buffer_.grow(size * sizeof(T)); }
 
   bool in_file() const { return buffer_.in_file(); }
+  void expect_random_reads(bool random) const { buffer_.expect_random_reads(random); }
 
   template <class Condition>
   friend void erase_if(BigVector& rows, Condition unwanted) {
@@ -147,6 +151,24 @@ class BigVector {
 
   BigBuffer buffer_;
   std::uint64_t size_ = 0;
+};
+
+/// While it lives, pieces of big vectors are read here and there. Where memory is short, the system
+/// would else read ahead at each of them what it has to throw away before it is wanted.
+template <class... Tables>
+class RandomReads {
+ public:
+  explicit RandomReads(const Tables&... tables) : tables_(tables...) { expect(true); }
+  RandomReads(const RandomReads&) = delete;
+  RandomReads& operator=(const RandomReads&) = delete;
+  ~RandomReads() { expect(false); }
+
+ private:
+  void expect(bool random) const {
+    std::apply([&](const auto&... tables) { (tables.expect_random_reads(random), ...); }, tables_);
+  }
+
+  std::tuple<const Tables&...> tables_;
 };
 
 }  // namespace bitquake
