@@ -57,24 +57,29 @@ Result<std::monostate> check_belongs(const Segment& segment, const Campaign& cam
 template <class Row, class Key>
 void sort_by(BigVector<Row>& rows, Key key_of) {
   struct Run {
-    std::uint64_t next, end;
+    std::uint64_t begin, next, end;
   };
   std::vector<Run> runs;
   for (std::uint64_t i = 0; i < rows.size(); ++i) {
-    if (i == 0 || key_of(rows[i]) < key_of(rows[i - 1])) runs.push_back({i, i});
+    if (i == 0 || key_of(rows[i]) < key_of(rows[i - 1])) runs.push_back({i, i, i});
     runs.back().end = i + 1;
   }
   if (runs.size() < 2) return;
+  const RandomReads reads(rows);
   const auto later = [&](const Run& a, const Run& b) {
     return std::pair(key_of(rows[a.next]), a.next) > std::pair(key_of(rows[b.next]), b.next);
   };
   std::make_heap(runs.begin(), runs.end(), later);
-  const RandomReads reads(rows);
+  constexpr std::uint64_t kAhead = std::uint64_t{32} << 20U;  // bytes, of all runs
+  const std::uint64_t window = std::max<std::uint64_t>(64, kAhead / sizeof(Row) / runs.size());
+  for (const Run& run : runs) rows.prefetch(run.next, window);
   BigVector<Row> sorted;
   while (!runs.empty()) {
     std::pop_heap(runs.begin(), runs.end(), later);
-    sorted.push_back(rows[runs.back().next]);
-    if (++runs.back().next == runs.back().end) {
+    Run& run = runs.back();
+    if ((run.next - run.begin) % window == 0) rows.prefetch(run.next + window, window);
+    sorted.push_back(rows[run.next]);
+    if (++run.next == run.end) {
       runs.pop_back();
     } else {
       std::push_heap(runs.begin(), runs.end(), later);

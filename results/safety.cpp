@@ -4,7 +4,6 @@
 #include "results/pair_count.hpp"
 
 #include <map>
-#include <optional>
 #include <utility>
 
 namespace bitquake::results {
@@ -35,12 +34,10 @@ std::map<Place, Tally> count(const Trials& trials, const faultgen::FaultSet& fau
   return tallies;
 }
 
-/// None when there are trials, but too few clusters for an interval.
-std::optional<metrics::Proportion> proportion(PairCount& count,
-                                              const metrics::RateOptions& options) {
+/// Too few clusters for an interval say nothing: it is all of [0, 1] then.
+metrics::Proportion proportion(PairCount& count, const metrics::RateOptions& options) {
   const metrics::Rate rate = count.rate("", options);
-  if (rate.n > 0 && !rate.interval) return std::nullopt;
-  return metrics::Proportion{rate.k, rate.n, rate.interval};
+  return {rate.k, rate.n, rate.interval.value_or(metrics::Interval{0, 1})};
 }
 
 SafetyTable table(const Trials& trials, const faultgen::FaultSet& faults, const FitInputs& fit,
@@ -55,18 +52,13 @@ SafetyTable table(const Trials& trials, const faultgen::FaultSet& faults, const 
       made.bits_without_trials += exposure.bits;
       continue;
     }
-    const auto dangerous = proportion(found->second.dangerous, options);
-    const auto residual = proportion(found->second.residual, options);
-    const auto covered = proportion(found->second.covered, options);
-    const std::string name = structure_name(trials.campaign, exposure);
-    if (!dangerous || !residual || !covered) {
-      made.structures.clear();
-      made.missing = "too few faults for an interval of " + name;
-      return made;
+    metrics::Structure& structure = structures.emplace_back(metrics::Structure{
+        structure_name(trials.campaign, exposure), fit.raw_fit_per_mbit, exposure.bits,
+        fit.derating, proportion(found->second.dangerous, options)});
+    if (condition.variant > 0) {
+      structure.protection = {proportion(found->second.residual, options),
+                              proportion(found->second.covered, options)};
     }
-    metrics::Structure& structure = structures.emplace_back(
-        metrics::Structure{name, fit.raw_fit_per_mbit, exposure.bits, fit.derating, *dangerous});
-    if (condition.variant > 0) structure.protection = {*residual, *covered};
     made.structures.push_back(exposure);
   }
   if (structures.empty()) {

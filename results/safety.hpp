@@ -34,7 +34,8 @@ struct SafetyTable {
   std::string missing{};  ///< why there are no figures: the structures and report are empty
 };
 
-/// Tables of all conditions, of modified networks compared with the original.
+/// Tables of all conditions, of modified networks compared with the original. Where a structure has
+/// too few faults for an interval of a rate, its interval is [0, 1]: cautious.
 /// @pre check_faults(trials, faults), and single faults of one bit
 std::vector<SafetyTable> safety_tables(const Trials& trials, const faultgen::FaultSet& faults,
                                        const FitInputs& fit, const metrics::RateOptions& options);

@@ -50,8 +50,6 @@ void write_segment(const std::filesystem::path& path, const Segment& segment) {
   });
 }
 
-Result<Segment> read_segment(const std::filesystem::path& path) {
-  return read_file(path, read);
-}
+Result<Segment> read_segment(const std::filesystem::path& path) { return read_file(path, read); }
 
 }  // namespace bitquake::results

@@ -160,6 +160,8 @@ class Counts {
     Digests digests;
     for (std::uint64_t sample = 0; sample < trials_.samples(); sample += block) {
       digests.clear();
+      for (const Cursor& next : epochs) prefetch_rows(next, block);
+      for (const Cursor& next : epochs) prefetch_faults(next, block);
       for (Cursor& next : epochs) {
         while (next.trial < next.last_trial && trials_.trials[next.trial].sample < sample + block) {
           digest(next, digests);
@@ -170,6 +172,17 @@ class Counts {
         if (accumulated_) add(digests, digests.trials[i], Shared::fault);
       }
     }
+  }
+
+  void prefetch_rows(const Cursor& next, std::uint64_t count) const {
+    trials_.trials.prefetch(next.trial, count);
+    trials_.injections.prefetch(next.injection, count);
+  }
+  void prefetch_faults(const Cursor& next, std::uint64_t count) const {
+    if (next.trial == next.last_trial) return;
+    const TrialRow& row = trials_.trials[next.trial];
+    faults_.groups.prefetch(row.group, count);
+    faults_.faults.prefetch(row.first_fault, count);
   }
 
   /// Positions ordered by sample, stable. @param first  sample of `count`

@@ -119,6 +119,12 @@ void BigBuffer::expect_random_reads(bool random) const {
   if (in_file()) ::madvise(data_, capacity_, random ? MADV_RANDOM : MADV_NORMAL);
 }
 
+void BigBuffer::prefetch(std::uint64_t first, std::uint64_t bytes) const {
+  if (!in_file()) return;
+  const std::uint64_t page = first % static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  ::madvise(data_ + first - page, bytes + page, MADV_WILLNEED);
+}
+
 void BigBuffer::grow(std::uint64_t bytes) {
   if (bytes <= capacity_) return;
   if (bytes <= kMostOnHeap) {

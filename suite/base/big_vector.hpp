@@ -33,8 +33,10 @@ class BigBuffer {
   /// is full, std::bad_alloc when the heap is.
   void grow(std::uint64_t bytes);
   bool in_file() const { return file_ >= 0; }
-  /// Tells the system whether reads come in any order: then it reads no further than asked.
+  /// Tells the system whether reads come here and there: then it reads no further than asked.
   void expect_random_reads(bool random) const;
+  /// Tells the system to begin to read what will be needed soon. @pre inside the capacity
+  void prefetch(std::uint64_t first, std::uint64_t bytes) const;
 
  private:
   void swap(BigBuffer& other) noexcept {
@@ -134,6 +136,11 @@ class BigVector {
 
   bool in_file() const { return buffer_.in_file(); }
   void expect_random_reads(bool random) const { buffer_.expect_random_reads(random); }
+  /// Rows that will be needed soon; those behind the end are nobody's.
+  void prefetch(std::uint64_t first, std::uint64_t count) const {
+    if (first >= size_) return;
+    buffer_.prefetch(first * sizeof(T), std::min(count, size_ - first) * sizeof(T));
+  }
 
   template <class Condition>
   friend void erase_if(BigVector& rows, Condition unwanted) {
@@ -153,8 +160,8 @@ class BigVector {
   std::uint64_t size_ = 0;
 };
 
-/// While it lives, pieces of big vectors are read here and there. Where memory is short, the system
-/// would else read ahead at each of them what it has to throw away before it is wanted.
+/// While it lives, big vectors are read at many places in turn. Where memory is short, the system
+/// would else read so far ahead at each of them that it has to throw that away before it is wanted.
 template <class... Tables>
 class RandomReads {
  public:

@@ -91,8 +91,7 @@ Result<engine::Inputs> make_inputs(const Network& network, const Case& chosen, c
   if (!data) return data.error();
   auto faults = engine::draw_fault_set(s, *model, **data);
   if (!faults) return faults.error();
-  auto plan = engine::make_plan(*faults, part.samples, s.unit_samples, std::string(network.name),
-                                static_cast<std::uint32_t>(s.perturbations.size()));
+  auto plan = engine::plan_of(s, *faults, part.samples, std::string(network.name));
   if (!plan) return plan.error();
   return engine::Inputs{std::move(s), std::move(*data), std::move(model), std::move(*faults),
                         *plan};

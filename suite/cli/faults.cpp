@@ -164,8 +164,7 @@ ExitCode verify_set(const FaultsCommand& command) {
   const auto fits = faultgen::check_fits(*set, (*model)->sha256(), scenario->model.input,
                                          (*model)->sites(), command.file);
   if (!fits) return report(fits.error());
-  const auto plan = engine::make_plan(*set, (*data)->size(), scenario->unit_samples, command.file,
-                                      static_cast<std::uint32_t>(scenario->perturbations.size()));
+  const auto plan = engine::plan_of(*scenario, *set, (*data)->size(), command.file);
   if (!plan) return report(plan.error());
   std::map<std::pair<std::uint32_t, faultgen::Target>, std::vector<float>> parameters;
   const auto value = [&](std::uint32_t site, faultgen::Target target,

@@ -205,6 +205,7 @@ class CampaignRun {
         progress_.seconds = seconds_since(start_);
         observer_.progress(progress_);
       };
+      const RandomReads reads(inputs_.faults.groups, inputs_.faults.faults);
       run_pipeline(inputs_, units, {.threads = options_.threads}, run_unit, stop_, store);
     } catch (const Exception& exception) {
       // A sample that cannot be used stops the campaign, but what is done stays done. When the disk

@@ -117,7 +117,10 @@ struct FaultIds {
 class UnitFaults {
  public:
   UnitFaults(const Inputs& inputs, SampleRange samples) : inputs_(inputs) {
-    if (inputs.scenario.run_type == faultgen::RunType::single) return;
+    if (inputs.scenario.run_type == faultgen::RunType::single) {
+      prefetch(samples);
+      return;
+    }
     const faultgen::Schedule& schedule = inputs.plan.schedule();
     first_slot_ = schedule.slot_of(samples.first);
     const std::uint64_t slots = schedule.slot_of(samples.last - 1) - first_slot_ + 1;
@@ -143,6 +146,24 @@ class UnitFaults {
     TrialFaults all;
     std::vector<std::size_t> ends;  ///< of each epoch
   };
+
+  /// Those of each epoch lie apart.
+  void prefetch(SampleRange samples) const {
+    const auto& groups = inputs_.faults.groups;
+    const auto for_epochs = [&](auto call) {
+      for (std::uint32_t epoch = 0; epoch < inputs_.plan.epochs(); ++epoch) {
+        const std::uint64_t last = inputs_.plan.group(epoch, samples.last - 1);
+        if (last < groups.size()) call(inputs_.plan.group(epoch, samples.first), last);
+      }
+    };
+    for_epochs(
+        [&](std::uint64_t first, std::uint64_t last) { groups.prefetch(first, last - first + 1); });
+    for_epochs([&](std::uint64_t first, std::uint64_t last) {
+      const std::uint64_t fault = groups[first].first_fault;
+      inputs_.faults.faults.prefetch(fault,
+                                     groups[last].first_fault + groups[last].n_faults - fault);
+    });
+  }
 
   Slot gather(std::uint64_t number) {
     Slot slot;

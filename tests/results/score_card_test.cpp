@@ -187,9 +187,20 @@ TEST_CASE("rates are carried on to FIT by structure", "[results]") {
   std::istringstream lines(text.substr(text.find("Evidence")));
   for (std::string line; std::getline(lines, line);) REQUIRE(line.size() <= 100);
 
+  // One cluster of faults is too few for an interval: it could be anywhere.
+  Trials shared = guarded_trials();
+  for (TrialRow& row : shared.trials) row.group = 0;
+  metrics::RateOptions clustered = summary.options;
+  clustered.clustering = metrics::Clustering::two_way;
+  const metrics::Figure vague =
+      safety_tables(shared, tiny_faults(), fit, clustered)[0].report.structures[0].dangerous_fit;
+  REQUIRE(vague.value == Approx(0.5 / 4));
+  REQUIRE(vague.low == Approx(0).margin(1e-12));
+  REQUIRE(vague.high == Approx(0.5));
+
   Summary few = summary;
   few.tables[1].variant = std::string(30, 'x');
-  few.safety[1].missing = "too few faults for an interval of weights of " + std::string(60, 'y');
+  few.safety[1].missing = "no trials of weights of " + std::string(60, 'y');
   REQUIRE_THAT(summary_text(few), Catch::Contains("\n" + few.tables[1].variant + "  ") &&
                                       Catch::Contains("\n-: " + few.safety[1].missing + "\n"));
 }
