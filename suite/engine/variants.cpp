@@ -25,6 +25,14 @@ using Variant = scenario::Scenario::Variant;
 
 constexpr double kDefaultToleranceFactor = 2;
 
+// Scenarios name protections; guards and codes carry the same names.
+static_assert(std::all_of(
+    scenario::kProtections.begin(), scenario::kProtections.end(), [](const auto& protection) {
+      const auto same = [&](const auto& built) { return built.name == protection.name; };
+      return std::any_of(model::kGuardKinds.begin(), model::kGuardKinds.end(), same) ||
+             std::any_of(faultgen::kEccCodes.begin(), faultgen::kEccCodes.end(), same);
+    }));
+
 std::string name_of_variant(const Variant& variant) { return "variant " + variant.label(); }
 
 Error misfit(const Variant& variant, const std::string& what, const std::string& hint) {
