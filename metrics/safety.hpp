@@ -42,7 +42,8 @@ struct Structure {
 
   /// Faults that on their own change no decision and raise no alarm, but leave a second fault
   /// without its protection (those of the protection's own structures, say). Campaigns of single
-  /// faults do not measure it. None: there are no such faults, which is to be argued elsewhere.
+  /// faults measure an upper limit only: all that change no decision and raise no alarm. None:
+  /// there are no such faults, which is to be argued elsewhere.
   std::optional<Proportion> latent{};
 };
 

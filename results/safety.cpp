@@ -13,9 +13,16 @@ using Place = std::pair<std::uint32_t, faultgen::Target>;
 
 struct Tally {
   explicit Tally(std::size_t samples)
-      : dangerous(samples, 0), residual(samples, 0), covered(samples, 0) {}
-  PairCount dangerous, residual, covered;
+      : dangerous(samples, 0), residual(samples, 0), covered(samples, 0), quiet(samples, 0) {}
+  PairCount dangerous, residual, covered, quiet;
 };
+
+/// The decision is the golden one, and nothing says that there is a fault.
+bool is_quiet(const TrialRow& row) {
+  const auto outcome = static_cast<metrics::Outcome>(row.outcome);
+  return (outcome == metrics::Outcome::masked || outcome == metrics::Outcome::benign) &&
+         row.detected == 0;
+}
 
 /// Counts by structure.
 std::map<Place, Tally> count(const Trials& trials, const faultgen::FaultSet& faults,
@@ -29,6 +36,7 @@ std::map<Place, Tally> count(const Trials& trials, const faultgen::FaultSet& fau
             tallies.try_emplace(Place(fault.site, fault.target), trials.samples()).first->second;
         tally.dangerous.add(row.sample, row.group, is_sde(original));
         tally.residual.add(row.sample, row.group, is_silent(row));
+        tally.quiet.add(row.sample, row.group, is_quiet(row));
         if (is_sde(original)) tally.covered.add(row.sample, row.group, !is_silent(row));
       });
   return tallies;
@@ -55,6 +63,7 @@ SafetyTable table(const Trials& trials, const faultgen::FaultSet& faults, const 
     metrics::Structure& structure = structures.emplace_back(metrics::Structure{
         structure_name(trials.campaign, exposure), fit.raw_fit_per_mbit, exposure.bits,
         fit.derating, proportion(found->second.dangerous, options)});
+    structure.latent = proportion(found->second.quiet, options);
     if (condition.variant > 0) {
       structure.protection = {proportion(found->second.residual, options),
                               proportion(found->second.covered, options)};

@@ -25,7 +25,9 @@ struct FitInputs {
   std::vector<Exposure> exposures{};
 };
 
-/// Figures of one condition. Evidence for a safety analysis, of the faults that were injected.
+/// Figures of one condition. Evidence for a safety analysis, of the faults that were injected. As
+/// latent counts every fault that changes no decision and raises no alarm: which of them really
+/// wait for a second fault, campaigns of single faults cannot tell, so that lfm is cautious.
 struct SafetyTable {
   std::string variant, perturbation;
   std::vector<Exposure> structures{};  ///< those with trials; report.structures are theirs

@@ -194,6 +194,7 @@ std::vector<std::pair<const char*, std::optional<Figure>>> figures_of(const Safe
           {"residual_fit", there(of.residual_fit)},
           {"diagnostic_coverage", there(of.coverage)},
           {"spfm_contribution", there(of.spfm)},
+          {"lfm_contribution", there(of.lfm)},
           {"pmhf_per_hour", there(of.pmhf_per_hour)}};
 }
 

@@ -162,6 +162,8 @@ TEST_CASE("rates are carried on to FIT by structure", "[results]") {
   REQUIRE(original.report.total.dangerous_fit.value == Approx(0.5 / 4 + 0.25 / 2));
   REQUIRE(original.report.total.residual_fit.value == Approx(0.25));
   REQUIRE(original.bits_without_trials == 7);
+  // No alarm and the same decision: of conv1 sample 0; of conv2 4, 7 and 9, guarded only 7.
+  REQUIRE(original.report.total.lfm->value == Approx(1 - (0.5 / 4 + 0.25 * 3 / 6) / 0.5));
   const SafetyTable& guarded = summary.safety[1];
   REQUIRE(guarded.variant == "guarded");
   REQUIRE(guarded.structures.size() == 2);
@@ -172,6 +174,7 @@ TEST_CASE("rates are carried on to FIT by structure", "[results]") {
   REQUIRE(total.coverage->value == Approx((0.125 + 0.125 * 2 / 3) / 0.25));
   REQUIRE(total.spfm->value == Approx(1 - 0.25 / 3 / 0.75));
   REQUIRE(total.pmhf_per_hour.value == Approx(0.25 / 3 * 1e-9));
+  REQUIRE(total.lfm->value == Approx(1 - (0.5 / 4 + 0.25 / 6) / (0.75 - 0.25 / 3)));
 
   for (const TextFile& file : summary_files(summary)) {
     if (file.name != "kpi/safety.csv") continue;
