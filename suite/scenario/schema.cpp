@@ -1402,7 +1402,8 @@ std::string item_range_text(const Key& key) {
   if (high == RealRange{}.high) {
     return (above_low ? "greater than " : "at least ") + shortest(low);
   }
-  return fmt::format("{} to {}", shortest(low), shortest(high));
+  return fmt::format(fmt::runtime(above_low ? "greater than {}, at most {}" : "{} to {}"),
+                     shortest(low), shortest(high));
 }
 
 std::string range_text(const Key& key) {
