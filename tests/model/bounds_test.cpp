@@ -223,7 +223,7 @@ TEST_CASE("bounds of PyTorchALFI go to activation functions in order", "[model][
           SiteBounds{"a", SiteKind::activation, {0, 10.81985092163086F, 0, 0}, {}, {}});
   REQUIRE(got->sites[1].range == Range{-1, 2.5F, 0, 0});
   REQUIRE(got->sites[2].site == "c");
-  REQUIRE(bounds_csv(*got).find("\na,activation,0,10.819851,,,,,,,,,,,,,,pytorchalfi,\n") !=
+  REQUIRE(bounds_csv(*got).find("\na,activation,0,10.819851,,,,,,,,,,,,,,,pytorchalfi,\n") !=
           std::string::npos);
 }
 
