@@ -110,10 +110,10 @@ TEST_CASE("bounds --search-clip gives thresholds that protection clip takes", "[
   std::filesystem::remove(workspace / "a.h5");
   const Finished missing = workspace.bitquake({"check", "clip.yaml"});
   REQUIRE(missing.exit_code == 4);
-  REQUIRE(holds(missing.err, "clip.yaml:8:33: error: variants.bounds: "));
+  REQUIRE(holds(missing.err, "clip.yaml:8:32: error: variants.bounds: "));
   REQUIRE(holds(missing.err, "a.h5 cannot be read: No such file or directory\n"));
   REQUIRE(
-      holds(missing.err, "  - {protection: clip, bounds: a.h5}\n" + std::string(32, ' ') + "^"));
+      holds(missing.err, "  - {protection: clip, bounds: a.h5}\n" + std::string(31, ' ') + "^"));
   const Finished baseline =
       workspace.bitquake({"check", "scenario.yaml", "--set", "augment=[clean, fog/1]", "--set",
                           "statistics.corruption_baseline=none.csv"});

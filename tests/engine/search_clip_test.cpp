@@ -1,12 +1,11 @@
 #include "suite/engine/search_clip.hpp"
 
-#include "suite/engine/measure_bounds.hpp"
 #include "tests/support/toy_campaign.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
 
 using namespace bitquake;
 using namespace bitquake::test;
@@ -15,8 +14,9 @@ namespace {
 
 constexpr std::uint64_t kSamples = 24;
 
-/// Top-1 class of the toy, its first layer replaced by `fc1` when that is given.
-std::size_t plain_top1(const ToyCampaign& campaign, std::uint64_t sample,
+/// Top-1 class of the toy, with values of the first layer from `threshold` on 0; all of them are
+/// `fc1` first when that is given.
+std::size_t plain_top1(const ToyCampaign& campaign, std::uint64_t sample, float threshold,
                        std::optional<float> fc1 = {}) {
   const ToyParameters all = toy_parameters();
   std::vector<float> scores(all.bias2.begin(), all.bias2.end());
@@ -26,22 +26,38 @@ std::size_t plain_top1(const ToyCampaign& campaign, std::uint64_t sample,
       sum += all.weight1[h * kToyInputs + i] *
              static_cast<float>(campaign.images[sample * kToyInputs + i] / 255.0);
     }
-    const float value = std::clamp(fc1.value_or(sum), 0.0F, 6.0F);
-    for (std::size_t o = 0; o < kToyClasses; ++o)
-      scores[o] += all.weight2[o * kToyHidden + h] * value;
+    const float value = fc1.value_or(sum);
+    const float read = value >= threshold ? 0 : std::clamp(value, 0.0F, 6.0F);
+    for (std::size_t o = 0; o < kToyClasses; ++o) {
+      scores[o] += all.weight2[o * kToyHidden + h] * read;
+    }
   }
   return static_cast<std::size_t>(std::max_element(scores.begin(), scores.end()) - scores.begin());
 }
 
-/// Faults set neurons of fc1 to 5. Every label is the class that the toy gives when all of fc1 is
-/// 0, as it is when all neurons are hit and clipped.
+constexpr float kFaulty = 6, kNever = 100;
+
+/// Share of right answers without faults, or with all neurons of fc1 hit.
+double plain_accuracy(const ToyCampaign& campaign, float threshold, std::optional<float> fc1 = {}) {
+  double right = 0;
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    right += plain_top1(campaign, i, threshold, fc1) == campaign.labels[i] ? 1 : 0;
+  }
+  return right / kSamples;
+}
+
+/// Faults set neurons of fc1 to 6. Labels are the toy's own answers; of every fourth sample the one
+/// it gives when all of fc1 is 0, as it is when all neurons are hit and clipped.
 ToyCampaign clip_campaign() {
   ToyCampaign campaign(kSamples);
-  campaign.labels.assign(kSamples, static_cast<std::uint8_t>(plain_top1(campaign, 0, 0.0F)));
+  for (std::uint64_t i = 0; i < kSamples; ++i) {
+    campaign.labels[i] = static_cast<std::uint8_t>(
+        i % 4 == 1 ? plain_top1(campaign, i, kNever, 0.0F) : plain_top1(campaign, i, kNever));
+  }
   campaign.write_data();
   auto& faults = campaign.scenario.faults;
   faults.model = faultgen::FaultModel::set_value;
-  faults.value = 5;
+  faults.value = kFaulty;
   faults.include = {"fc1"};
   return campaign;
 }
@@ -78,46 +94,41 @@ TEST_CASE("the area under accuracy is the mean over decades of the rate", "[engi
 
 TEST_CASE("the search finds the threshold that is known by hand", "[engine][bounds]") {
   const ToyCampaign campaign = clip_campaign();
-  const auto wanted = campaign.labels[0];
-  // At a rate of 1e-12 no neuron is hit, at 1 all are. The fault-free values of fc1 stay below 4,
-  // so a threshold above 5 lets the faulty 5 pass, one from 4 to 5 makes it 0.
-  const auto data = value_or_throw(engine::open_data(campaign.scenario));
-  const auto range =
-      engine::measure_bounds(campaign.scenario, *data, *make_toy_model(), 1, [](auto...) {})
-          .value.sites[0]
-          .range;
-  REQUIRE(range.high < 4);
-  REQUIRE(plain_top1(campaign, 0, 5.0F) != wanted);
-  double golden = 0;
-  for (std::uint64_t i = 0; i < kSamples; ++i) golden += plain_top1(campaign, i) == wanted ? 1 : 0;
-  golden /= kSamples;
-  REQUIRE(golden < 1);
+  // At a rate of 1e-12 no neuron is hit, at 1 all are. Fault-free values of fc1 stay below 5: a
+  // threshold above 6 lets the faulty ones pass, one from 5 to 6 costs nothing and makes them 0, a
+  // lower one costs sound answers.
+  const double golden = plain_accuracy(campaign, kNever);
+  REQUIRE(plain_accuracy(campaign, 5) == golden);
+  for (const float low : {2.5F, 3.75F, 4.375F}) REQUIRE(plain_accuracy(campaign, low) <= golden);
+  const double hit = plain_accuracy(campaign, kNever, kFaulty);
+  const double clipped = plain_accuracy(campaign, 5, kFaulty);
+  REQUIRE(clipped > hit);
 
   engine::ClipSearchOptions options{{1e-12, 1}};
   options.repetitions = 2;
   options.steps = 3;
   std::vector<engine::ClipSearchProgress> seen;
-  const auto found = value_or_throw(search(campaign, 8, options, &seen));
-  // Of 2, 4, 6, 8 only 2 and 4 catch a 5, and 2 can cost sound values; then 3, 5 around 4; then 4.5
-  // and 5.5 around 5.
+  const auto found = value_or_throw(search(campaign, 10, options, &seen));
+  // Of 2.5, 5, 7.5, 10 the 5 is best; 3.75 and 6.25 around it are not better; of 4.375 and 5.625
+  // the latter is as good as 5, and larger.
   REQUIRE(seen.size() == 3);
-  REQUIRE(seen[0].threshold == 4);
+  REQUIRE(seen[0].threshold == 5);
   REQUIRE(seen[1].threshold == 5);
-  REQUIRE(seen[2].threshold == 5);
+  REQUIRE(seen[2].threshold == 5.625F);
   REQUIRE(seen[2].step == 3);
   REQUIRE(found.origin == model::BoundsOrigin::searched);
   REQUIRE(found.sites.size() == 1);
   REQUIRE(found.sites[0].range.low == -100);
-  REQUIRE(found.sites[0].range.high == 5);
-  REQUIRE(found.sites[0].act_max == 8.0F);
+  REQUIRE(found.sites[0].range.high == 5.625F);
+  REQUIRE(found.sites[0].act_max == 10.0F);
   REQUIRE(found.search->trials == 2 * kSamples);
-  REQUIRE(found.search->unprotected == std::vector{golden, 0.0});
-  REQUIRE(found.search->at_act_max == std::vector{golden, 0.0});
-  REQUIRE(found.search->found == std::vector{golden, 1.0});
-  REQUIRE(seen[2].auc == Approx((golden + 1) / 2));
+  REQUIRE(found.search->unprotected == std::vector{golden, hit});
+  REQUIRE(found.search->at_act_max == std::vector{golden, hit});
+  REQUIRE(found.search->found == std::vector{golden, clipped});
+  REQUIRE(seen[2].auc == Approx((golden + clipped) / 2));
 
-  // Where nothing is better than ACT_max, that stays: 4.5 catches every 5 already.
-  REQUIRE(value_or_throw(search(campaign, 4.5F, options)).sites[0].range.high == 4.5F);
+  // Where nothing is better than ACT_max, that stays: 5.5 makes every 6 a 0 already.
+  REQUIRE(value_or_throw(search(campaign, 5.5F, options)).sites[0].range.high == 5.5F);
 }
 
 TEST_CASE("a search is the same on any number of threads and in any execution",
@@ -127,7 +138,7 @@ TEST_CASE("a search is the same on any number of threads and in any execution",
   campaign.scenario.faults.target = faultgen::Target::weight;
   campaign.scenario.faults.bits = {"exponent"};
   for (std::size_t i = 0; i < kSamples; ++i) {
-    campaign.labels[i] = static_cast<std::uint8_t>(plain_top1(campaign, i));
+    campaign.labels[i] = static_cast<std::uint8_t>(plain_top1(campaign, i, kNever));
   }
   campaign.write_data();
   engine::ClipSearchOptions options{{1e-3, 1e-2, 1e-1}};
@@ -162,7 +173,7 @@ TEST_CASE("faults without a rate and samples without labels are refused", "[engi
   campaign.scenario.run_type = faultgen::RunType::accumulate;
   REQUIRE_THAT(refusal(), Catch::StartsWith("run_type"));
   campaign.scenario.run_type = faultgen::RunType::single;
-  campaign.scenario.faults.draw = faultgen::Draw::equal_sites;
+  campaign.scenario.faults.draw = faultgen::Draw::weighted_sites;
   REQUIRE(refusal() == "faults.fault_rate: a rate is the same for all elements");
   campaign.scenario.faults.file = "faults.h5";
   REQUIRE_THAT(refusal(), Catch::StartsWith("faults.file"));
