@@ -254,8 +254,9 @@ void add_bounds(CLI::App& app, Action& action) {
                   "fault rates of the search, ascending: as faults.bit_error_rate, or\n"
                   "faults.fault_rate where the scenario gives that (default: 1e-7,1e-6,1e-5,1e-4)")
       ->type_name("LIST");
-  sub->add_option("--steps", command->steps,
-                  "of the search at each site: each leaves half of the interval, or less (default: 4)")
+  sub->add_option(
+         "--steps", command->steps,
+         "of the search at each site: each leaves half of the interval, or less (default: 4)")
       ->type_name("N")
       ->check(whole_number(1, 32));
   sub->add_option("--repetitions", command->repetitions,

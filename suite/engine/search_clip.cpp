@@ -1,5 +1,6 @@
 #include "suite/engine/search_clip.hpp"
 
+#include "suite/engine/memory.hpp"
 #include "suite/engine/pipeline.hpp"
 #include "suite/scenario/schema.hpp"
 #include "suite/scenario/yaml_writer.hpp"
@@ -153,6 +154,9 @@ class Search {
       run.plan =
           value_or_throw(make_plan(run.faults, data_->size(), scenario_.unit_samples, "faults", 1,
                                    static_cast<std::uint32_t>(networks.size())));
+      if (auto failed = plan_memory(run, options_.threads).error(scenario_.model.file)) {
+        throw Exception(*std::move(failed));
+      }
       std::vector<std::uint64_t> units(run.plan.units());
       std::iota(units.begin(), units.end(), 0);
       std::vector<std::uint64_t> correct(networks.size());

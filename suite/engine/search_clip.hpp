@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -52,7 +53,8 @@ double area_under(std::span<const double> rates, std::span<const double> accurac
 /// @param progress  called after each step
 /// @return the sites of kind activation; Errc::scenario for faults that have no rate, fault_set for
 /// those that cannot be drawn, model when there is nothing to clip. Throws Exception: data for a
-/// sample that cannot be read or has no label.
+/// sample that cannot be read or has no label, scenario when the memory budget does not hold one
+/// work unit.
 Result<model::Bounds> search_clip(const scenario::Scenario& scenario,
                                   std::shared_ptr<const datasets::Dataset> data,
                                   std::shared_ptr<const model::Model> original,
