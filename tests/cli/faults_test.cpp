@@ -148,8 +148,8 @@ TEST_CASE("a matrix of PyTorchALFI is imported with its layer types", "[cli]") {
   const Workspace workspace;
   workspace.write("matrix.csv", "0,2\n0,-1\n0,-1\n-1,-1\n0,1\n1,2\n0,31\n");
   const std::vector<std::string> command{
-      "faults", "import", "matrix.csv", "scenario.yaml", "--set", "faults.policy=per_epoch",
-      "-o",     "set.h5", "--alfi",     "weights"};
+      "faults", "import", "matrix.csv", "scenario.yaml", "--set",  "faults.policy=per_epoch",
+      "-o",     "set.h5", "--force",    "--alfi",        "weights"};
   auto with_layers = command;
   with_layers.insert(with_layers.end(), {"--layers", "conv2d,fcc"});
   const Finished imported = workspace.bitquake(with_layers);
