@@ -21,7 +21,8 @@ constexpr std::uint64_t kSheetSamples = 4;
 struct AugmentCommand {
   ScenarioOptions scenario;
   ThreadsOption threads;
-  std::string sheet, output;
+  std::string sheet;
+  OutputOption output;
 };
 
 void print_notices(const std::vector<std::string>& notices) {
@@ -60,23 +61,23 @@ ExitCode write_data(const AugmentCommand& command, const scenario::Scenario& sce
     return report(error);
   }
   std::cout << fmt::format(
-      "{}: {} ({} under {})   read it with data: {{format: hdf5, images: {}}}\n", command.output,
-      counted(enriched.value.samples.size(), "image"),
+      "{}: {} ({} under {})   read it with data: {{format: hdf5, images: {}}}\n",
+      command.output.given, counted(enriched.value.samples.size(), "image"),
       with_commas(enriched.value.samples.size() / scenario.perturbations.size()),
-      counted(scenario.perturbations.size(), "perturbation"), command.output);
+      counted(scenario.perturbations.size(), "perturbation"), command.output.given);
   return ExitCode::ok;
 }
 
 ExitCode augment_data(const AugmentCommand& command) {
-  if (command.sheet.empty() && command.output.empty()) {
+  if (command.sheet.empty() && command.output.given.empty()) {
     return report({Errc::usage, "bitquake augment", "nothing to write was named",
                    "give --sheet FILE to look at the images, -o FILE to keep them", ""});
   }
   const auto scenario = command.scenario.read();
   if (!scenario) return scenario.error();
   std::filesystem::path file;
-  if (!command.output.empty()) {
-    const auto checked = output_file(command.output, false);
+  if (!command.output.given.empty()) {
+    const auto checked = command.output.read();
     if (!checked) return report(checked.error());
     file = *checked;
   }
@@ -87,7 +88,7 @@ ExitCode augment_data(const AugmentCommand& command) {
       return code;
     }
   }
-  return command.output.empty() ? ExitCode::ok : write_data(command, *scenario, **data, file);
+  return command.output.given.empty() ? ExitCode::ok : write_data(command, *scenario, **data, file);
 }
 
 }  // namespace
@@ -102,11 +103,10 @@ void add_augment(CLI::App& app, Action& action) {
                   "a column for each perturbation, with boxes")
       ->type_name("FILE")
       ->check(not_empty());
-  sub->add_option("-o,--output", command->output,
-                  "HDF5 file to write: all samples under the first perturbation, then all under\n"
-                  "the next, with labels, boxes and where they come from")
-      ->type_name("FILE")
-      ->check(not_empty());
+  command->output.add_to(
+      *sub,
+      "HDF5 file to write: all samples under the first perturbation, then all under\n"
+      "the next, with labels, boxes and where they come from");
   command->threads.add_to(*sub);
   sub->footer(
       "The perturbations are those of the key augment (bitquake list perturbations). A campaign\n"

@@ -123,6 +123,26 @@ std::optional<std::filesystem::path> BaseOption::read() const {
   return given;
 }
 
+CLI::Option* OutputOption::add_to(CLI::App& app, const std::string& doc) {
+  auto* option = app.add_option("-o,--output", given, doc)->type_name("FILE")->check(not_empty());
+  app.add_flag("-f,--force", force, "replace a file that exists");
+  return option;
+}
+
+Result<std::filesystem::path> OutputOption::read() const {
+  auto file = output_file(given, false);
+  if (!file) return file;
+  if (const auto failed = exists_already(*file, force)) return *failed;
+  return file;
+}
+
+std::optional<Error> exists_already(const std::filesystem::path& file, bool force) {
+  std::error_code ignored;
+  if (force || !std::filesystem::is_regular_file(file, ignored)) return std::nullopt;
+  return Error{Errc::usage, file.string(), "exists already",
+               "choose another file with -o, or replace it with --force", ""};
+}
+
 CLI::Validator whole_number(std::uint64_t low, std::uint64_t high) {
   return CLI::Validator(
       [low, high](const std::string& text) {

@@ -72,6 +72,20 @@ struct BaseOption {
   std::optional<std::filesystem::path> read() const;
 };
 
+/// A file to write that a campaign can read: one that exists is replaced with --force only. Tables
+/// and pictures, which are made of other files, are written anew instead.
+struct OutputOption {
+  std::string given;
+  bool force = false;
+
+  CLI::Option* add_to(CLI::App& app, const std::string& doc);
+  /// As output_file. Errc::usage when the file exists.
+  Result<std::filesystem::path> read() const;
+};
+
+/// Errc::usage when `file` exists and may not be replaced.
+std::optional<Error> exists_already(const std::filesystem::path& file, bool force);
+
 /// Accepts whole decimal numbers from `low` to `high`. CLI11 alone takes -1 for the largest number.
 CLI::Validator whole_number(std::uint64_t low,
                             std::uint64_t high = std::numeric_limits<std::uint64_t>::max());

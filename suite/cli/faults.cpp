@@ -27,7 +27,8 @@ namespace {
 
 struct FaultsCommand {
   ScenarioOptions scenario;
-  std::string file, output;
+  std::string file, table;
+  OutputOption output;
   std::string alfi;
   std::vector<std::string> layers;
   std::optional<std::uint64_t> alfi_batch;
@@ -51,7 +52,7 @@ ExitCode write_set(const faultgen::FaultSet& set, const FaultsCommand& command,
     error.code = Errc::usage;
     return report(error);
   }
-  std::cout << fmt::format("{}: {} in {}   next: bitquake faults {}\n", command.output,
+  std::cout << fmt::format("{}: {} in {}   next: bitquake faults {}\n", command.output.given,
                            counted(set.faults.size(), "fault"), counted(set.groups.size(), "group"),
                            next);
   return ExitCode::ok;
@@ -64,7 +65,7 @@ ExitCode generate(const FaultsCommand& command) {
     return report({Errc::usage, "faults.file", "names an existing fault set: nothing to generate",
                    "remove the key, and describe the faults to draw", ""});
   }
-  const auto file = output_file(command.output, false);
+  const auto file = command.output.read();
   if (!file) return report(file.error());
   const auto data = engine::open_data(*scenario);
   if (!data) return report(data.error());
@@ -72,7 +73,7 @@ ExitCode generate(const FaultsCommand& command) {
   if (!model) return report(model.error());
   const auto set = engine::draw_fault_set(*scenario, **model, **data);
   if (!set) return report(set.error());
-  return write_set(*set, command, *file, "show " + shell_word(command.output));
+  return write_set(*set, command, *file, "show " + shell_word(command.output.given));
 }
 
 /// The kinds of sites that --layers names.
@@ -128,7 +129,7 @@ ExitCode import_list(const FaultsCommand& command) {
                    "samples",
                    ""});
   }
-  const auto file = output_file(command.output, false);
+  const auto file = command.output.read();
   if (!file) return report(file.error());
   const auto data = engine::open_data(*scenario);
   if (!data) return report(data.error());
@@ -149,7 +150,7 @@ ExitCode import_list(const FaultsCommand& command) {
   }
   return write_set(
       *set, command, *file,
-      fmt::format("verify {} {}", shell_word(command.output), command.scenario.arguments()));
+      fmt::format("verify {} {}", shell_word(command.output.given), command.scenario.arguments()));
 }
 
 ExitCode verify_set(const FaultsCommand& command) {
@@ -189,7 +190,7 @@ ExitCode export_csv(const FaultsCommand& command) {
   if (!set) return report(set.error());
   std::ostringstream text;
   faultgen::write_csv(*set, text);
-  const auto written = write_output(command.output, text.str());
+  const auto written = write_output(command.table, text.str());
   return written ? ExitCode::ok : report(written.error());
 }
 
@@ -211,10 +212,7 @@ void add_faults(CLI::App& app, Action& action) {
   auto* generate_sub =
       faults->add_subcommand("generate", "draw the fault set of a scenario without running it");
   command->scenario.add_to(*generate_sub);
-  generate_sub->add_option("-o,--output", command->output, "HDF5 file to write")
-      ->required()
-      ->type_name("FILE")
-      ->check(not_empty());
+  command->output.add_to(*generate_sub, "HDF5 file to write")->required();
   generate_sub->callback([command, &action] { action = [command] { return generate(*command); }; });
 
   auto* import_sub = faults->add_subcommand("import", "make a fault set of a list from elsewhere");
@@ -224,10 +222,7 @@ void add_faults(CLI::App& app, Action& action) {
       ->required()
       ->type_name("");
   command->scenario.add_to(*import_sub);
-  import_sub->add_option("-o,--output", command->output, "HDF5 file to write")
-      ->required()
-      ->type_name("FILE")
-      ->check(not_empty());
+  command->output.add_to(*import_sub, "HDF5 file to write")->required();
   import_sub
       ->add_option("--alfi", command->alfi,
                    "LIST is a 7 x n matrix of PyTorchALFI: neurons, weights")
@@ -282,7 +277,7 @@ void add_faults(CLI::App& app, Action& action) {
   auto* export_sub =
       faults->add_subcommand("export", "write a fault set as CSV, one row per fault");
   export_sub->add_option("FILE", command->file, "fault set (HDF5)")->required()->type_name("");
-  export_sub->add_option("-o,--output", command->output, "CSV file to write (default: stdout)")
+  export_sub->add_option("-o,--output", command->table, "CSV file to write (default: stdout)")
       ->type_name("FILE")
       ->check(not_empty());
   export_sub->callback([command, &action] { action = [command] { return export_csv(*command); }; });

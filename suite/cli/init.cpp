@@ -259,11 +259,8 @@ std::vector<std::string> heading(const InitCommand& command) {
 }
 
 std::optional<Error> check_target(const InitCommand& command) {
-  std::error_code ignored;
-  if (command.to_stdout() || command.force) return std::nullopt;
-  if (!fs::is_regular_file(command.target(), ignored)) return std::nullopt;
-  return Error{Errc::usage, command.target().string(), "exists already",
-               "choose another file with -o, or replace it with --force", ""};
+  if (command.to_stdout()) return std::nullopt;
+  return exists_already(command.target(), command.force);
 }
 
 std::optional<Error> make_draft(Draft& draft, const InitCommand& command) {

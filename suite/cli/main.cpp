@@ -39,7 +39,10 @@ Error stray_word(const CLI::App& app, const std::string& name, const std::string
                      : command ? "unknown command"
                                : "unexpected argument";
   std::string hint = fmt::format("see {} --help", name);
-  if (const std::string near = nearest(app, word); (option || command) && !near.empty()) {
+  const bool takes_keys = app.get_option_no_throw("--set") != nullptr;
+  if (!option && takes_keys && word.find('=') != std::string::npos) {
+    hint = fmt::format("each key needs an option of its own: --set {}", cli::shell_word(word));
+  } else if (const std::string near = nearest(app, word); (option || command) && !near.empty()) {
     hint = fmt::format("did you mean '{}'? {}", near, hint);
   } else if (command) {
     hint = fmt::format("one of: {}", fmt::join(command_names(app), ", "));

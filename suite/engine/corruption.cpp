@@ -21,7 +21,10 @@ Result<results::Corruptions> corruptions_of(const scenario::Scenario& scenario) 
   if (!scenario.statistics.corruption_baseline) return corruptions;
   const auto file = scenario.resolve(*scenario.statistics.corruption_baseline);
   auto baseline = results::read_corruption_baseline(file);
-  if (!baseline) return baseline.error();
+  if (!baseline) {
+    return scenario.file_error("statistics.corruption_baseline", 0,
+                               *scenario.statistics.corruption_baseline, baseline.error());
+  }
   std::vector<std::string> missing;
   for (const auto& corruption : corruptions.perturbations) {
     if (!corruption || baseline->contains(*corruption)) continue;

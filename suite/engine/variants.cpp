@@ -304,9 +304,18 @@ Result<model::Protection> guards_of(const Variant& variant, const scenario::Scen
   std::optional<model::Bounds> bounds;
   if (scenario::by_bounds(protection)) {
     auto read = bounds_of(variant, scenario, model);
-    if (!read) return read.error();
+    if (!read) {
+      const auto all = scenario.variants();  // their names differ
+      const auto item = std::find_if(all.begin(), all.end(), [&](const Variant& other) {
+        return other.label() == variant.label();
+      });
+      return scenario.file_error("variants.bounds", static_cast<std::size_t>(item - all.begin()),
+                                 *variant.bounds, read.error());
+    }
     bounds = std::move(*read);
   }
+  const auto channels = scenario::channels_of(variant.channels);
+  if (!channels) return channels.error();
   model::Protection made;
   for (std::uint32_t site = 0; site < chosen->size(); ++site) {
     if (!(*chosen)[site]) continue;
@@ -315,6 +324,7 @@ Result<model::Protection> guards_of(const Variant& variant, const scenario::Scen
     guard.kind = value_of(model::kGuardKinds, name_of(scenario::kProtections, protection)).value();
     guard.sanitise =
         variant.non_finite.value_or(scenario::NonFinite::sanitise) == scenario::NonFinite::sanitise;
+    guard.channels = *channels;
     if (bounds) {
       if (auto failed = set_bounds(variant, *bounds, model.sites()[site], guard)) return *failed;
     }

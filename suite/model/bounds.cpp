@@ -12,6 +12,7 @@
 #include <functional>
 #include <numeric>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace bitquake::model {
@@ -77,6 +78,48 @@ std::vector<Range> read_ranges(const h5::File& file, const std::string& group) {
   return ranges;
 }
 
+/// The accuracies of a search with their names in the file.
+constexpr std::array kCurves{
+    std::tuple{"search/unprotected", &ClipSearch::unprotected, "accuracy of the network as it is"},
+    std::tuple{"search/at_act_max", &ClipSearch::at_act_max, "accuracy clipped at act_max"},
+    std::tuple{"search/found", &ClipSearch::found, "accuracy clipped at the thresholds found"},
+};
+
+void write_search(const Bounds& bounds, h5::File& file) {
+  const ClipSearch& search = *bounds.search;
+  file.set_attribute("search_faults", search.faults);
+  file.set_attribute("search_seed", search.seed);
+  file.set_attribute("search_repetitions", search.repetitions);
+  file.set_attribute("search_steps", search.steps);
+  file.set_attribute("search_trials", search.trials);
+  file.write_column<float>(
+      "sites/act_max", bounds.sites,
+      [](const SiteBounds& site) { return site.act_max.value_or(site.range.high); },
+      {"1", "greatest finite value seen: the threshold that the search began at"});
+  file.write_column<double>("search/rate", std::span<const double>(search.rates),
+                            {"1", "probability that a bit, or an element, is hit"});
+  for (const auto& [name, member, doc] : kCurves) {
+    file.write_column<double>(name, std::span<const double>(search.*member), {"1", doc});
+  }
+}
+
+void read_search(const h5::File& file, Bounds& bounds) {
+  ClipSearch search{file.string_attribute("search_faults"), file.integer_attribute("search_seed"),
+                    file.integer_attribute("search_repetitions"),
+                    file.integer_attribute("search_steps"),
+                    file.read_column<double>("search/rate")};
+  search.trials = file.integer_attribute("search_trials");
+  for (const auto& [name, member, doc] : kCurves) {
+    search.*member = file.read_column<double>(name);
+    if ((search.*member).size() == search.rates.size()) continue;
+    refuse(file, "columns of /search differ in length");
+  }
+  const auto act_max = file.read_column<float>("sites/act_max");
+  if (act_max.size() != bounds.sites.size()) refuse(file, "columns of /sites differ in length");
+  for (std::size_t i = 0; i < act_max.size(); ++i) bounds.sites[i].act_max = act_max[i];
+  bounds.search = std::move(search);
+}
+
 void write_file(const Bounds& bounds, const std::filesystem::path& path) {
   h5::File file = h5::File::create(path, Errc::results);
   file.set_attribute("content", std::string(kContent));
@@ -115,6 +158,7 @@ void write_file(const Bounds& bounds, const std::filesystem::path& path) {
   file.write_column<std::uint32_t>("channels/site", std::span<const std::uint32_t>(sites),
                                    {"1", "row of /sites; its channels follow each other"});
   write_ranges(file, "channels", channels);
+  if (bounds.search) write_search(bounds, file);
   file.close();
   seal_file(path);
 }
@@ -172,6 +216,7 @@ Bounds read(const h5::File& file) {
     bounds.sites.push_back(std::move(site));
   }
   if (next != channels.size()) refuse(file, "/channels holds channels of no site");
+  if (bounds.origin == BoundsOrigin::searched) read_search(file, bounds);
   return bounds;
 }
 
@@ -358,8 +403,9 @@ Result<std::monostate> check_fits(const Bounds& bounds, const std::string& model
 std::string bounds_csv(const Bounds& bounds) {
   std::vector<std::string> cells{"site", "kind", "low", "high", "finite", "nonfinite", "channels"};
   for (const double percent : kBoundPercentiles) cells.push_back("p" + shortest(percent));
+  cells.insert(cells.end(), {"origin", "act_max"});
   std::string text = csv_record(cells) + "\n";
-  const bool counted = bounds.origin == BoundsOrigin::measured;
+  const bool counted = bounds.origin != BoundsOrigin::pytorchalfi;
   const auto count = [&](std::uint64_t n) { return counted ? std::to_string(n) : ""; };
   // The digits of a float, fewer than those of the double that equals it.
   const auto value = [](float x) { return fmt::format("{}", x); };
@@ -374,6 +420,8 @@ std::string bounds_csv(const Bounds& bounds) {
              count(site.channels.size())};
     for (const float percentile : site.percentiles) cells.push_back(value(percentile));
     cells.resize(7 + kBoundPercentiles.size());
+    cells.emplace_back(name_of(kBoundsOrigins, bounds.origin));
+    cells.push_back(site.act_max ? value(*site.act_max) : "");
     text += csv_record(cells) + "\n";
   }
   return text;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,15 +72,31 @@ struct SiteBounds {
   std::vector<float> percentiles{};
   std::vector<Range>
       channels{};  ///< by channel (channel_axis); empty where they were not told apart
+  /// Of searched bounds, where `range.high` is the threshold: the greatest finite value seen.
+  std::optional<float> act_max{};
   bool operator==(const SiteBounds&) const = default;
 };
 
 /// Where bounds come from.
-enum class BoundsOrigin : std::uint8_t { measured, pytorchalfi };
+enum class BoundsOrigin : std::uint8_t { measured, pytorchalfi, searched };
 
 inline constexpr std::array kBoundsOrigins{
     Named<BoundsOrigin>{BoundsOrigin::measured, "measured", "fault-free runs of samples"},
     Named<BoundsOrigin>{BoundsOrigin::pytorchalfi, "pytorchalfi", "a bounds file of PyTorchALFI"},
+    Named<BoundsOrigin>{BoundsOrigin::searched, "searched",
+                        "fault-free runs, then a search of thresholds with faults"},
+};
+
+/// How thresholds were searched, and what became of it on the samples and faults of the search.
+struct ClipSearch {
+  std::string faults;  ///< scenario text of what was drawn at the first rate
+  std::uint64_t seed = 0, repetitions = 0, steps = 0;
+  std::vector<double> rates;  ///< ascending
+  /// Top-1 accuracies at the rates: of the network as it is, clipped at act_max, and at the
+  /// thresholds found.
+  std::vector<double> unprotected{}, at_act_max{}, found{};
+  std::uint64_t trials = 0;  ///< behind each accuracy
+  bool operator==(const ClipSearch&) const = default;
 };
 
 /// The content of a bounds file: sites in execution order, those that nothing is known of left out.
@@ -89,6 +106,7 @@ struct Bounds {
   std::string data_sha256;   ///< of the content hashes of the samples in order; empty: unknown
   std::uint64_t samples = 0;
   std::vector<SiteBounds> sites;
+  std::optional<ClipSearch> search{};  ///< of searched bounds, and only then
   bool operator==(const Bounds&) const = default;
 };
 
@@ -120,8 +138,10 @@ inline constexpr std::uint64_t kBoundsVersion = 1;
 /// Writes bounds.h5, sealed (suite/base/seal.hpp): /sites/{name, kind, low, high, finite,
 /// nonfinite, channels}, /percentiles/percent and /percentiles/value [site, percent] (NaN: none),
 /// and /channels/{site, low, high, finite, nonfinite}, site by site; attributes content,
-/// format_version, origin, model_sha256, data_sha256, samples. A range that holds no value has low
-/// = Inf, high = -Inf. Bytes depend on the values alone. The file appears whole or not at all.
+/// format_version, origin, model_sha256, data_sha256, samples. Of searched bounds also
+/// /sites/act_max, /search/{rate, unprotected, at_act_max, found} and the attributes search_faults,
+/// search_seed, search_repetitions, search_steps, search_trials. A range that holds no value has
+/// low = Inf, high = -Inf. Bytes depend on the values alone. The file appears whole or not at all.
 /// Throws Exception (results).
 void write_bounds(const std::filesystem::path& path, const Bounds& bounds);
 
@@ -143,8 +163,8 @@ Result<std::monostate> check_fits(const Bounds& bounds, const std::string& model
                                   const std::vector<faultgen::Site>& sites,
                                   const std::string& where);
 
-/// One record per site (RFC 4180): site, kind, low, high, finite, nonfinite, channels, then the
-/// percentiles p0.01 to p99.99; cells of what is not known are empty.
+/// One record per site (RFC 4180): site, kind, low, high, finite, nonfinite, channels, the
+/// percentiles p0.01 to p99.99, origin, act_max; cells of what is not known are empty.
 std::string bounds_csv(const Bounds& bounds);
 
 }  // namespace bitquake::model

@@ -120,6 +120,22 @@ void average(const GuardRule& rule, const Patch& in, const Box& box, float* out)
 
 }  // namespace
 
+bool any_difference(const ChannelChoice* channels, const Patch& a, const Patch& b, const Box& box) {
+  bool found = false;
+  for_each(box, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+    if (channels != nullptr && !channels->has(c, x)) return;
+    found |= differs(*a.at(c, y, x), *b.at(c, y, x));
+  });
+  return found;
+}
+
+void copy_channels(const ChannelChoice& channels, const Patch& from, float* to) {
+  for_each(from.stored, [&](std::int64_t c, std::int64_t y, std::int64_t x) {
+    if (channels.has(c, x)) *to = *from.at(c, y, x);
+    ++to;
+  });
+}
+
 bool any_outside(const GuardRule& rule, const Patch& values, const Box& box) {
   unsigned found = 0;
   with_bounds(rule, values, box, [&](float x, float low, float high) {

@@ -25,6 +25,16 @@ struct GuardRule {
   }
 };
 
+/// Some channels of a row.
+struct ChannelChoice {
+  std::vector<bool> chosen;    ///< by channel
+  bool channels_last = false;  ///< channels are counted along x, not c
+
+  bool has(std::int64_t c, std::int64_t x) const {
+    return chosen[static_cast<std::size_t>(channels_last ? x : c)];
+  }
+};
+
 /// NaN is outside. Without branches, so that loops over it become vector instructions.
 inline bool is_outside(float x, float low, float high) {
   return (static_cast<unsigned>(x >= low) & static_cast<unsigned>(x <= high)) == 0;
@@ -51,6 +61,13 @@ inline float guarded(GuardKind kind, bool sanitise, float x, float low, float hi
 inline bool differs(float a, float b) {
   return faultgen::to_bits(a) != faultgen::to_bits(b) && !(std::isnan(a) && std::isnan(b));
 }
+
+/// Whether an element of `box`, in one of the channels where those are chosen, has other bits in
+/// `b` than in `a`.
+bool any_difference(const ChannelChoice* channels, const Patch& a, const Patch& b, const Box& box);
+
+/// Copies the chosen channels of a whole row.
+void copy_channels(const ChannelChoice& channels, const Patch& from, float* to);
 
 /// Whether an element of `box` is outside its bounds.
 bool any_outside(const GuardRule& rule, const Patch& values, const Box& box);

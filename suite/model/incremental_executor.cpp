@@ -694,7 +694,7 @@ class Wave {
     }
     const float* a = values_of(row, step.operands[0], box, stores_[0]);
     const float* b = values_of(row, step.operands[1], box, stores_[1]);
-    if (!std::equal(a, a + box.elements(), b, [](float x, float y) { return !differs(x, y); })) {
+    if (any_difference(step.instruction->compared.get(), {box, a}, {box, b}, box)) {
       note_alarm(results_[row.trial], guard);
     }
   }

@@ -40,6 +40,8 @@ struct Instruction {
   std::vector<bool> batched;      ///< row_by_row: which inputs hold one block per row
   /// Of steps that a protection inserted: the bounds of the values in inputs[0].
   std::shared_ptr<const GuardRule> guard;
+  /// Of those that compare inputs[0] with inputs[1]: the channels they look at; none: all.
+  std::shared_ptr<const ChannelChoice> compared;
   /// Number of the guard for which this step says, in a bool tensor [rows], who raises an alarm.
   std::optional<std::uint32_t> alarm;
   /// Number of the guard that alone reads what this step gives.

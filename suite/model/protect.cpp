@@ -33,7 +33,12 @@ Patch row_patch(const at::Tensor& contiguous, const RowShape& shape, std::int64_
   return {shape.whole(), contiguous.data_ptr<float>() + row * shape.elements()};
 }
 
-/// The batch after the guard, in the memory layout of what it saw: later kernels choose by that.
+/// `values` in the memory layout of what a guard saw: later kernels choose by that.
+at::Tensor in_layout_of(const at::Tensor& seen, const at::Tensor& values) {
+  return values.strides() == seen.strides() ? values : copy_of(seen).copy_(values);
+}
+
+/// The batch after the guard.
 at::Tensor corrected(const GuardRule& rule, const at::Tensor& batch, std::int64_t rows) {
   const at::Tensor in = batch.contiguous();
   at::Tensor out = at::empty_like(in);
@@ -42,8 +47,7 @@ at::Tensor corrected(const GuardRule& rule, const at::Tensor& batch, std::int64_
     correct(rule, row_patch(in, shape, row), shape.whole(),
             out.data_ptr<float>() + row * shape.elements());
   }
-  if (out.strides() == batch.strides()) return out;
-  return copy_of(batch).copy_(out);
+  return in_layout_of(batch, out);
 }
 
 using Says = std::function<bool(std::int64_t row)>;
@@ -61,14 +65,27 @@ at::Tensor outside_flags(const GuardRule& rule, const at::Tensor& batch, std::in
   });
 }
 
-at::Tensor difference_flags(const at::Tensor& first, const at::Tensor& second, std::int64_t rows) {
+at::Tensor difference_flags(const ChannelChoice* channels, const at::Tensor& first,
+                            const at::Tensor& second, std::int64_t rows) {
   const at::Tensor a = first.contiguous(), b = second.contiguous();
-  const std::int64_t length = a.numel() / rows;
+  const RowShape shape = guarded_shape(a, rows);
   return flags(rows, [&](std::int64_t row) {
-    const float* x = a.data_ptr<float>() + row * length;
-    return !std::equal(x, x + length, b.data_ptr<float>() + row * length,
-                       [](float l, float r) { return !differs(l, r); });
+    return any_difference(channels, row_patch(a, shape, row), row_patch(b, shape, row),
+                          shape.whole());
   });
+}
+
+/// `first` with the chosen channels of `again`, in the memory layout of `first`.
+at::Tensor voted(const ChannelChoice& channels, const at::Tensor& first, const at::Tensor& again,
+                 std::int64_t rows) {
+  at::Tensor out = first.clone(at::MemoryFormat::Contiguous);
+  const at::Tensor right = again.contiguous();
+  const RowShape shape = guarded_shape(out, rows);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    copy_channels(channels, row_patch(right, shape, row),
+                  out.data_ptr<float>() + row * shape.elements());
+  }
+  return in_layout_of(first, out);
 }
 
 at::Tensor pop_tensor(jit::Stack& stack) {
@@ -189,19 +206,21 @@ class Protector {
   }
 
   void add_alarm(const Guard& guard, std::vector<std::uint32_t> inputs,
-                 std::shared_ptr<const GuardRule> rule) {
+                 std::shared_ptr<const GuardRule> rule,
+                 std::shared_ptr<const ChannelChoice> channels = nullptr) {
     const std::int64_t rows = model_.rows;
     if (rule) {
       add("alarm", std::move(inputs), [rule, rows](jit::Stack& stack) {
         stack.push_back(outside_flags(*rule, pop_tensor(stack), rows));
       });
     } else {
-      add("alarm", std::move(inputs), [rows](jit::Stack& stack) {
+      add("alarm", std::move(inputs), [channels, rows](jit::Stack& stack) {
         const at::Tensor second = pop_tensor(stack);
-        stack.push_back(difference_flags(pop_tensor(stack), second, rows));
+        stack.push_back(difference_flags(channels.get(), pop_tensor(stack), second, rows));
       });
     }
     steps_.back().guard = std::move(rule);
+    steps_.back().compared = std::move(channels);
     steps_.back().watched = true;
     steps_.back().alarm =
         number(guard.site, Target::neuron, std::string(name_of(kGuardKinds, guard.kind)));
@@ -243,8 +262,24 @@ class Protector {
   }
 
   /// The operator once more. A third computation would have the bits of the second: the same kernel
-  /// on the same memory. So the second one is the majority.
+  /// on the same memory. So the second one is the majority. Where some channels are chosen all are
+  /// computed and those compared: a kernel of fewer channels could round otherwise.
   std::optional<Error> place_copy(const Guard& guard) {
+    const Site& site = model_.sites[guard.site];
+    std::shared_ptr<ChannelChoice> channels;
+    if (!guard.channels.empty()) {
+      const std::size_t axis = channel_axis(site);
+      const auto count = static_cast<std::uint32_t>(site.output_shape[axis]);
+      channels =
+          std::make_shared<ChannelChoice>(ChannelChoice{std::vector<bool>(count), axis != 0});
+      for (const std::uint32_t channel : guard.channels) {
+        if (channel >= count) {
+          return error(guard, fmt::format("it has no channel {}, only 0 to {}", channel, count - 1),
+                       "choose channels that all protected sites have, or protect fewer sites");
+        }
+        channels->chosen[channel] = true;
+      }
+    }
     const Instruction& original = model_.program.instruction_of(site_->node);
     const auto* schema = site_->node->maybeSchema();
     if (schema != nullptr && schema->is_mutable()) {
@@ -258,8 +293,15 @@ class Protector {
     const std::uint32_t again = copy.outputs[0];
     if (guard.kind == GuardKind::duplicate) copy.computed_for = next_number();
     steps_.push_back(std::move(copy));
-    add_alarm(guard, {current_, again}, nullptr);
-    if (guard.kind == GuardKind::tmr) current_ = again;
+    add_alarm(guard, {current_, again}, nullptr, channels);
+    if (guard.kind == GuardKind::tmr && channels) {
+      current_ = add("tmr", {current_, again}, [channels, rows = model_.rows](jit::Stack& stack) {
+        const at::Tensor second = pop_tensor(stack);
+        stack.push_back(voted(*channels, pop_tensor(stack), second, rows));
+      });
+    } else if (guard.kind == GuardKind::tmr) {
+      current_ = again;
+    }
     return std::nullopt;
   }
 

@@ -15,7 +15,8 @@ namespace bitquake::model {
 /// What a guard does with the output of a site. Range guards know [low, high], found on fault-free
 /// data. Sources: Geissler et al. 2021 and its code PyTorchALFI (ranger.py) for clamp to average;
 /// Chen et al., DSN 2021, arXiv 2003.13874 (Ranger); Hoang et al., DATE 2020, arXiv 1912.00941
-/// (FT-ClipAct); FT-CNN, arXiv 2003.12203 (checksums of convolutions).
+/// (FT-ClipAct); FT-CNN, arXiv 2003.12203 (checksums of convolutions); Mahmoud et al., arXiv
+/// 2002.09786 (HarDNN: chosen feature maps computed twice).
 enum class GuardKind : std::uint8_t {
   clamp,
   clip,
@@ -48,12 +49,13 @@ inline constexpr std::array kGuardKinds{
                      "changes nothing; alarm where the sum over the output channels of a "
                      "convolution or linear layer is further than the tolerance from the same sum "
                      "computed with the summed weights of the model file"},
-    Named<GuardKind>{GuardKind::duplicate, "duplicate",
-                     "changes nothing; computes the operator again from the same memory and raises "
-                     "an alarm where bits differ"},
+    Named<GuardKind>{
+        GuardKind::duplicate, "duplicate",
+        "changes nothing; computes the operator, or some of its output channels, again "
+        "from the same memory and raises an alarm where bits differ"},
     Named<GuardKind>{GuardKind::tmr, "tmr",
-                     "three computations from the same memory: the majority goes on, alarm where "
-                     "the faulty one differs"},
+                     "three computations from the same memory, of all or some output channels: the "
+                     "majority goes on, alarm where the faulty one differs"},
 };
 
 /// Whether a guard compares values with low and high.
@@ -77,6 +79,9 @@ struct Guard {
   /// finite, low <= high; backflip: high >= 0.
   std::vector<float> low{}, high{};
   float tolerance = 0;  ///< of abft, >= 0: the largest deviation without an alarm
+  /// Of duplicate and tmr: the output channels (channel_axis) that are computed again, each once;
+  /// empty: all.
+  std::vector<std::uint32_t> channels{};
   bool sanitise = true;
   bool operator==(const Guard&) const = default;
 };

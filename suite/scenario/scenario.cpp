@@ -1,5 +1,12 @@
 #include "suite/scenario/scenario.hpp"
 
+#include "suite/base/text.hpp"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <string_view>
+
 namespace bitquake::scenario {
 namespace {
 
@@ -13,6 +20,20 @@ datasets::Extent extent_of(const std::vector<std::uint64_t>& sizes) {
 
 std::filesystem::path Scenario::resolve(const std::string& written) const {
   return std::filesystem::absolute(directory / written).lexically_normal();
+}
+
+Error Scenario::file_error(const std::string& key, std::size_t item, const std::string& written,
+                           Error error) const {
+  if (error.where != resolve(written).string()) return error;
+  const auto place = places.of.find({key, item});
+  error.what = fmt::format("{}: {} {}", key, error.where, error.what);
+  if (place == places.of.end()) {
+    error.where.clear();
+  } else {
+    error.where = place->second.where;
+    error.source = place->second.source;
+  }
+  return error;
 }
 
 bool Scenario::Data::labelled() const {
@@ -55,6 +76,24 @@ std::vector<Scenario::Variant> Scenario::variants() const {
   if (variant.given()) all.push_back(variant);
   all.insert(all.end(), more_variants.begin(), more_variants.end());
   return all;
+}
+
+Result<std::vector<std::uint32_t>> channels_of(const std::vector<std::string>& items) {
+  constexpr std::uint32_t kMost = 1U << 20U;
+  std::set<std::uint32_t> channels;
+  for (const std::string& item : items) {
+    const std::string_view text = item;
+    const auto dash = text.find('-');
+    const auto low = to_number<std::uint32_t>(text.substr(0, dash));
+    const auto high =
+        dash == std::string::npos ? low : to_number<std::uint32_t>(text.substr(dash + 1));
+    if (!low || !high || *low > *high || *high >= kMost) {
+      return Error{Errc::scenario, "", in_quotes(item) + " names no channels",
+                   "write numbers from 0 on and inclusive ranges, as in [0, 3, 8-11]", ""};
+    }
+    for (std::uint32_t channel = *low; channel <= *high; ++channel) channels.insert(channel);
+  }
+  return std::vector<std::uint32_t>(channels.begin(), channels.end());
 }
 
 std::optional<std::pair<std::string, std::string>> split_pair(const std::string& text) {

@@ -10,10 +10,12 @@
 #include "faultgen/schedule.hpp"
 #include "metrics/interval.hpp"
 #include "metrics/outcome.hpp"
+#include "suite/base/result.hpp"
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -322,6 +324,7 @@ struct Scenario {
     std::optional<BoundsScope> bounds_per;
     std::optional<NonFinite> non_finite;
     std::optional<double> tolerance_factor;
+    std::vector<std::string> channels;      ///< channels_of; empty: all
     std::vector<faultgen::SiteKind> kinds;  ///< empty: those of the protection
     std::vector<std::string> include, exclude;
 
@@ -355,11 +358,29 @@ struct Scenario {
 
   std::filesystem::path directory;  ///< of the scenario file; not part of the text
 
+  /// Where the file, or an option, names files: by key and item of a list, an error without a
+  /// message. No part of what a scenario says.
+  struct Places {
+    std::map<std::pair<std::string, std::size_t>, Error> of;
+    bool operator==(const Places&) const { return true; }
+  } places;
+
+  /// An error about the whole of a file that a key names, put at the key's place where that is
+  /// known; another error as it is.
+  /// @param item     of a list of sections
+  /// @param written  the key's value
+  Error file_error(const std::string& key, std::size_t item, const std::string& written,
+                   Error error) const;
+
   /// Absolute path of a path as written: relative ones start at the scenario file's directory.
   std::filesystem::path resolve(const std::string& written) const;
 
   bool operator==(const Scenario&) const = default;
 };
+
+/// The channels that items name, ascending, each once: a number (`3`) or an inclusive range
+/// (`0-7`), below 2^20. Errc::scenario names the item that does not.
+Result<std::vector<std::uint32_t>> channels_of(const std::vector<std::string>& items);
 
 /// The two names of "a = b", without blanks around them; none when it is no such pair.
 std::optional<std::pair<std::string, std::string>> split_pair(const std::string& text);

@@ -604,6 +604,11 @@ std::vector<Key> make_keys() {
             "samples; 2 when not given",
      .decides_faults = false,
      .member = member<&S::variant, &S::Variant::tolerance_factor>()},
+    {.name = "variants.channels", .kind = Kind::words,
+     .doc = "of duplicate and tmr: output channels of the protected sites that are computed again, as in "
+            "[0, 3, 8-11]; all when not given",
+     .decides_faults = false,
+     .member = member<&S::variant, &S::Variant::channels>()},
     {.name = "variants.kinds", .kind = Kind::words, .choices = words(faultgen::kSiteKinds),
      .doc = "kinds of sites that are protected; when not given, activation functions (by bounds; "
             "average: those with feature maps), or convolutions and linear layers (all others)",
@@ -1165,6 +1170,17 @@ const std::vector<Rule>& rules() {
                               [](Protection p) { return p == Protection::abft; });
        },
        kProtectionHint},
+      {"variants.channels",
+       [](const Scenario& s) {
+         std::string wrong = of_protection(s, "variants.channels", [](Protection p) {
+           return p == Protection::duplicate || p == Protection::tmr;
+         });
+         if (!wrong.empty()) return wrong;
+         const auto channels = channels_of(s.variant.channels);
+         return channels ? wrong : "variants.channels: " + channels.error().what;
+       },
+       "numbers from 0 on and inclusive ranges, as in [0, 3, 8-11], of protection duplicate or "
+       "tmr"},
       {"variants.kinds",
        [](const Scenario& s) {
          return of_protection(s, "variants.kinds", [](Protection) { return true; });

@@ -153,7 +153,7 @@ class Reader {
   void set_defaults();
   void read_list(const std::string& section, Position at, const YAML::Node& value);
   void read_items();
-  bool set_value(const Key& key, const Entry& entry, Scenario& scenario);
+  bool set_value(const Key& key, const Entry& entry, Scenario& scenario, std::size_t item = 0);
   std::optional<std::vector<Scalar>> scalars_of(const Key& key, const Entry& entry);
   void check_missing();
   void check_exclusions();
@@ -303,7 +303,9 @@ void Reader::read_list(const std::string& section, Position at, const YAML::Node
 }
 
 void Reader::read_items() {
+  std::map<const ListSection*, std::size_t> numbers;
   for (const auto& [list, entries] : items_) {
+    const std::size_t number = ++numbers[list];
     Scenario item = scenario_;
     list->clear(item);
     for (const Key& key : keys()) {
@@ -316,7 +318,7 @@ void Reader::read_items() {
       if (!of_item(key)) {
         report(entry.key_place, fmt::format("'{}' stands in the first item of the list only", name),
                "it holds for all kinds of faults: move it there");
-      } else if (set_value(key, entry, item)) {
+      } else if (set_value(key, entry, item, number)) {
         converted.insert(name);
       }
     }
@@ -441,18 +443,24 @@ std::optional<std::vector<Scalar>> Reader::scalars_of(const Key& key, const Entr
 }
 
 /// Whether the value was good.
-bool Reader::set_value(const Key& key, const Entry& entry, Scenario& scenario) {
+bool Reader::set_value(const Key& key, const Entry& entry, Scenario& scenario, std::size_t item) {
   const std::optional<std::vector<Scalar>> scalars = scalars_of(key, entry);
   if (!scalars) return false;
   const bool none = !key.none.empty() && scalars->front() == Scalar{"none"};
   if (none) return true;  // the member keeps no value
   const Result<Value, Problem> value = to_value(key, *scalars);
   if (!value) {
-    const auto& [what, hint, item] = value.error();
-    report(item ? item_place(entry, *item) : entry.value_place, what, hint);
+    const auto& [what, hint, wrong] = value.error();
+    report(wrong ? item_place(entry, *wrong) : entry.value_place, what, hint);
     return false;
   }
   key.member.set(scenario, *value);
+  if (key.kind == Kind::path) {
+    const Place place = entry.value_place;
+    scenario_.places.of[{std::string(key.name), item}] =
+        place.option == 0 ? source_.error(place.position, "")
+                          : Error{Errc::usage, where(place), "", "", ""};
+  }
   return true;
 }
 

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <cstdio>
+
 using namespace bitquake;
 using namespace bitquake::test;
 
@@ -50,6 +52,75 @@ TEST_CASE("bounds measures every site of the model, whatever the number of threa
   REQUIRE(piped.err.empty());
   const bool both = workspace.read("piped") == workspace.read("a.csv") + got[0].out;
   REQUIRE(both);
+}
+
+TEST_CASE("bounds --search-clip gives thresholds that protection clip takes", "[cli][bounds]") {
+  const Workspace workspace;
+  workspace.write("weights.yaml", Workspace::scenario("faults: {target: weights, bits: 30}\n"));
+  const std::string search =
+      "bounds weights.yaml --samples 20 --search-clip --rates 1e-5,1e-4,1e-3 --steps 2 "
+      "--repetitions 2 ";
+  const auto got =
+      workspace.bitquake_each({search + "-o a.h5 --csv a.csv -j 1", search + "-o b.h5 -j 3 -q",
+                               "bounds weights.yaml --from a.h5 -o c.h5"});
+  for (const Finished& finished : got) {
+    CAPTURE(finished.err);
+    REQUIRE(finished.exit_code == 0);
+    REQUIRE(finished.out == got[0].out);
+  }
+  REQUIRE(holds(got[0].err, "  step 1/2  threshold "));
+  REQUIRE(got[1].err.empty());
+  REQUIRE(holds(got[0].out, "\nsearched: top-1 accuracies of 40 trials each, 2 for each sample\n"));
+  REQUIRE(holds(workspace.read("a.csv"), ",searched,"));
+  const bool same = workspace.read("a.h5") == workspace.read("b.h5") &&
+                    workspace.read("a.h5") == workspace.read("c.h5");
+  REQUIRE(same);
+
+  const h5::File file = value_or_throw(h5::File::open(workspace / "a.h5", Errc::model));
+  REQUIRE(file.string_attribute("origin") == "searched");
+  const auto kinds = file.read_strings("sites/kind");
+  const auto high = file.read_column<float>("sites/high"),
+             act_max = file.read_column<float>("sites/act_max");
+  REQUIRE(kinds == std::vector<std::string>(4, "activation"));
+  for (std::size_t i = 0; i < high.size(); ++i) {
+    REQUIRE(high[i] > 0);
+    REQUIRE(high[i] <= act_max[i]);
+  }
+  // The rates are a decade apart: the area is that of a trapezium for each decade.
+  const auto area = [&](const char* name) {
+    const auto accuracy = file.read_column<double>(name);
+    REQUIRE(accuracy.size() == 3);
+    return accuracy[0] / 4 + accuracy[1] / 2 + accuracy[2] / 4;
+  };
+  REQUIRE(area("search/found") >= area("search/at_act_max"));
+  char auc[16];
+  std::snprintf(auc, sizeof(auc), "  %.5f\n", area("search/found"));
+  REQUIRE(holds(got[0].out, auc));
+
+  workspace.write("clip.yaml", Workspace::scenario("faults: {target: weights, bits: 30}\n"
+                                                   "variants:\n"
+                                                   "  - {protection: abft}\n"
+                                                   "  - {protection: clip, bounds: a.h5}\n"));
+  const auto runs = workspace.bitquake_each(
+      {"run clip.yaml -q --samples 20 -o out", "check clip.yaml --set data.samples=20"});
+  CAPTURE(runs[0].err, runs[1].err);
+  REQUIRE(runs[0].exit_code == 0);
+  REQUIRE(runs[1].exit_code == 0);
+  // Without the file the message says which key names it.
+  std::filesystem::remove(workspace / "a.h5");
+  const Finished missing = workspace.bitquake({"check", "clip.yaml"});
+  REQUIRE(missing.exit_code == 4);
+  REQUIRE(holds(missing.err, "clip.yaml:8:32: error: variants.bounds: "));
+  REQUIRE(holds(missing.err, "a.h5 cannot be read: No such file or directory\n"));
+  REQUIRE(
+      holds(missing.err, "  - {protection: clip, bounds: a.h5}\n" + std::string(31, ' ') + "^"));
+  const Finished baseline =
+      workspace.bitquake({"check", "scenario.yaml", "--set", "augment=[clean, fog/1]", "--set",
+                          "statistics.corruption_baseline=none.csv"});
+  REQUIRE(baseline.exit_code == 4);
+  REQUIRE(holds(baseline.err,
+                "--set statistics.corruption_baseline=none.csv: error: "
+                "statistics.corruption_baseline: "));
 }
 
 TEST_CASE("bounds takes those of PyTorchALFI", "[cli][bounds]") {

@@ -36,6 +36,32 @@ TEST_CASE("a fault set is generated, shown and exported", "[cli]") {
   REQUIRE(workspace.read("set.csv") == exported.out);
 }
 
+TEST_CASE("what a campaign reads is replaced with --force only", "[cli]") {
+  const Workspace workspace;
+  for (const std::string& command : {std::string("faults generate scenario.yaml -o a.h5"),
+                                     std::string("bounds scenario.yaml -q -o a.h5"),
+                                     std::string("augment scenario.yaml -o a.h5"),
+                                     std::string("faults import list.csv scenario.yaml -o a.h5")}) {
+    CAPTURE(command);
+    workspace.write("a.h5", "precious");
+    const auto refused = workspace.bitquake_each({command});
+    REQUIRE(refused[0].exit_code == 2);
+    REQUIRE(refused[0].err ==
+            "a.h5: error: exists already\nhint: choose another file with -o, or "
+            "replace it with --force\n");
+    REQUIRE(workspace.read("a.h5") == "precious");
+    if (command.starts_with("faults generate")) {
+      REQUIRE(workspace.bitquake_each({command + " --force"})[0].exit_code == 0);
+      REQUIRE(workspace.bitquake({"faults", "export", "a.h5", "-o", "list.csv"}).exit_code == 0);
+      continue;
+    }
+    const auto replaced = workspace.bitquake_each({command + " -f"});
+    CAPTURE(replaced[0].err);
+    REQUIRE(replaced[0].exit_code == 0);
+    REQUIRE(workspace.read("a.h5") != "precious");
+  }
+}
+
 TEST_CASE("a reused fault set gives the trials of the campaign that drew it", "[cli]") {
   const Workspace workspace;
   REQUIRE(workspace.run("drawn").exit_code == 0);
@@ -122,8 +148,8 @@ TEST_CASE("a matrix of PyTorchALFI is imported with its layer types", "[cli]") {
   const Workspace workspace;
   workspace.write("matrix.csv", "0,2\n0,-1\n0,-1\n-1,-1\n0,1\n1,2\n0,31\n");
   const std::vector<std::string> command{
-      "faults", "import", "matrix.csv", "scenario.yaml", "--set", "faults.policy=per_epoch",
-      "-o",     "set.h5", "--alfi",     "weights"};
+      "faults", "import", "matrix.csv", "scenario.yaml", "--set",  "faults.policy=per_epoch",
+      "-o",     "set.h5", "--force",    "--alfi",        "weights"};
   auto with_layers = command;
   with_layers.insert(with_layers.end(), {"--layers", "conv2d,fcc"});
   const Finished imported = workspace.bitquake(with_layers);

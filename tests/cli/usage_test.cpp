@@ -131,6 +131,17 @@ TEST_CASE("a mistake on the command line is named with its remedy and exits with
            "bitquake check: error: --threads: expected a whole number from 1 "
            "to 1024, got '0'\nhint: see bitquake check --help\n"},
       Case{"run a.yaml --set seed", "--set seed: error: has no '='\nhint: write --set KEY=VALUE\n"},
+      Case{"run a.yaml --set seed=2 faults.epochs=4",
+           "bitquake run: error: unexpected argument 'faults.epochs=4'\n"
+           "hint: each key needs an option of its own: --set faults.epochs=4\n"},
+      Case{"bounds a.yaml --from b.h5 --samples 5",
+           "--samples: error: means nothing with --from: no sample is run\n"
+           "hint: leave out one of the two\n"},
+      Case{"bounds a.yaml --steps 2",
+           "--steps: error: is of a search for thresholds only\nhint: give --search-clip too\n"},
+      Case{"bounds a.yaml --search-clip --rates 1e-5,1e-6",
+           "--rates 1e-5,1e-6: error: is no list of fault rates: two or more, ascending, above 0 "
+           "and at most 1\nhint: write --rates 1e-7,1e-6,1e-5\n"},
       Case{"faults generate a.yaml",
            "bitquake faults generate: error: --output is required\n"
            "hint: see bitquake faults generate --help\n"},

@@ -257,6 +257,24 @@ TEST_CASE("variants that do not fit are refused with a reason", "[engine]") {
   REQUIRE_THAT(refusal(variant), Catch::Contains("no bounds of the channels of fc1"));
 }
 
+TEST_CASE("channels of a variant reach its guards", "[engine]") {
+  ToyCampaign campaign(6);
+  Variant variant = coded(Protection::duplicate);
+  variant.channels = {"5", "0-2", "1"};
+  campaign.scenario.variant = variant;
+  model::Protection given;
+  const auto loader = [&](const scenario::Scenario&, const model::Protection& protection) {
+    given = protection;
+    return Result<std::shared_ptr<const model::Model>>(make_toy_model());
+  };
+  REQUIRE(engine::prepare(campaign.scenario, loader));
+  REQUIRE(given.guards.size() == 2);  // fc1 and fc2
+  for (const auto& guard : given.guards) {
+    REQUIRE(guard.kind == model::GuardKind::duplicate);
+    REQUIRE(guard.channels == std::vector<std::uint32_t>{0, 1, 2, 5});
+  }
+}
+
 TEST_CASE("another model file is run under the sites of the original", "[engine]") {
   ToyCampaign campaign(12);
   Variant other;

@@ -48,6 +48,14 @@ Bounds example() {
   return {BoundsOrigin::measured, "5eed", "da7a", 2, {conv.result(), fc.result()}};
 }
 
+/// A threshold of 6 where values reach 8.
+Bounds searched_example() {
+  Bounds bounds{BoundsOrigin::searched, "5eed", "da7a", 2, {}};
+  bounds.sites = {{"relu", SiteKind::activation, {0, 6, 7, 0}, {}, {}, 8.0F}};
+  bounds.search = {"version: 1\n", 7, 5, 4, {1e-6, 1e-5}, {0.9, 0.1}, {0.9, 0.5}, {0.9, 0.75}, 10};
+  return bounds;
+}
+
 std::vector<Site> example_sites() {
   return {site("conv1", SiteKind::conv2d, {2, 1, 2}), site("fc", SiteKind::linear, {1})};
 }
@@ -159,6 +167,8 @@ TEST_CASE("a bounds file gives back what was written, in the same bytes", "[mode
   const auto imported = parse_alfi_bounds("0,1\n0,2\n0,3", "b.txt", three_activations(), "5eed");
   write_bounds(directory / "c.h5", *imported);
   REQUIRE(*read_bounds(directory / "c.h5") == *imported);
+  write_bounds(directory / "d.h5", searched_example());
+  REQUIRE(*read_bounds(directory / "d.h5") == searched_example());
 }
 
 TEST_CASE("a damaged bounds file is refused", "[model][bounds][h5]") {
@@ -213,7 +223,8 @@ TEST_CASE("bounds of PyTorchALFI go to activation functions in order", "[model][
           SiteBounds{"a", SiteKind::activation, {0, 10.81985092163086F, 0, 0}, {}, {}});
   REQUIRE(got->sites[1].range == Range{-1, 2.5F, 0, 0});
   REQUIRE(got->sites[2].site == "c");
-  REQUIRE(bounds_csv(*got).find("\na,activation,0,10.819851,,,,,,,,,,,,,,\n") != std::string::npos);
+  REQUIRE(bounds_csv(*got).find("\na,activation,0,10.819851,,,,,,,,,,,,,,,pytorchalfi,\n") !=
+          std::string::npos);
 }
 
 TEST_CASE("a bounds file of PyTorchALFI that does not fit is refused", "[model][bounds]") {
@@ -250,7 +261,10 @@ TEST_CASE("bounds of another model are refused", "[model][bounds]") {
 TEST_CASE("bounds as CSV leave out what is not known", "[model][bounds]") {
   const std::string csv = bounds_csv(example());
   REQUIRE(csv.find("site,kind,low,high,finite,nonfinite,channels,p0.01,p0.1,p1,p5,p25,p50,p75,p95,"
-                   "p99,p99.9,p99.99\n") == 0);
+                   "p99,p99.9,p99.99,origin,act_max\n") == 0);
   REQUIRE(csv.find("\nconv1,conv2d,-2,8,6,2,2,") != std::string::npos);
-  REQUIRE(csv.find("\nfc,linear,,,0,1,1,,,,,,,,,,,\n") != std::string::npos);
+  REQUIRE(csv.find("\nfc,linear,,,0,1,1,,,,,,,,,,,,measured,\n") != std::string::npos);
+  const std::string searched = bounds_csv(searched_example());
+  REQUIRE(searched.find("\nrelu,activation,0,6,7,0,0,,,,,,,,,,,,searched,8\n") !=
+          std::string::npos);
 }

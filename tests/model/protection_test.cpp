@@ -408,6 +408,79 @@ TEST_CASE("a checksum sees faults of neurons and weights, a copy only those of n
               .first_alarm == std::nullopt);
 }
 
+TEST_CASE("a copy of some channels sees faults there and nowhere else", "[model][protection]") {
+  const auto inputs = images(5);
+  const auto plain = protected_net({});
+  const auto kind = GENERATE(GuardKind::duplicate, GuardKind::tmr);
+  struct Choice {
+    std::uint32_t site;
+    std::vector<std::uint32_t> channels;
+    std::uint64_t all;
+  };
+  const auto [site, channels, all] =
+      GENERATE(Choice{kFirst, {1}, 2}, Choice{kSecond, {0, 3}, 4}, Choice{kLast, {2}, 4});
+  CAPTURE(name_of(model::kGuardKinds, kind), site);
+  const auto guarded = protected_net({{{.site = site, .kind = kind, .channels = channels}}, {}});
+  const auto rows = golden(*guarded, inputs);
+  for (const auto& row : rows) REQUIRE(row.alarms.empty());
+
+  const auto elements = faultgen::element_count(plain->sites()[site].output_shape);
+  std::vector<Fault> faults;
+  for (std::uint64_t i = 0; i < elements; ++i) faults.push_back(flip(site, Target::neuron, i, 29));
+  const auto ours = run(*guarded, inputs, faults), theirs = run(*plain, inputs, faults);
+  for (std::uint64_t i = 0; i < elements; ++i) {
+    CAPTURE(i);
+    const bool copied = std::ranges::count(channels, i / (elements / all)) == 1;
+    REQUIRE(ours[i].first_alarm == (copied ? std::optional(0U) : std::nullopt));
+    const bool voted = copied && kind == GuardKind::tmr;
+    REQUIRE(ours[i].output == (voted ? rows[i % 5].output : theirs[i].output));
+  }
+  // Both computations read the same wrong weights.
+  const auto weight = run(*guarded, inputs, {flip(site, Target::weight, 1, 30)});
+  REQUIRE(weight[0].first_alarm == std::nullopt);
+}
+
+TEST_CASE("a wrong input reaches a copy of some channels through these alone",
+          "[model][protection]") {
+  // The second convolution has two groups: its channels 2 and 3 read map 1 of its input only.
+  const auto inputs = images(3);
+  const auto plain = protected_net({});
+  const Fault left = flip(kSecond, Target::site_input, 20, 30);
+  const Fault right = flip(kSecond, Target::site_input, 84, 30);
+  const auto kind = GENERATE(GuardKind::duplicate, GuardKind::tmr);
+  const auto guarded = protected_net({{{.site = kSecond, .kind = kind, .channels = {2, 3}}}, {}});
+  const auto ours = run(*guarded, inputs, {left, right});
+  const auto theirs = run(*plain, inputs, {left, right});
+  REQUIRE(ours[0].first_alarm == std::nullopt);
+  REQUIRE(ours[0].output == theirs[0].output);
+  REQUIRE(ours[1].first_alarm == 0U);
+  REQUIRE(theirs[1].output != golden(*plain, inputs)[1].output);
+  REQUIRE(ours[1].output ==
+          (kind == GuardKind::tmr ? golden(*plain, inputs)[1].output : theirs[1].output));
+}
+
+TEST_CASE("channels of tokens are their features", "[model][protection]") {
+  NetBuilder net;
+  net.linear("tokens", 8, 3);
+  const auto module = net.finish("  return torch.flatten(self.tokens.forward(x), 1)\n");
+  const auto kind = GENERATE(GuardKind::duplicate, GuardKind::tmr);
+  const auto load = [&](Protection protection) {
+    return value_or_throw(
+        save_and_load(module, {1, 4, 8}, 4, model::Monitor::all, std::move(protection)));
+  };
+  const auto guarded = load({{{.site = 1, .kind = kind, .channels = {1}}}, {}});
+  const std::vector<float> inputs(32, 0.5F);
+  std::vector<Fault> faults;
+  for (std::uint64_t i = 0; i < 12; ++i) faults.push_back(flip(1, Target::neuron, i, 30));
+  const auto ours = run(*guarded, inputs, faults), theirs = run(*load({}), inputs, faults);
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    CAPTURE(i);
+    REQUIRE(ours[i].first_alarm == (i % 3 == 1 ? std::optional(0U) : std::nullopt));
+    const bool voted = i % 3 == 1 && kind == GuardKind::tmr;
+    require_values(ours[i].output, voted ? golden(*guarded, inputs)[0].output : theirs[i].output);
+  }
+}
+
 TEST_CASE("the deviation of a checksum is what one computes by hand", "[model][protection]") {
   // 1x1 convolution, two channels: y0 = 2x, y1 = 3x + 1; sum 5x + 1.
   NetBuilder net;
@@ -541,6 +614,8 @@ TEST_CASE("a guard that does not fit its site is refused by name", "[model][prot
           "abft at relu: is no convolution or linear layer with a weight of its own");
   REQUIRE(message({{{.site = kFirst, .kind = GuardKind::abft, .tolerance = -1}}, {}}) ==
           "abft at first: tolerance -1");
+  REQUIRE(message({{{.site = kSecond, .kind = GuardKind::duplicate, .channels = {1, 4}}}, {}}) ==
+          "duplicate at second: it has no channel 4, only 0 to 3");
   REQUIRE(message({{}, {{kRelu, Target::weight, "code", 32, repair}}}) ==
           "code at relu: it has no weights to read");
   REQUIRE(message({{}, {{kFirst, Target::neuron, "code", 32, repair}}}) ==
