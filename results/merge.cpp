@@ -153,6 +153,7 @@ Result<std::monostate> Gathering::add(const std::filesystem::path& file, Segment
   for (TrialRow& row : segment.trials) row.message = number[row.message];
   all_.trials.append(segment.trials);
   all_.injections.append(segment.injections);
+  all_.observed.append(segment.observed);
   all_.golden.insert(all_.golden.end(), segment.golden.begin(), segment.golden.end());
   return std::monostate{};
 }
@@ -160,6 +161,9 @@ Result<std::monostate> Gathering::add(const std::filesystem::path& file, Segment
 Trials Gathering::rows() && {
   sort_by(all_.trials, [](const TrialRow& row) { return row.trial; });
   sort_by(all_.injections, [](const InjectionRow& row) { return std::pair(row.trial, row.fault); });
+  sort_by(all_.observed.monitors, [](const MonitorRow& row) { return row; });
+  sort_by(all_.observed.deviations,
+          [](const DeviationRow& row) { return std::pair(row.trial, row.point); });
   sort_by(all_.golden, [](const GoldenRow& row) { return std::pair(row.condition(), row.sample); });
   renumber();
   return std::move(all_);
