@@ -55,6 +55,9 @@ inline constexpr std::array kTrialColumns{
     Column<TrialRow>{"first_nonfinite", "1",
                      "row of /points first non-finite where golden is finite; -1: none",
                      &TrialRow::first_nonfinite},
+    Column<TrialRow>{"nonfinite_points", "1",
+                     "points non-finite where golden is finite, each a row of /monitored",
+                     &TrialRow::nonfinite_points},
     Column<TrialRow>{"any_nonfinite", "1", "1: a NaN or Inf at some module output",
                      &TrialRow::any_nonfinite},
     Column<TrialRow>{"detected", "1",
@@ -64,6 +67,8 @@ inline constexpr std::array kTrialColumns{
                      &TrialRow::corrected},
     Column<TrialRow>{"alarm", "1", "row of /guards: the first that raised such an alarm; -1: none",
                      &TrialRow::alarm},
+    Column<TrialRow>{"alarms", "1", "guards that raised such an alarm, each a row of /monitored",
+                     &TrialRow::alarms},
     Column<TrialRow>{"message", "1", "row of /messages: why the inference failed; 0: it did not",
                      &TrialRow::message},
     Column<TrialRow>{"output_hash", "1",
@@ -84,6 +89,31 @@ inline constexpr std::array kInjectionColumns{
                          &InjectionRow::original_bits},
     Column<InjectionRow>{"corrupted_bits", "1", "storage bits after the fault",
                          &InjectionRow::corrupted_bits},
+};
+
+inline constexpr std::array kMonitorColumns{
+    Column<MonitorRow>{"trial", "1", "trial in which the monitor noticed something",
+                       &MonitorRow::trial},
+    Column<MonitorRow>{"monitor", "1", "0 a NaN or Inf where golden is finite, 1 an alarm",
+                       &MonitorRow::monitor},
+    Column<MonitorRow>{"place", "1", "row of /points (monitor 0) or /guards (monitor 1)",
+                       &MonitorRow::place},
+};
+
+inline constexpr std::array kDeviationColumns{
+    Column<DeviationRow>{"trial", "1", "trial in which the point differs from the golden run",
+                         &DeviationRow::trial},
+    Column<DeviationRow>{"point", "1", "row of /points: a module output, or the final output",
+                         &DeviationRow::point},
+    Column<DeviationRow>{"differing", "1", "elements whose bits differ; two NaNs do not",
+                         &DeviationRow::differing},
+    Column<DeviationRow>{"nonfinite", "1",
+                         "of these, NaN or Inf in one of the runs: left out of max_abs and rel_l2",
+                         &DeviationRow::nonfinite},
+    Column<DeviationRow>{"max_abs", "1", "largest |faulty - golden|", &DeviationRow::max_abs},
+    Column<DeviationRow>{
+        "rel_l2", "1", "Euclidean norm of faulty - golden over that of golden; Inf where that is 0",
+        &DeviationRow::rel_l2},
 };
 
 inline constexpr std::array kGoldenColumns{

@@ -159,6 +159,7 @@ Result<std::monostate> Gathering::add(const std::filesystem::path& file, Segment
   for (TrialRow& row : segment.trials) row.message = number[row.message];
   all_.trials.append(segment.trials);
   all_.injections.append(segment.injections);
+  all_.observed.append(segment.observed);
   all_.golden.insert(all_.golden.end(), segment.golden.begin(), segment.golden.end());
   return std::monostate{};
 }
@@ -166,6 +167,9 @@ Result<std::monostate> Gathering::add(const std::filesystem::path& file, Segment
 Trials Gathering::rows() && {
   sort_by(all_.trials, [](const TrialRow& row) { return row.trial; });
   sort_by(all_.injections, [](const InjectionRow& row) { return std::pair(row.trial, row.fault); });
+  sort_by(all_.observed.monitors, [](const MonitorRow& row) { return row; });
+  sort_by(all_.observed.deviations,
+          [](const DeviationRow& row) { return std::pair(row.trial, row.point); });
   std::stable_sort(all_.golden.begin(), all_.golden.end(),
                    [](const GoldenRow& a, const GoldenRow& b) {
                      return std::pair(a.condition(), a.sample) < std::pair(b.condition(), b.sample);

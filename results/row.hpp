@@ -1,5 +1,7 @@
 #pragma once
 
+#include "suite/base/big_vector.hpp"
+
 #include <compare>
 #include <cstdint>
 
@@ -35,10 +37,12 @@ struct TrialRow {
   double golden_probability = 0;
   double faulty_probability = 0;
   std::int32_t first_nonfinite = kNoPoint;  ///< row of /points
+  std::uint32_t nonfinite_points = 0;       ///< how many there are, in /monitored
   std::uint8_t any_nonfinite = 0;
   std::uint8_t detected = 0;      ///< a guard raised an alarm that it does not raise without faults
   std::uint8_t corrected = 0;     ///< detected, and the decision is the golden one
   std::int32_t alarm = kNoGuard;  ///< the first such guard, row of /guards
+  std::uint32_t alarms = 0;       ///< how many there are, in /monitored
   std::uint32_t message = kNoMessage;  ///< row of /messages
   std::uint64_t output_hash = 0;       ///< of the faulty output's bytes; 0 when there is none
   Condition condition() const { return {variant, perturbation}; }
@@ -54,6 +58,42 @@ struct InjectionRow {
   std::uint64_t original_bits = 0;
   std::uint64_t corrupted_bits = 0;
   bool operator==(const InjectionRow&) const = default;
+};
+
+/// What notices a fault.
+enum class Monitor : std::uint8_t {
+  nonfinite = 0,  ///< a point: some element is NaN or Inf that is finite in the golden run
+  alarm = 1,      ///< a guard: it raises an alarm that it does not raise in the golden run
+};
+
+/// One monitor that noticed the faults of one trial.
+struct MonitorRow {
+  std::uint64_t trial = 0;
+  std::uint8_t monitor = 0;  ///< Monitor
+  std::uint32_t place = 0;   ///< row of /points or /guards
+  auto operator<=>(const MonitorRow&) const = default;
+};
+
+/// How far one monitored point of one trial is from the golden run, where it differs.
+struct DeviationRow {
+  std::uint64_t trial = 0;
+  std::uint32_t point = 0;      ///< row of /points
+  std::uint64_t differing = 0;  ///< elements whose bits differ
+  std::uint64_t nonfinite = 0;  ///< of these, NaN or Inf in one of the runs: left out of the rest
+  double max_abs = 0;           ///< largest |faulty - golden|
+  double rel_l2 = 0;            ///< norm of faulty - golden over that of golden
+  bool operator==(const DeviationRow&) const = default;
+};
+
+/// What monitors saw; of a trial at most one row for each monitor and each point.
+struct Observed {
+  BigVector<MonitorRow> monitors;      ///< ascending
+  BigVector<DeviationRow> deviations;  ///< ascending by (trial, point)
+  void append(const Observed& more) {
+    monitors.append(more.monitors);
+    deviations.append(more.deviations);
+  }
+  bool operator==(const Observed&) const = default;
 };
 
 /// Why a sample has no trials.

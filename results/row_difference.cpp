@@ -52,6 +52,15 @@ std::vector<Difference> differences(const InjectionRow& stored, const InjectionR
                  stored, computed);
 }
 
+std::vector<Difference> differences(const MonitorRow& stored, const MonitorRow& computed) {
+  return compare(kMonitorColumns, "monitored", "", stored, computed);
+}
+
+std::vector<Difference> differences(const DeviationRow& stored, const DeviationRow& computed) {
+  return compare(kDeviationColumns, "deviations", " of point " + std::to_string(computed.point),
+                 stored, computed);
+}
+
 std::vector<Difference> differences(const GoldenRow& stored, const GoldenRow& computed) {
   return compare(kGoldenColumns, "golden", "", stored, computed);
 }

@@ -19,6 +19,8 @@ struct Difference {
 /// of its file, is left to the caller.
 std::vector<Difference> differences(const TrialRow& stored, const TrialRow& computed);
 std::vector<Difference> differences(const InjectionRow& stored, const InjectionRow& computed);
+std::vector<Difference> differences(const MonitorRow& stored, const MonitorRow& computed);
+std::vector<Difference> differences(const DeviationRow& stored, const DeviationRow& computed);
 std::vector<Difference> differences(const GoldenRow& stored, const GoldenRow& computed);
 
 }  // namespace bitquake::results

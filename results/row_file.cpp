@@ -23,10 +23,14 @@ void check_rows(const h5::File& file, const char* table, const Rows& rows, Good 
 }  // namespace
 
 void write_tables(h5::File& file, const BigVector<TrialRow>& trials,
-                  const BigVector<InjectionRow>& injections, const std::vector<GoldenRow>& golden,
-                  const std::vector<std::string>& messages) {
+                  const BigVector<InjectionRow>& injections, const Observed& observed,
+                  const std::vector<GoldenRow>& golden, const std::vector<std::string>& messages) {
   write_rows(file, "trials", kTrialColumns, trials);
   write_rows(file, "injections", kInjectionColumns, injections);
+  write_rows(file, "monitored", kMonitorColumns, observed.monitors);
+  if (!observed.deviations.empty()) {
+    write_rows(file, "deviations", kDeviationColumns, observed.deviations);
+  }
   write_rows(file, "golden", kGoldenColumns, golden);
   file.write_strings(kMessages, messages, {"1", "why inferences failed; row 0: they did not"});
 }
@@ -35,6 +39,11 @@ RowTables read_tables(const h5::File& file) {
   RowTables tables;
   tables.trials = read_rows<BigVector<TrialRow>>(file, "trials", kTrialColumns);
   tables.injections = read_rows<BigVector<InjectionRow>>(file, "injections", kInjectionColumns);
+  tables.observed.monitors = read_rows<BigVector<MonitorRow>>(file, "monitored", kMonitorColumns);
+  if (file.has("deviations")) {
+    tables.observed.deviations =
+        read_rows<BigVector<DeviationRow>>(file, "deviations", kDeviationColumns);
+  }
   tables.golden = read_rows<std::vector<GoldenRow>>(file, "golden", kGoldenColumns);
   tables.messages = file.read_strings(kMessages);
 
@@ -49,6 +58,11 @@ RowTables read_tables(const h5::File& file) {
   });
   check_rows(file, "injections", tables.injections,
              [](const InjectionRow& row) { return row.active <= 1 && row.reached <= row.active; });
+  check_rows(file, "monitored", tables.observed.monitors,
+             [](const MonitorRow& row) { return row.monitor <= 1; });
+  check_rows(file, "deviations", tables.observed.deviations, [](const DeviationRow& row) {
+    return row.nonfinite <= row.differing && row.max_abs >= 0 && row.rel_l2 >= 0;
+  });
   check_rows(file, "golden", tables.golden, [](const GoldenRow& row) {
     return row.label >= kNoLabel && row.top1 >= -1 && row.skipped <= 2;
   });

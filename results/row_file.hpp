@@ -16,19 +16,20 @@
 namespace bitquake::results {
 
 /// Version of the layout of segments and of trials.h5; a reader refuses another one.
-inline constexpr std::uint64_t kResultsVersion = 4;
+inline constexpr std::uint64_t kResultsVersion = 5;
 
 /// The row tables of a file.
 struct RowTables {
   BigVector<TrialRow> trials;
   BigVector<InjectionRow> injections;
+  Observed observed;
   std::vector<GoldenRow> golden;
   std::vector<std::string> messages;
 };
 
 void write_tables(h5::File& file, const BigVector<TrialRow>& trials,
-                  const BigVector<InjectionRow>& injections, const std::vector<GoldenRow>& golden,
-                  const std::vector<std::string>& messages);
+                  const BigVector<InjectionRow>& injections, const Observed& observed,
+                  const std::vector<GoldenRow>& golden, const std::vector<std::string>& messages);
 
 /// Reads the tables and checks that every code is one of its column's. Throws Exception.
 RowTables read_tables(const h5::File& file);

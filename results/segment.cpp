@@ -29,6 +29,7 @@ Segment read(const h5::File& file) {
   RowTables tables = read_tables(file);
   segment.trials = std::move(tables.trials);
   segment.injections = std::move(tables.injections);
+  segment.observed = std::move(tables.observed);
   segment.golden = std::move(tables.golden);
   segment.messages = std::move(tables.messages);
   return segment;
@@ -44,7 +45,8 @@ void write_segment(const std::filesystem::path& path, const Segment& segment) {
     file.set_attribute("n_units", segment.n_units);
     file.set_attribute("campaign", segment.campaign);
     file.set_attribute("fingerprint", segment.fingerprint);
-    write_tables(file, segment.trials, segment.injections, segment.golden, segment.messages);
+    write_tables(file, segment.trials, segment.injections, segment.observed, segment.golden,
+                 segment.messages);
     file.close();
     seal_file(temporary);
   });

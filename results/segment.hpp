@@ -20,16 +20,17 @@ struct Segment {
   std::string fingerprint;    ///< numeric fingerprint, lines of "name=value"
   BigVector<TrialRow> trials;
   BigVector<InjectionRow> injections;
+  Observed observed;
   std::vector<GoldenRow> golden;          ///< every sample of the units, skipped ones too
   std::vector<std::string> messages{""};  ///< what TrialRow::message refers to; row 0 is empty
 
   bool operator==(const Segment&) const = default;
 };
 
-/// Writes /trials, /injections, /golden (columns of results/columns.hpp), /messages/text and the
-/// attributes content, format_version, first_unit, n_units, campaign, fingerprint; then seals the
-/// file (suite/base/seal.hpp). It appears whole or not at all (suite/base/durable.hpp). Throws
-/// Exception (results).
+/// Writes /trials, /injections, /monitored, /deviations, /golden (columns of results/columns.hpp),
+/// /messages/text and the attributes content, format_version, first_unit, n_units, campaign,
+/// fingerprint; then seals the file (suite/base/seal.hpp). It appears whole or not at all
+/// (suite/base/durable.hpp). Throws Exception (results).
 void write_segment(const std::filesystem::path& path, const Segment& segment);
 
 /// Reads and checks a segment: seal, version, columns, types, lengths, codes in range.

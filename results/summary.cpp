@@ -382,7 +382,8 @@ Result<Summary> summarise(const Trials& trials, const faultgen::FaultSet& faults
     tables.interaction = interaction(trials, faults, at, {at.variant, clean}, is_sde,
                                      summary.options.clustering, confidence);
   }
-  summary.monitors = monitor_counts(trials);
+  summary.monitors = monitor_counts(trials, faults, summary.options);
+  summary.propagation = propagation(trials, faults, summary.options);
   summary.safety = safety_tables(trials, faults, fit, summary.options);
   summary.corruption_errors = corruption_errors(summary, corruptions);
   return summary;

@@ -20,7 +20,7 @@
 namespace bitquake::results {
 
 /// Version of summary.json and of the kpi/*.csv files.
-inline constexpr std::uint64_t kSummaryVersion = 4;
+inline constexpr std::uint64_t kSummaryVersion = 5;
 
 /// The outcome rates of the trials that touch one site, bit or bit field.
 struct Breakdown {
@@ -70,6 +70,7 @@ struct Summary {
   std::vector<Tables> tables;        ///< of each condition, in their order; at least one
   std::vector<CorruptionError> corruption_errors{};
   std::vector<MonitorCount> monitors{};
+  std::vector<PointSpread> propagation{};
   std::vector<SafetyTable> safety{};  ///< of each condition, or empty
 };
 
@@ -101,10 +102,10 @@ struct TextFile {
 /// summary.json, kpi/overall.csv, kpi/site.csv, kpi/bit.csv, kpi/bit_field.csv and
 /// kpi/pytorchalfi.csv; where they apply kpi/active.csv, kpi/estimates.csv, kpi/epoch.csv
 /// (accumulated), kpi/perturbations.csv (more than one),
-/// kpi/monitor.csv (something was noticed), kpi/protection.csv (variants), kpi/safety.csv (fit) and
-/// kpi/corruption_error.csv. The CSV files are long: variant, perturbation, [site|bit|field|epoch,]
-/// metric, k, n, rate, low, high, unit, interval, groups, group_low, group_high; fractions in [0,
-/// 1], an empty cell for what does not exist.
+/// kpi/monitor.csv (something was noticed), kpi/propagation.csv (deviation), kpi/protection.csv
+/// (variants), kpi/safety.csv (fit) and kpi/corruption_error.csv. The CSV files are long: variant,
+/// perturbation, [site|bit|field|epoch,] metric, k, n, rate, low, high, unit, interval, groups,
+/// group_low, group_high; fractions in [0, 1], an empty cell for what does not exist.
 std::vector<TextFile> summary_files(const Summary& summary);
 
 /// Writes them, each durably. Throws Exception (results).

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 namespace bitquake::results {
 namespace {
@@ -171,11 +172,28 @@ std::string protection_csv(const Summary& summary) {
 }
 
 std::string monitor_csv(const Summary& summary) {
-  std::string text = "variant,perturbation,monitor,place,first_in_trials,first_in_golden_runs\n";
+  std::string text =
+      std::string("variant,perturbation,monitor,place,first_in_trials,first_in_golden_runs,") +
+      kHeader;
   for (const MonitorCount& count : summary.monitors) {
     text += csv_record({count.variant, count.perturbation, count.monitor, count.place,
                         std::to_string(count.trials), std::to_string(count.golden)}) +
-            "\n";
+            "," + csv_record(cells(count.noticed)) + "\n";
+  }
+  return text;
+}
+
+std::string propagation_csv(const Summary& summary) {
+  const auto cell = [](const std::optional<double>& x) { return x ? shortest(*x) : ""; };
+  std::string text =
+      "variant,perturbation,point,nonfinite_trials,rel_l2_median,rel_l2_q95,rel_l2_largest,"
+      "max_abs_largest," +
+      std::string(kHeader);
+  for (const PointSpread& at : summary.propagation) {
+    text += csv_record({at.variant, at.perturbation, at.point, std::to_string(at.nonfinite),
+                        cell(at.median_l2), cell(at.q95_l2), cell(at.largest_l2),
+                        cell(at.largest_abs)}) +
+            "," + csv_record(cells(at.differs)) + "\n";
   }
   return text;
 }
@@ -303,6 +321,19 @@ std::string summary_json(const Summary& summary) {
   root["faults"] = summary.faults;
   root["conditions"] = Json::array();
   for (const Tables& tables : summary.tables) root["conditions"].push_back(to_json(tables));
+  for (const PointSpread& at : summary.propagation) {
+    const auto number = [](const std::optional<double>& x) {
+      return x && std::isfinite(*x) ? Json(*x) : Json();
+    };
+    Json entry{{"variant", at.variant}, {"perturbation", at.perturbation}, {"point", at.point}};
+    entry["rates"] = to_json(std::vector{at.differs});
+    entry["nonfinite_trials"] = at.nonfinite;
+    entry["rel_l2_median"] = number(at.median_l2);
+    entry["rel_l2_q95"] = number(at.q95_l2);
+    entry["rel_l2_largest"] = number(at.largest_l2);
+    entry["max_abs_largest"] = number(at.largest_abs);
+    root["propagation"].push_back(std::move(entry));
+  }
   for (const SafetyTable& table : summary.safety) {
     Json entry{{"variant", table.variant}, {"perturbation", table.perturbation}};
     entry["bits_without_trials"] = table.bits_without_trials;
@@ -344,6 +375,9 @@ std::vector<TextFile> summary_files(const Summary& summary) {
     files.push_back({"kpi/protection.csv", protection_csv(summary)});
   }
   if (!summary.monitors.empty()) files.push_back({"kpi/monitor.csv", monitor_csv(summary)});
+  if (!summary.propagation.empty()) {
+    files.push_back({"kpi/propagation.csv", propagation_csv(summary)});
+  }
   if (!summary.safety.empty()) files.push_back({"kpi/safety.csv", safety_csv(summary)});
   if (!summary.corruption_errors.empty()) {
     files.push_back({"kpi/corruption_error.csv", corruption_csv(summary.corruption_errors)});

@@ -335,6 +335,30 @@ std::string protections_text(const Summary& summary) {
          "due or\nalarmed; to due: those due or alarmed; false alarm: of golden runs\n";
 }
 
+/// How far faults spread under the first condition, at the points that they reach.
+std::string propagation_text(const Summary& summary) {
+  if (summary.propagation.empty()) return "";
+  const auto text = [](const std::optional<double>& x) -> std::string {
+    std::array<char, 32> buffer{};
+    if (x) std::snprintf(buffer.data(), buffer.size(), "%.3g", *x);
+    return x ? buffer.data() : kNone;
+  };
+  std::vector<std::vector<std::string>> rows{{"point", "differs", "k / n", interval_header(summary),
+                                              "NaN, Inf", "L2 median", "95 %", "largest"}};
+  const Tables& first = summary.tables.front();
+  for (const PointSpread& at : summary.propagation) {
+    if (at.variant != first.variant || at.perturbation != first.perturbation) break;
+    if (at.differs.k == 0) continue;
+    rows.push_back({at.point, rate_text(at.differs), ratio_text(at.differs),
+                    interval_text(at.differs), with_commas(at.nonfinite), text(at.median_l2),
+                    text(at.q95_l2), text(at.largest_l2)});
+  }
+  return "\nHow far faults spread: trials in which a module's output differs from the golden "
+         "run\n" +
+         fitted_table(std::move(rows)) +
+         "L2: norm of faulty - golden over that of golden, of trials without NaN or Inf there\n";
+}
+
 /// "0.12 [0.1, 0.15]", to three digits.
 std::string figure_text(const metrics::Figure& figure, double scale) {
   std::array<char, 96> text{};
@@ -397,8 +421,8 @@ std::string summary_text(const Summary& summary) {
          several + "\n" + breakdown_table("bit field", first.bit_fields, summary) +
          "\nOutcome by site" + several + "\n" +
          breakdown_table("site", with_trials(first.sites), summary) + epochs_text(first, summary) +
-         pytorchalfi_text(first, summary) + conditions_text(summary) + protections_text(summary) +
-         safety_text(summary);
+         propagation_text(summary) + pytorchalfi_text(first, summary) + conditions_text(summary) +
+         protections_text(summary) + safety_text(summary);
 }
 
 }  // namespace bitquake::results

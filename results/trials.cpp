@@ -5,6 +5,7 @@
 #include "suite/base/seal.hpp"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 #include <utility>
 
@@ -14,9 +15,16 @@ namespace {
 constexpr auto kContent = "bitquake trials";
 
 struct ByTrial {
-  bool operator()(const InjectionRow& row, std::uint64_t trial) const { return row.trial < trial; }
-  bool operator()(std::uint64_t trial, const InjectionRow& row) const { return trial < row.trial; }
+  bool operator()(const auto& row, std::uint64_t trial) const { return row.trial < trial; }
+  bool operator()(std::uint64_t trial, const auto& row) const { return trial < row.trial; }
 };
+
+/// Those of one trial.
+template <class Row>
+std::span<const Row> rows_of(const BigVector<Row>& rows, const TrialRow& trial) {
+  const auto [first, last] = std::equal_range(rows.begin(), rows.end(), trial.trial, ByTrial{});
+  return {first, last};
+}
 
 /// What is wrong with the golden rows; empty when nothing is.
 std::string golden_defect(const Trials& all) {
@@ -99,6 +107,63 @@ std::string injection_defect(const Trials& all) {
          " rows, the trials have faults for " + std::to_string(wanted);
 }
 
+/// Calls `look` with each trial's rows; gives what it says of the first it finds wrong, or that
+/// there are rows of no trial.
+template <class Row, class Look>
+std::string defect_in(const Trials& all, const BigVector<Row>& rows, const char* table, Look look) {
+  const Row* next = rows.begin();
+  for (const TrialRow& trial : all.trials) {
+    const Row* const first = next;
+    while (next != rows.end() && next->trial == trial.trial) ++next;
+    std::string defect = look(trial, std::span(first, next));
+    if (!defect.empty()) return defect;
+  }
+  if (next == rows.end()) return "";
+  return std::string("/") + table + " has a row of trial " + std::to_string(next->trial) +
+         ", which is misplaced or not there";
+}
+
+/// The rows of /monitored are those that the trials count, the first among them.
+std::string monitor_defect(const Trials& all) {
+  return defect_in(all, all.observed.monitors, "monitored",
+                   [&](const TrialRow& trial, std::span<const MonitorRow> rows) -> std::string {
+                     const std::string name = "trial " + std::to_string(trial.trial);
+                     std::array<std::uint32_t, 2> counts{};
+                     bool first_point = trial.first_nonfinite < 0, first_alarm = trial.alarm < 0;
+                     for (std::size_t i = 0; i < rows.size(); ++i) {
+                       const auto [number, monitor, place] = rows[i];
+                       const bool point = monitor == 0;
+                       const bool known = place < (point ? all.campaign.points.size()
+                                                         : all.campaign.guards.size());
+                       if (!known || (i > 0 && rows[i] <= rows[i - 1])) {
+                         return "/monitored holds a wrong or misplaced row of " + name;
+                       }
+                       ++counts[monitor];
+                       const auto here = static_cast<std::int64_t>(place);
+                       (point ? first_point : first_alarm) |=
+                           here == (point ? trial.first_nonfinite : trial.alarm);
+                     }
+                     const bool counted = counts[0] == trial.nonfinite_points &&
+                                          counts[1] == trial.alarms && first_point && first_alarm;
+                     return counted ? "" : name + " and its rows of /monitored disagree";
+                   });
+}
+
+std::string deviation_defect(const Trials& all) {
+  return defect_in(all, all.observed.deviations, "deviations",
+                   [&](const TrialRow& trial, std::span<const DeviationRow> rows) -> std::string {
+                     for (std::size_t i = 0; i < rows.size(); ++i) {
+                       if (rows[i].point < all.campaign.points.size() &&
+                           (i == 0 || rows[i].point > rows[i - 1].point)) {
+                         continue;
+                       }
+                       return "/deviations holds a wrong or misplaced row of trial " +
+                              std::to_string(trial.trial);
+                     }
+                     return "";
+                   });
+}
+
 Trials read(const h5::File& file) {
   check_format(file, kContent);
   Trials all;
@@ -135,6 +200,7 @@ Trials read(const h5::File& file) {
   RowTables tables = read_tables(file);
   all.trials = std::move(tables.trials);
   all.injections = std::move(tables.injections);
+  all.observed = std::move(tables.observed);
   all.golden = std::move(tables.golden);
   all.messages = std::move(tables.messages);
   return all;
@@ -151,9 +217,15 @@ std::vector<std::string> pluck(const std::vector<Row>& rows, std::string Row::*m
 }  // namespace
 
 std::span<const InjectionRow> Trials::injections_of(const TrialRow& trial) const {
-  const auto [first, last] =
-      std::equal_range(injections.begin(), injections.end(), trial.trial, ByTrial{});
-  return {first, last};
+  return rows_of(injections, trial);
+}
+
+std::span<const MonitorRow> Trials::monitors_of(const TrialRow& trial) const {
+  return rows_of(observed.monitors, trial);
+}
+
+std::span<const DeviationRow> Trials::deviations_of(const TrialRow& trial) const {
+  return rows_of(observed.deviations, trial);
 }
 
 std::pair<std::uint64_t, std::uint64_t> Trials::range_of(Condition condition) const {
@@ -167,7 +239,8 @@ std::pair<std::uint64_t, std::uint64_t> Trials::range_of(Condition condition) co
 }
 
 Result<std::monostate> check_trials(const Trials& trials, const std::string& where) {
-  for (const auto defect_of : {golden_defect, trial_defect, injection_defect}) {
+  for (const auto defect_of :
+       {golden_defect, trial_defect, injection_defect, monitor_defect, deviation_defect}) {
     const std::string defect = defect_of(trials);
     if (!defect.empty()) return Error{Errc::results, where, defect, "the file is damaged", ""};
   }
@@ -183,7 +256,8 @@ void write_trials(const std::filesystem::path& path, const Trials& trials) {
     file.set_attribute("fingerprint", campaign.fingerprint);
     file.set_attribute("classes", campaign.classes);
     file.set_attribute("run_type", campaign.run_type);
-    write_tables(file, trials.trials, trials.injections, trials.golden, trials.messages);
+    write_tables(file, trials.trials, trials.injections, trials.observed, trials.golden,
+                 trials.messages);
     file.write_strings("perturbations/label", campaign.perturbations,
                        {"1", "what samples were under; clean: the image as it is"});
     file.write_strings("variants/name", campaign.variants,

@@ -65,8 +65,9 @@ struct Campaign {
 /// All rows of a campaign, the content of trials.h5.
 struct Trials {
   Campaign campaign;
-  BigVector<TrialRow> trials;             ///< ascending by trial
-  BigVector<InjectionRow> injections;     ///< ascending by (trial, fault)
+  BigVector<TrialRow> trials;          ///< ascending by trial
+  BigVector<InjectionRow> injections;  ///< ascending by (trial, fault)
+  Observed observed;
   std::vector<GoldenRow> golden;          ///< by (condition, sample), all samples under each
   std::vector<std::string> messages{""};  ///< in order of their first trial; row 0 is empty
 
@@ -79,6 +80,8 @@ struct Trials {
   std::pair<std::uint64_t, std::uint64_t> range_of(Condition condition) const;
   /// Injections of one trial, in fault order. O(log n).
   std::span<const InjectionRow> injections_of(const TrialRow& trial) const;
+  std::span<const MonitorRow> monitors_of(const TrialRow& trial) const;
+  std::span<const DeviationRow> deviations_of(const TrialRow& trial) const;
 
   bool operator==(const Trials&) const = default;
 };
@@ -87,7 +90,8 @@ struct Trials {
 /// names the file in the message.
 Result<std::monostate> check_trials(const Trials& trials, const std::string& where);
 
-/// Writes trials.h5: the columns of results/columns.hpp under /trials, /injections and /golden,
+/// Writes trials.h5: the columns of results/columns.hpp under /trials, /injections, /monitored,
+/// /deviations and /golden,
 /// /messages/text, /points/{path, kind}, /sites/{name, kind}, /files/name,
 /// /perturbations/label, /variants/name, /guards/{variant, site,
 /// kind}, the attributes content, format_version, campaign,

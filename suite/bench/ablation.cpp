@@ -107,7 +107,10 @@ bool same_row(results::GoldenRow a, results::GoldenRow b) {
   return same && a == b;
 }
 
-bool same_row(const results::InjectionRow& a, const results::InjectionRow& b) { return a == b; }
+template <class Row>
+bool same_row(const Row& a, const Row& b) {
+  return a == b;
+}
 
 /// The rows that every way must leave.
 struct Expected {
@@ -382,6 +385,8 @@ bool begins_with(const results::Trials& whole, const results::Trials& part) {
                       [](const auto& a, const auto& b) { return same_row(a, b); });
   };
   return begins(whole.trials, part.trials) && begins(whole.injections, part.injections) &&
+         begins(whole.observed.monitors, part.observed.monitors) &&
+         begins(whole.observed.deviations, part.observed.deviations) &&
          begins(whole.golden, part.golden);
 }
 

@@ -38,6 +38,8 @@ std::string exit_codes_text() {
 std::string columns_text() {
   return "trials.h5: /trials\n" + registry_text(results::kTrialColumns) +
          "\ntrials.h5: /injections\n" + registry_text(results::kInjectionColumns) +
+         "\ntrials.h5: /monitored\n" + registry_text(results::kMonitorColumns) +
+         "\ntrials.h5: /deviations (deviation: on)\n" + registry_text(results::kDeviationColumns) +
          "\ntrials.h5: /golden\n" + registry_text(results::kGoldenColumns);
 }
 

@@ -200,7 +200,7 @@ class CampaignRun {
         const Clock::time_point begin = Clock::now();
         count(rows);
         writer.add(rows.unit, std::move(rows.trials), std::move(rows.injections),
-                   std::move(rows.golden), rows.messages);
+                   std::move(rows.observed), std::move(rows.golden), rows.messages);
         timings_.store_s += seconds_since(begin);
         progress_.seconds = seconds_since(start_);
         observer_.progress(progress_);

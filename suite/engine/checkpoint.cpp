@@ -120,7 +120,7 @@ SegmentWriter::SegmentWriter(const RunDirectory& directory, const results::Campa
       begun_(std::move(finished.begun)) {}
 
 void SegmentWriter::add(std::uint64_t unit, BigVector<results::TrialRow> trials,
-                        BigVector<results::InjectionRow> injections,
+                        BigVector<results::InjectionRow> injections, results::Observed observed,
                         std::vector<results::GoldenRow> golden,
                         const std::vector<std::string>& messages) {
   if (!open_) start(unit);
@@ -136,9 +136,11 @@ void SegmentWriter::add(std::uint64_t unit, BigVector<results::TrialRow> trials,
   if (segment.trials.empty()) {
     segment.trials = std::move(trials);
     segment.injections = std::move(injections);
+    segment.observed = std::move(observed);
   } else {
     segment.trials.append(trials);
     segment.injections.append(injections);
+    segment.observed.append(observed);
   }
   segment.golden.insert(segment.golden.end(), golden.begin(), golden.end());
   ++segment.n_units;

@@ -69,8 +69,8 @@ class SegmentWriter {
                 std::uint64_t units_per_segment, Finished finished);
 
   void add(std::uint64_t unit, BigVector<results::TrialRow> trials,
-           BigVector<results::InjectionRow> injections, std::vector<results::GoldenRow> golden,
-           const std::vector<std::string>& messages);
+           BigVector<results::InjectionRow> injections, results::Observed observed,
+           std::vector<results::GoldenRow> golden, const std::vector<std::string>& messages);
   /// Writes what has been gathered, if anything.
   void flush();
   /// The rows of all segments there are now: what the files hold.  @pre flushed

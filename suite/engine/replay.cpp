@@ -41,9 +41,13 @@ Error no_row(const RunFiles& run, const results::Trials& rows, std::uint64_t tri
 TrialRows stored_rows(const results::Trials& rows, const results::TrialRow& trial,
                       const results::GoldenRow& golden) {
   const auto injections = rows.injections_of(trial);
+  const auto monitors = rows.monitors_of(trial);
+  const auto deviations = rows.deviations_of(trial);
   const bool known = trial.message < rows.messages.size();
   return {trial,
           {injections.begin(), injections.end()},
+          {monitors.begin(), monitors.end()},
+          {deviations.begin(), deviations.end()},
           golden,
           known ? rows.messages[trial.message] : fmt::format("row {}", trial.message)};
 }
@@ -57,9 +61,18 @@ std::optional<TrialRows> computed_rows(const UnitRows& rows, std::uint64_t trial
       std::find_if(rows.golden.begin(), rows.golden.end(), [&](const results::GoldenRow& r) {
         return r.sample == row->sample && r.condition() == row->condition();
       });
-  TrialRows all{*row, {}, *golden, rows.messages[row->message]};
-  std::copy_if(rows.injections.begin(), rows.injections.end(), std::back_inserter(all.injections),
-               [&](const results::InjectionRow& r) { return r.trial == trial; });
+  const auto of_trial = [&](const auto& from) {
+    std::vector<typename std::decay_t<decltype(from)>::value_type> found;
+    std::copy_if(from.begin(), from.end(), std::back_inserter(found),
+                 [&](const auto& r) { return r.trial == trial; });
+    return found;
+  };
+  TrialRows all{*row,
+                of_trial(rows.injections),
+                of_trial(rows.observed.monitors),
+                of_trial(rows.observed.deviations),
+                *golden,
+                rows.messages[row->message]};
   return all;
 }
 
@@ -71,11 +84,16 @@ std::vector<results::Difference> differences(const TrialRows& stored, const Tria
   if (stored.message != computed.message) {
     append({{"trials/message", stored.message, computed.message}});
   }
-  const std::size_t a = stored.injections.size(), b = computed.injections.size();
-  if (a != b) append({{"injections (rows)", std::to_string(a), std::to_string(b)}});
-  for (std::size_t i = 0; i < std::min(a, b); ++i) {
-    append(results::differences(stored.injections[i], computed.injections[i]));
-  }
+  const auto compare = [&](const std::string& table, const auto& ours, const auto& theirs) {
+    const std::size_t a = ours.size(), b = theirs.size();
+    if (a != b) append({{table + " (rows)", std::to_string(a), std::to_string(b)}});
+    for (std::size_t i = 0; i < std::min(a, b); ++i) {
+      append(results::differences(ours[i], theirs[i]));
+    }
+  };
+  compare("injections", stored.injections, computed.injections);
+  compare("monitored", stored.monitors, computed.monitors);
+  compare("deviations", stored.deviations, computed.deviations);
   append(results::differences(stored.golden, computed.golden));
   return all;
 }
@@ -107,7 +125,9 @@ Result<Replay> replay_trial(const RunFiles& run, const Inputs& inputs, const res
     replay.differences = results::differences(*golden, replay.again.rows.golden[0]);
   }
   replay.columns = results::kTrialColumns.size() + results::kGoldenColumns.size() +
-                   results::kInjectionColumns.size() * stored.injections.size();
+                   results::kInjectionColumns.size() * stored.injections.size() +
+                   results::kMonitorColumns.size() * stored.monitors.size() +
+                   results::kDeviationColumns.size() * stored.deviations.size();
   return replay;
 }
 

@@ -17,6 +17,8 @@ namespace bitquake::engine {
 struct TrialRows {
   results::TrialRow trial;
   std::vector<results::InjectionRow> injections;
+  std::vector<results::MonitorRow> monitors;
+  std::vector<results::DeviationRow> deviations;
   results::GoldenRow golden;
   std::string message;  ///< that trial.message stands for
 };

@@ -155,8 +155,9 @@ std::string alarm_text(const Replay& replay, const Inputs& inputs) {
 }
 
 std::string sites_text(const Replay& replay, const Inputs& inputs) {
-  std::vector<std::vector<std::string>> table{
-      {"site", "kind", "elements", "differ", "max |faulty - golden|", "NaN", "Inf", ""}};
+  std::vector<std::vector<std::string>> table{{"site", "kind", "elements", "differ",
+                                               "max |faulty - golden|", "relative L2", "NaN", "Inf",
+                                               ""}};
   bool first = true;
   for (const model::SiteDeviation& at : replay.again.trace.sites) {
     const faultgen::Site& site = inputs.model->sites()[at.site];
@@ -164,13 +165,14 @@ std::string sites_text(const Replay& replay, const Inputs& inputs) {
     const std::string kind(faultgen::to_string(site.kind));
     if (at.elements == 0) {
       const bool silent = site.kind == faultgen::SiteKind::recurrent_weight;
-      table.push_back({name, kind, silent ? "no output" : "not run", "-", "-", "-", "-", ""});
+      table.push_back({name, kind, silent ? "no output" : "not run", "-", "-", "-", "-", "-", ""});
       continue;
     }
     const bool marked = first && at.differing > 0;
     if (marked) first = false;
     table.push_back({name, kind, with_commas(at.elements), with_commas(at.differing),
-                     at.max_abs ? fmt::format("{:.6g}", *at.max_abs) : "-", with_commas(at.nan),
+                     at.max_abs ? fmt::format("{:.6g}", *at.max_abs) : "-",
+                     at.rel_l2 ? fmt::format("{:.6g}", *at.rel_l2) : "-", with_commas(at.nan),
                      with_commas(at.inf), marked ? "<- first" : ""});
   }
   return "Deviation from golden at each site, in execution order\n" + aligned_table(table);

@@ -15,6 +15,7 @@ inline ModelLoader torch_loader() {
                         .monitor = scenario.monitor == scenario::MonitorScope::all
                                        ? model::Monitor::all
                                        : model::Monitor::output,
+                        .deviation = scenario.deviation,
                         .protection = protection});
   };
 }

@@ -205,9 +205,26 @@ class RowMaker {
       rows_.injections.push_back(
           {trial, ids[i], 1, injection.reached, injection.original_bits, injection.corrupted_bits});
     }
+    append_observed(trial, golden_[sample].variant, result);
   }
 
  private:
+  void append_observed(std::uint64_t trial, std::uint32_t variant,
+                       const model::TrialResult& result) {
+    results::Observed& seen = rows_.observed;
+    const auto note = [&](results::Monitor monitor, std::uint32_t place) {
+      seen.monitors.push_back({trial, static_cast<std::uint8_t>(monitor), place});
+    };
+    for (const std::uint32_t point : result.nonfinite) note(results::Monitor::nonfinite, point);
+    for (const std::uint32_t guard : result.alarms) {
+      note(results::Monitor::alarm, static_cast<std::uint32_t>(inputs_.guard_row(variant, guard)));
+    }
+    for (const model::PointDeviation& at : result.deviations) {
+      seen.deviations.push_back(
+          {trial, at.point, at.differing, at.nonfinite, at.max_abs, at.rel_l2});
+    }
+  }
+
   /// What follows from the scores of a trial.
   struct Judged {
     metrics::Verdict verdict;
@@ -260,7 +277,9 @@ class RowMaker {
     if (result.first_nonfinite) {
       row.first_nonfinite = static_cast<std::int32_t>(*result.first_nonfinite);
     }
+    row.nonfinite_points = static_cast<std::uint32_t>(result.nonfinite.size());
     row.any_nonfinite = result.any_nonfinite;
+    row.alarms = static_cast<std::uint32_t>(result.alarms.size());
     if (result.first_alarm) {
       row.detected = 1;
       row.corrected = verdict.outcome == metrics::Outcome::masked ||

@@ -30,6 +30,7 @@ struct UnitRows {
   std::uint64_t unit = 0;
   BigVector<results::TrialRow> trials;
   BigVector<results::InjectionRow> injections;
+  results::Observed observed;
   std::vector<results::GoldenRow> golden;
   std::vector<std::string> messages{""};
   std::vector<std::string> notices;                  ///< of unreadable images

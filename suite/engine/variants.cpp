@@ -125,6 +125,10 @@ class MappedModel : public model::Model {
   }
   void map_points(model::TrialResult& result) const {
     if (result.first_nonfinite) result.first_nonfinite = points_[*result.first_nonfinite];
+    for (std::uint32_t& point : result.nonfinite) point = points_[point];
+    for (model::PointDeviation& at : result.deviations) at.point = points_[at.point];
+    std::ranges::sort(result.nonfinite);
+    std::ranges::sort(result.deviations, {}, &model::PointDeviation::point);
   }
 
   std::shared_ptr<const Model> original_, other_;

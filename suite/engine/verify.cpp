@@ -55,7 +55,9 @@ bool same_rows(const Rows& a, const Rows& b) {
 
 bool same_rows(const results::Trials& a, const results::Trials& b) {
   return a.messages == b.messages && same_rows(a.trials, b.trials) &&
-         same_rows(a.injections, b.injections) && same_rows(a.golden, b.golden);
+         same_rows(a.injections, b.injections) &&
+         same_rows(a.observed.monitors, b.observed.monitors) &&
+         same_rows(a.observed.deviations, b.observed.deviations) && same_rows(a.golden, b.golden);
 }
 
 class Verifier {

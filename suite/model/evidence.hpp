@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <set>
 #include <span>
+#include <vector>
 
 namespace bitquake::model {
 
@@ -40,8 +41,15 @@ inline bool became_nonfinite(std::span<const faultgen::Fault> faults,
   return false;
 }
 
+/// Adds a number to an ascending list, once.
+inline void insert_once(std::vector<std::uint32_t>& numbers, std::uint32_t number) {
+  const auto place = std::lower_bound(numbers.begin(), numbers.end(), number);
+  if (place == numbers.end() || *place != number) numbers.insert(place, number);
+}
+
 inline void note_alarm(TrialResult& result, std::uint32_t guard) {
-  result.first_alarm = std::min(result.first_alarm.value_or(guard), guard);
+  insert_once(result.alarms, guard);
+  result.first_alarm = result.alarms.front();
 }
 
 /// Whether a guard raises an alarm without any fault.

@@ -4,6 +4,7 @@
 #include "suite/model/evidence.hpp"
 #include "suite/model/fingerprint.hpp"
 #include "suite/model/row_loops.hpp"
+#include "suite/model/trace.hpp"
 
 #include <c10/core/InferenceMode.h>
 
@@ -27,7 +28,8 @@ class Block : public GoldenBlock {
 
   std::vector<float> inputs;  ///< [n, input elements]
   std::vector<GoldenRow> rows;
-  std::vector<Registers> batches;       ///< kept registers, of samples [i * B, (i + 1) * B)
+  std::vector<Registers> batches;            ///< kept registers, of samples [i * B, (i + 1) * B)
+  std::vector<std::vector<double>> squares;  ///< by sample and point, where deviations are wanted
   std::vector<bool> left_to_reference;  ///< by sample: something is not finite without any fault
   mutable std::unique_ptr<GoldenBlock> reference;  ///< made when a trial needs it
 };
@@ -76,7 +78,7 @@ struct Row {
   /// What the readers behind this step see of the register it reads, while that is faulty for it.
   std::optional<std::uint32_t> held_index;
   std::optional<Change> held;
-  std::optional<std::uint32_t> parameter;  ///< point of a faulty parameter that is not finite
+  std::optional<std::uint32_t> parameter;  ///< first point of a faulty parameter not finite
   bool failed = false;
 
   Change* find(std::uint32_t index) {
@@ -277,6 +279,7 @@ class Wave {
       if (!became_nonfinite(row.trial, fault, at(fault))) continue;
       const std::uint32_t point = plan_.model().spot(fault).point;
       row.parameter = std::min(row.parameter.value_or(point), point);
+      insert_once(result.nonfinite, point);
     }
     if (!parts_.noop) return all;
     for (auto& [index, slices] : all) {
@@ -335,10 +338,15 @@ class Wave {
     if (const Change* change = row.find(index)) {
       const RowShape shape = *plan_.info(index).shape;
       paste_box(change->values, change->box, result.output.data(), shape.whole());
-      if (!loops::all_finite(result.output.data(), shape.elements())) {
-        note_nonfinite(row, plan_.model().output_point);
+      const std::uint32_t point = plan_.model().output_point;
+      if (!loops::all_finite(result.output.data(), shape.elements())) note_nonfinite(row, point);
+      if (plan_.model().deviation) {
+        Deviation sum;
+        sum.add(block_.rows[row.sample].output, result.output);
+        note_deviation(result, point, sum, block_.squares[row.sample][point]);
       }
     }
+    std::ranges::sort(result.deviations, {}, &PointDeviation::point);
     // A faulty parameter is known before the inference, but counts where its site is.
     if (row.parameter) {
       result.first_nonfinite =
@@ -350,6 +358,7 @@ class Wave {
     TrialResult& result = results_[row.trial];
     result.any_nonfinite = true;
     if (!result.first_nonfinite) result.first_nonfinite = point;
+    insert_once(result.nonfinite, point);
   }
 
   // --- the way of a row ---
@@ -401,8 +410,8 @@ class Wave {
   bool is_wanted(const Row& row, const WaveStep& step) const {
     const auto guard = step.instruction->computed_for;
     if (!guard) return true;
-    const auto& first = results_[row.trial].first_alarm;
-    return !(first && *first <= *guard) && !raises_falsely(block_.rows[row.sample], *guard);
+    return !std::ranges::binary_search(results_[row.trial].alarms, *guard) &&
+           !raises_falsely(block_.rows[row.sample], *guard);
   }
 
   void leave_step(Row& row) {
@@ -426,6 +435,7 @@ class Wave {
         continue;
       }
       watch(row, *change);
+      if (plan_.model().deviation && plan_.info(index).point) measure(row, *change);
     }
   }
 
@@ -457,6 +467,39 @@ class Wave {
     }
     change.finite = finite;
     if (!finite) note_nonfinite(row, *info.point);
+  }
+
+  /// How far a change at a monitored point is from golden: a look at the changed elements, in the
+  /// order of their positions.
+  void measure(const Row& row, const Change& change) {
+    const RegisterInfo& info = plan_.info(change.index);
+    const std::uint32_t point = *info.point;
+    Deviation sum;
+    if (info.shape) {
+      const Patch sound{info.shape->whole(), golden(change.index, row.sample)};
+      const Box& box = change.box;
+      const auto size = static_cast<std::size_t>(box.x.size());
+      for (std::int64_t c = box.c.low; c < box.c.high; ++c) {
+        for (std::int64_t y = box.y.low; y < box.y.high; ++y) {
+          sum.add({sound.at(c, y, box.x.low), size}, {change.values.at(c, y, box.x.low), size});
+        }
+      }
+    } else {
+      const c10::IValue& batch = block_.batches[row.sample / batch_size()][change.index];
+      std::vector<at::Tensor> faulty;
+      map_tensors(change.other, [&](const at::Tensor& t) { return faulty.push_back(t), t; });
+      std::size_t next = 0;
+      map_tensors(batch, [&](const at::Tensor& t) {
+        const at::Tensor& theirs = faulty[next++];
+        if (t.scalar_type() != at::kFloat || !has_rows(t, rows_)) return t;
+        const auto number = static_cast<std::int64_t>(row.sample % batch_size());
+        const at::Tensor ours = one_row(t, rows_, number).contiguous(), now = theirs.contiguous();
+        const auto size = static_cast<std::size_t>(ours.numel());
+        sum.add({ours.data_ptr<float>(), size}, {now.data_ptr<float>(), size});
+        return t;
+      });
+    }
+    note_deviation(results_[row.trial], point, sum, block_.squares[row.sample][point]);
   }
 
   static bool all_finite(const Patch& values, const Box& box) {
@@ -507,9 +550,9 @@ class Wave {
       differs |= result.injections[i].original_bits != result.injections[i].corrupted_bits;
     }
     for (const Fault& fault : faults) {
-      if (here(fault) && !result.first_nonfinite &&
-          became_nonfinite(row.trial, fault, *at(fault))) {
-        result.first_nonfinite = point;
+      if (here(fault) && became_nonfinite(row.trial, fault, *at(fault))) {
+        if (!result.first_nonfinite) result.first_nonfinite = point;
+        insert_once(result.nonfinite, point);
       }
     }
     if (!differs) return;
@@ -1206,7 +1249,10 @@ class GoldenWave {
         }
       }
       for (const std::uint32_t index : step.instruction->outputs) {
-        if (plan_.info(index).point) watch(registers[index], start, used);
+        const auto point = plan_.info(index).point;
+        if (!point) continue;
+        watch(registers[index], start, used);
+        if (model.deviation) add_squares(registers[index], *point, start, used);
       }
       for (const std::uint32_t index : step.dead) {
         if (!plan_.info(index).kept) registers[index] = {};
@@ -1219,6 +1265,8 @@ class GoldenWave {
       const bool finite = loops::all_finite(values, classes);
       block_.rows.push_back({{values, values + classes}, finite, std::move(alarms[i])});
       if (!finite) block_.left_to_reference[start + i] = true;
+      if (!model.deviation) continue;
+      block_.squares[start + i][model.output_point] = sum_of_squares(block_.rows.back().output);
     }
     block_.batches.push_back(std::move(registers));
   }
@@ -1255,6 +1303,22 @@ class GoldenWave {
     });
   }
 
+  /// Sums of the squares of each sample's golden values at a point.
+  void add_squares(const c10::IValue& value, std::uint32_t point, std::size_t start,
+                   std::size_t used) {
+    const std::int64_t rows = plan_.model().rows;
+    map_tensors(value, [&](const at::Tensor& tensor) {
+      if (tensor.scalar_type() != at::kFloat || !has_rows(tensor, rows)) return tensor;
+      const at::Tensor values = tensor.contiguous();
+      const auto elements = static_cast<std::size_t>(values.numel() / rows);
+      for (std::size_t i = 0; i < used; ++i) {
+        block_.squares[start + i][point] +=
+            sum_of_squares({values.data_ptr<float>() + i * elements, elements});
+      }
+      return tensor;
+    });
+  }
+
   const IncrementalPlan& plan_;
   Block& block_;
 };
@@ -1278,6 +1342,9 @@ std::unique_ptr<GoldenBlock> IncrementalExecutor::golden(std::span<const float> 
   block->inputs.assign(inputs.begin(), inputs.end());
   const std::size_t count = inputs.size() / plan_->model().input_elements;
   block->left_to_reference.resize(count);
+  if (plan_->model().deviation) {
+    block->squares.assign(count, std::vector<double>(plan_->model().points.size()));
+  }
   const auto rows = static_cast<std::size_t>(plan_->model().rows);
   try {
     for (std::size_t start = 0; start < count; start += rows) {

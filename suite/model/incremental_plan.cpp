@@ -343,6 +343,7 @@ void IncrementalPlan::find_kept() {
   for (const auto& [key, spot] : model_->spots) {
     if (!faultgen::is_parameter(key.second) && can_start(spot.index)) keep_for_faults(spot.index);
   }
+  for (RegisterInfo& info : registers_) info.kept |= model_->deviation && info.point.has_value();
   for (std::uint32_t i = 0; i < registers_.size(); ++i) {
     const RegisterInfo& info = registers_[i];
     // Those that share memory count twice: an upper bound.

@@ -53,8 +53,10 @@ class TorchModel : public Model {
         prepared_, reference ? WeightTrials::alone : WeightTrials::same_faults);
   }
   KeptActivations kept_activations(const ExecutionOptions& options) const override {
-    // Where there is an obstacle the reference executor runs, which keeps none.
-    if (options.execution != Execution::incremental || !plan()->obstacle().empty()) return {};
+    // Where there is an obstacle the reference executor runs, which keeps what it compares only.
+    if (options.execution != Execution::incremental || !plan()->obstacle().empty()) {
+      return {prepared_->deviation ? prepared_->point_bytes : 0, 1};
+    }
     return {plan()->kept_bytes(), static_cast<std::uint64_t>(prepared_->rows)};
   }
   std::vector<float> parameter(std::uint32_t site, Target target) const override {
@@ -194,6 +196,7 @@ class Discovery {
           ""};
     }
     model_.classes = static_cast<std::size_t>(output.toTensor().size(1));
+    model_.point_bytes += model_.classes * sizeof(float);
     list_points(model_.program.code());
     model_.output_point = add_point("output", PointKind::output);
     return std::nullopt;
@@ -260,6 +263,13 @@ class Discovery {
   }
 
   void visit(const Instruction& step, Registers& registers) {
+    for (const std::uint32_t index : step.outputs) {
+      if (!step.from_data || !is_module_output(index)) continue;
+      map_tensors(registers[index], [&](const at::Tensor& tensor) {
+        model_.point_bytes += tensor.nbytes() / static_cast<std::uint64_t>(model_.rows);
+        return tensor;
+      });
+    }
     const auto found = site_of_node_.find(step.node);
     if (found == site_of_node_.end()) return;
     const SiteInstruction& site = *found->second;
@@ -496,6 +506,7 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
     prepared->input_shape = options.input_shape;
     prepared->input_elements = faultgen::element_count(options.input_shape);
     prepared->monitor = options.monitor;
+    prepared->deviation = options.deviation;
     const ParameterGuard guard(prepared->program);
     for (const std::int64_t batch : {std::int64_t{1}, std::int64_t{options.padded_batch}}) {
       const auto differs =

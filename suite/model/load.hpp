@@ -17,6 +17,7 @@ struct LoadOptions {
   std::vector<std::int64_t> input_shape;  ///< one sample, without the batch dimension
   std::uint32_t padded_batch = 16;        ///< rows of every inference
   Monitor monitor = Monitor::all;
+  bool deviation = false;  ///< TrialResult::deviations are wanted
   /// Sites, their numbers, points and the file's hash are those of the model without it.
   Protection protection{};
 };

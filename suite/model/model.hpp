@@ -84,6 +84,18 @@ struct Trial {
   std::span<const faultgen::Fault> faults;
 };
 
+/// How far the values of one monitored point are from those of the fault-free run of the same
+/// sample, where some differ.
+struct PointDeviation {
+  std::uint32_t point = 0;
+  std::uint64_t differing = 0;  ///< elements whose bits differ; two NaNs do not
+  std::uint64_t nonfinite = 0;  ///< of these, NaN or Inf in one of the runs: outside what follows
+  double max_abs = 0;           ///< largest |faulty - golden|
+  /// Euclidean norm of faulty - golden over that of the golden values; Inf where that is 0.
+  double rel_l2 = 0;
+  bool operator==(const PointDeviation&) const = default;
+};
+
 /// What came out of it.
 struct TrialResult {
   std::vector<float> output;          ///< [classes]; empty when the inference failed
@@ -91,6 +103,7 @@ struct TrialResult {
   /// First monitored point, in execution order, with an element that is finite in the golden run
   /// and not in this one; the injected value counts.
   std::optional<std::uint32_t> first_nonfinite;
+  std::vector<std::uint32_t> nonfinite{};  ///< all such points, ascending
   /// Some module output or the final output holds a NaN or Inf, whatever the golden run holds: what
   /// PyTorchALFI calls a DUE.
   bool any_nonfinite = false;
@@ -100,16 +113,22 @@ struct TrialResult {
   /// that a fault touched is corrected or found wrong. An alarm counts even when the fault does not
   /// reach the output.
   std::optional<std::uint32_t> first_alarm{};
+  std::vector<std::uint32_t> alarms{};  ///< all such guards, ascending
+  /// Module outputs and the final output, as far as they are monitored, that differ from the golden
+  /// run, ascending; empty unless the model was loaded with `deviation`, or the inference failed.
+  std::vector<PointDeviation> deviations{};
   std::string failure;  ///< message without addresses when the inference failed, else empty
 };
 
 /// How far the output of one site, faults included, is from the fault-free run of the same sample.
 struct SiteDeviation {
   std::uint32_t site = 0;
-  std::uint64_t elements = 0;       ///< compared; 0 when a run did not come to this site
-  std::uint64_t differing = 0;      ///< whose bits differ
-  std::optional<double> max_abs{};  ///< largest |faulty - golden| where both are finite and differ
-  std::uint64_t nan = 0, inf = 0;   ///< of the faulty run
+  std::uint64_t elements = 0;   ///< compared; 0 when a run did not come to this site
+  std::uint64_t differing = 0;  ///< whose bits differ
+  /// Largest |faulty - golden| where both are finite and differ, and the Euclidean norm of these
+  /// differences over that of the finite golden values (Inf where that is 0).
+  std::optional<double> max_abs{}, rel_l2{};
+  std::uint64_t nan = 0, inf = 0;  ///< of the faulty run
   bool operator==(const SiteDeviation&) const = default;
 };
 

@@ -25,9 +25,15 @@ namespace {
 using faultgen::Fault;
 using faultgen::Target;
 
-/// Which elements of a watched tensor are non-finite in the golden run of one sample. Hardly ever
-/// there: real networks are finite. Keyed by (register, execution of its instruction).
-using NonfiniteMasks = std::map<std::pair<std::uint32_t, std::uint32_t>, std::vector<bool>>;
+/// What is known of the watched tensors of one sample's golden run, keyed by (register, execution
+/// of its instruction).
+struct Watched {
+  using Event = std::pair<std::uint32_t, std::uint32_t>;
+  /// Which elements are non-finite. Hardly ever there: real networks are finite.
+  std::map<Event, std::vector<bool>> nonfinite;
+  std::map<Event, std::vector<float>> values;  ///< where deviations are wanted
+  std::map<std::uint32_t, double> squares;     ///< then also their sums, by point
+};
 
 class Block : public GoldenBlock {
  public:
@@ -36,7 +42,7 @@ class Block : public GoldenBlock {
 
   std::vector<float> inputs;  ///< [n, input elements]
   std::vector<GoldenRow> rows;
-  std::vector<NonfiniteMasks> masks;
+  std::vector<Watched> watched;
 };
 
 bool any_nonfinite(std::span<const float> values) {
@@ -114,7 +120,7 @@ class Run {
   }
 
  protected:
-  using Event = std::pair<std::uint32_t, std::uint32_t>;
+  using Event = Watched::Event;
   /// The final output is watched once more, by a name no register has.
   static constexpr std::uint32_t kFinalOutput = 0xffffffff;
 
@@ -123,6 +129,9 @@ class Run {
   /// Values of one row at a point where something is non-finite, tensors of a tuple joined.
   virtual void nonfinite(std::size_t row, std::uint32_t point, const Event& event,
                          const std::vector<std::span<const float>>& values) = 0;
+  /// All values of one row at a point, where deviations are wanted; the fp32 ones.
+  virtual void compare(std::size_t row, std::uint32_t point, const Event& event,
+                       const std::vector<std::span<const float>>& values) = 0;
   /// A guard raises an alarm in one row.
   virtual void alarm(std::size_t row, std::uint32_t guard) = 0;
   /// What a guard is about to judge.
@@ -179,19 +188,24 @@ class Run {
 
   void watch(std::uint32_t point, const Event& event, const c10::IValue& value) {
     std::vector<at::Tensor> tensors;
+    std::vector<bool> plain;
     map_tensors(value, [&](const at::Tensor& tensor) {
       const at::Tensor values = watched_values(tensor, model_.rows);
-      if (values.defined()) tensors.push_back(values);
+      if (!values.defined()) return tensor;
+      tensors.push_back(values);
+      plain.push_back(tensor.scalar_type() == at::kFloat);
       return tensor;
     });
     for (std::size_t row = 0; row < used_rows(); ++row) {
-      std::vector<std::span<const float>> parts;
+      std::vector<std::span<const float>> parts, compared;
       bool found = false;
-      for (const at::Tensor& values : tensors) {
-        parts.push_back(row_values(values, model_.rows, row));
+      for (std::size_t i = 0; i < tensors.size(); ++i) {
+        parts.push_back(row_values(tensors[i], model_.rows, row));
         found |= any_nonfinite(parts.back());
+        if (plain[i]) compared.push_back(parts.back());
       }
       if (found) nonfinite(row, point, event, parts);
+      if (model_.deviation) compare(row, point, event, compared);
     }
   }
 
@@ -209,29 +223,43 @@ std::vector<bool> mask_of(const std::vector<std::span<const float>>& parts) {
 
 class GoldenRun : public Run {
  public:
-  GoldenRun(const PreparedModel& model, std::span<NonfiniteMasks> masks)
-      : Run(model), alarms(masks.size()), masks_(masks) {}
+  GoldenRun(const PreparedModel& model, std::span<Watched> watched)
+      : Run(model), alarms(watched.size()), watched_(watched) {}
 
   std::vector<std::vector<std::uint32_t>> alarms;  ///< of each row, ascending
 
  protected:
-  std::size_t used_rows() const override { return masks_.size(); }
+  std::size_t used_rows() const override { return watched_.size(); }
 
  private:
   void nonfinite(std::size_t row, std::uint32_t, const Event& event,
                  const std::vector<std::span<const float>>& values) override {
-    masks_[row][event] = mask_of(values);
+    watched_[row].nonfinite[event] = mask_of(values);
+  }
+  void compare(std::size_t row, std::uint32_t point, const Event& event,
+               const std::vector<std::span<const float>>& values) override {
+    std::vector<float>& joined = watched_[row].values[event];
+    double& squares = watched_[row].squares[point];
+    for (const auto& part : values) {
+      joined.insert(joined.end(), part.begin(), part.end());
+      squares += sum_of_squares(part);
+    }
   }
   void alarm(std::size_t row, std::uint32_t guard) override { alarms[row].push_back(guard); }
 
-  std::span<NonfiniteMasks> masks_;
+  std::span<Watched> watched_;
 };
 
 class FaultyRun : public Run {
  public:
   FaultyRun(const PreparedModel& model, const Block& block, std::span<const Trial> trials,
             std::span<TrialResult> results)
-      : Run(model), block_(block), trials_(trials), results_(results), seen_(trials.size()) {}
+      : Run(model),
+        block_(block),
+        trials_(trials),
+        results_(results),
+        seen_(trials.size()),
+        deviations_(trials.size()) {}
 
   /// Puts a faulty copy of each parameter a fault names into the registers, once for all rows.
   /// @pre the trials have the same faults, if one of them has a fault in a parameter
@@ -258,12 +286,25 @@ class FaultyRun : public Run {
       // The first in execution order, whatever the order of the faults.
       if (became_nonfinite(0, fault, *element_at(copy, fault.element))) {
         result.first_nonfinite = std::min(result.first_nonfinite.value_or(point), point);
+        insert_once(result.nonfinite, point);
       }
     }
     for (TrialResult& other : results_.subspan(1)) {
       other.injections = result.injections;
       other.first_nonfinite = result.first_nonfinite;
+      other.nonfinite = result.nonfinite;
       other.first_alarm = result.first_alarm;
+      other.alarms = result.alarms;
+    }
+  }
+
+  /// Gives the results their deviations, once the inference has ended.
+  void note_deviations() {
+    for (std::size_t row = 0; row < trials_.size(); ++row) {
+      const Watched& golden = block_.watched[trials_[row].golden_row];
+      for (const auto& [point, sum] : deviations_[row]) {
+        note_deviation(results_[row], point, sum, golden.squares.at(point));
+      }
     }
   }
 
@@ -330,8 +371,7 @@ class FaultyRun : public Run {
   void nonfinite(std::size_t row, std::uint32_t point, const Event& event,
                  const std::vector<std::span<const float>>& values) override {
     results_[row].any_nonfinite = true;
-    if (seen_[row]) return;
-    const NonfiniteMasks& golden = block_.masks[trials_[row].golden_row];
+    const auto& golden = block_.watched[trials_[row].golden_row].nonfinite;
     const auto mask = golden.find(event);
     if (mask == golden.end()) {
       turned_nonfinite(row, point);
@@ -346,9 +386,26 @@ class FaultyRun : public Run {
     }
   }
 
+  /// An execution that only one of the runs has is not compared.
+  void compare(std::size_t row, std::uint32_t point, const Event& event,
+               const std::vector<std::span<const float>>& values) override {
+    const auto& golden = block_.watched[trials_[row].golden_row].values;
+    const auto known = golden.find(event);
+    if (known == golden.end()) return;
+    std::span<const float> rest = known->second;
+    std::size_t elements = 0;
+    for (const auto& part : values) elements += part.size();
+    if (elements != rest.size()) return;
+    for (const auto& part : values) {
+      deviations_[row][point].add(rest.first(part.size()), part);
+      rest = rest.subspan(part.size());
+    }
+  }
+
   /// The first time in an inference decides, except that a faulty weight, which is known before,
   /// counts where its site is.
   void turned_nonfinite(std::size_t row, std::uint32_t point) {
+    insert_once(results_[row].nonfinite, point);
     if (seen_[row]) return;
     seen_[row] = true;
     std::optional<std::uint32_t>& first = results_[row].first_nonfinite;
@@ -361,6 +418,7 @@ class FaultyRun : public Run {
   std::span<const Trial> trials_;
   std::span<TrialResult> results_;
   std::vector<bool> seen_;  ///< by row: something turned non-finite in the inference itself
+  std::vector<std::map<std::uint32_t, Deviation>> deviations_;  ///< by row and point
 };
 
 bool has_parameter_fault(const Trial& trial) {
@@ -387,6 +445,7 @@ void infer_trials(FaultyRun& run, const PreparedModel& model, const Block& block
   for (std::size_t i = 0; i < trials.size(); ++i) {
     results[i].output = output_row(output, static_cast<std::int64_t>(i));
   }
+  run.note_deviations();
 }
 
 void mark_failed(TrialResult& result, const std::exception& error) {
@@ -459,8 +518,8 @@ class WatchedRun : public GoldenRun {
  public:
   /// @param first  the sample of row 0
   WatchedRun(const PreparedModel& model, Target target, std::size_t first,
-             std::span<NonfiniteMasks> masks, const Watcher& watch)
-      : GoldenRun(model, masks), target_(target), first_(first), watch_(watch) {}
+             std::span<Watched> watched, const Watcher& watch)
+      : GoldenRun(model, watched), target_(target), first_(first), watch_(watch) {}
 
  private:
   void touch(std::uint32_t site, Target target, c10::IValue& value) override {
@@ -479,9 +538,8 @@ class WatchedRun : public GoldenRun {
 /// A run without faults that looks for the largest deviation of each guard of kind abft.
 class DeviationRun : public GoldenRun {
  public:
-  DeviationRun(const PreparedModel& model, std::span<NonfiniteMasks> masks,
-               std::vector<float>& largest)
-      : GoldenRun(model, masks), largest_(largest) {}
+  DeviationRun(const PreparedModel& model, std::span<Watched> watched, std::vector<float>& largest)
+      : GoldenRun(model, watched), largest_(largest) {}
 
  private:
   void judge(const Instruction& step, const Registers& registers) override {
@@ -510,7 +568,7 @@ at::Tensor golden_output(const PreparedModel& model, std::span<const float> inpu
   } catch (const std::exception& error) {
     // One of the samples made the inference fail: find out which.
     for (std::size_t i = 0; samples.size() > 1 && i < samples.size(); ++i) {
-      NonfiniteMasks unused;
+      Watched unused;
       GoldenRun alone(model, std::span(&unused, 1));
       golden_output(model, inputs, samples.subspan(i, 1), alone);
     }
@@ -537,8 +595,8 @@ void observe(const PreparedModel& model, Target target, std::span<const float> i
   const c10::InferenceMode inference;
   use_one_inner_thread();
   for_each_batch(model, inputs, [&](std::span<const std::size_t> samples) {
-    std::vector<NonfiniteMasks> masks(samples.size());
-    WatchedRun run(model, target, samples[0], masks, watch);
+    std::vector<Watched> watched(samples.size());
+    WatchedRun run(model, target, samples[0], watched, watch);
     golden_output(model, inputs, samples, run);
   });
 }
@@ -548,8 +606,8 @@ std::vector<float> largest_deviations(const PreparedModel& model, std::span<cons
   use_one_inner_thread();
   std::vector<float> largest(model.guards.size());
   for_each_batch(model, inputs, [&](std::span<const std::size_t> samples) {
-    std::vector<NonfiniteMasks> masks(samples.size());
-    DeviationRun run(model, masks, largest);
+    std::vector<Watched> watched(samples.size());
+    DeviationRun run(model, watched, largest);
     golden_output(model, inputs, samples, run);
   });
   return largest;
@@ -580,9 +638,9 @@ std::unique_ptr<GoldenBlock> ReferenceExecutor::golden(std::span<const float> in
   use_one_inner_thread();
   auto block = std::make_unique<Block>();
   block->inputs.assign(inputs.begin(), inputs.end());
-  block->masks.resize(inputs.size() / model_->input_elements);
+  block->watched.resize(inputs.size() / model_->input_elements);
   for_each_batch(*model_, inputs, [&](std::span<const std::size_t> samples) {
-    GoldenRun run(*model_, std::span(block->masks).subspan(samples[0], samples.size()));
+    GoldenRun run(*model_, std::span(block->watched).subspan(samples[0], samples.size()));
     const at::Tensor output = golden_output(*model_, inputs, samples, run);
     for (std::size_t i = 0; i < samples.size(); ++i) {
       std::vector<float> values = output_row(output, static_cast<std::int64_t>(i));
@@ -627,8 +685,8 @@ Trace ReferenceExecutor::trace(const GoldenBlock& block, const Trial& trial) {
   use_one_inner_thread();
   require_hittable(*model_, trial.faults);
   const auto& known = dynamic_cast<const Block&>(block);
-  NonfiniteMasks masks;
-  Traced<GoldenRun> golden(*model_, std::span(&masks, 1));
+  Watched watched;
+  Traced<GoldenRun> golden(*model_, std::span(&watched, 1));
   Registers registers = model_->program.registers();
   golden.infer(registers, gather(*model_, known.inputs, std::span(&trial.golden_row, 1)));
 

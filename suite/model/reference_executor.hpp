@@ -35,6 +35,8 @@ struct PreparedModel {
   std::uint64_t input_elements = 0;
   std::size_t classes = 0;
   Monitor monitor = Monitor::all;
+  bool deviation = false;         ///< TrialResult::deviations are wanted
+  std::uint64_t point_bytes = 0;  ///< values of module outputs and the final output, of a sample
 
   std::vector<faultgen::Site> sites;
   std::vector<Point> points;

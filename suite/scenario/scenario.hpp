@@ -313,6 +313,7 @@ struct Scenario {
   std::optional<std::uint64_t> memory_budget_mib;  ///< none: a quarter of the machine's memory
   bool audit = true;
   MonitorScope monitor = MonitorScope::all;
+  bool deviation = false;
 
   /// A modified network: a protection of the original, or another file. One with neither is none.
   struct Variant {

@@ -570,6 +570,10 @@ std::vector<Key> make_keys() {
      .choices = words(kMonitorScopes),
      .doc = "tensors watched for NaN and Inf",
      .member = choice<kMonitorScopes, &S::monitor>()},
+    {.name = "deviation", .kind = Kind::choice, .default_text = "off",
+     .choices = words(kSwitches),
+     .doc = "record how far each monitored tensor is from the golden run: /deviations of trials.h5, kpi/propagation.csv",
+     .member = choice<kSwitches, &S::deviation>()},
 
     {.name = "variants.name", .kind = Kind::text,
      .doc = "name of a modified network in tables; its protection, or the name of its file, when not given",

@@ -155,7 +155,8 @@ bool same_result(const model::TrialResult& a, const model::TrialResult& b) {
     return faultgen::to_bits(x) == faultgen::to_bits(y) || (std::isnan(x) && std::isnan(y));
   };
   return a.injections == b.injections && a.first_nonfinite == b.first_nonfinite &&
-         a.any_nonfinite == b.any_nonfinite && a.failure == b.failure &&
+         a.nonfinite == b.nonfinite && a.any_nonfinite == b.any_nonfinite &&
+         a.failure == b.failure &&
          std::equal(a.output.begin(), a.output.end(), b.output.begin(), b.output.end(), same_value);
 }
 

@@ -145,6 +145,7 @@ class Saboteur : public model::Executor {
     if (defect_ == Defect::golden_polluted) overwrite(golden, result.output);
     if (defect_ == Defect::nonfinite_dropped) {
       result.first_nonfinite.reset();
+      result.nonfinite.clear();
       result.any_nonfinite = false;
     }
     if (defect_ == Defect::tolerance && nearly_equal(result.output, golden.output)) {
@@ -161,6 +162,7 @@ class Saboteur : public model::Executor {
     for (std::size_t i = 0; i + 1 < results.size(); i += 2) {
       std::swap(results[i].output, results[i + 1].output);
       std::swap(results[i].first_nonfinite, results[i + 1].first_nonfinite);
+      std::swap(results[i].nonfinite, results[i + 1].nonfinite);
       std::swap(results[i].any_nonfinite, results[i + 1].any_nonfinite);
     }
   }

@@ -107,4 +107,51 @@ void golden(benchmark::State& state) {
 }
 BENCHMARK(golden)->Unit(benchmark::kMillisecond)->UseRealTime();
 
+/// The model of a scenario with a detector behind each convolution and linear layer.
+Result<std::shared_ptr<const model::Model>> with_detectors(const scenario::Scenario& scenario) {
+  auto plain = engine::torch_loader()(scenario, {});
+  if (!plain) return plain;
+  model::Protection protection;
+  for (std::uint32_t site = 0; site < (*plain)->sites().size(); ++site) {
+    if ((*plain)->sites()[site].weight_shape.empty()) continue;
+    protection.guards.push_back(
+        {.site = site, .kind = model::GuardKind::detector, .low = {-1000}, .high = {1000}});
+  }
+  return engine::torch_loader()(scenario, protection);
+}
+
+/// What each monitor costs: the same trials without any, with one, and with all.
+void monitors(benchmark::State& state, const std::string& monitor, bool alarms,
+              const std::string& deviation) {
+  model::use_one_inner_thread();
+  const auto scenario =
+      scenario::read_scenario(BITQUAKE_SOURCE_DIR "/suite/scenarios/quickstart.yaml",
+                              {{"faults.epochs", std::to_string(state.range(0))},
+                               {"monitor", monitor},
+                               {"deviation", deviation}});
+  if (!scenario) return state.SkipWithError(to_string(scenario.error().front()).c_str());
+  const auto inputs = engine::prepare(*scenario, [&](const auto& given, const auto& protection) {
+    return alarms ? with_detectors(given) : engine::torch_loader()(given, protection);
+  });
+  if (!inputs) return state.SkipWithError(to_string(inputs.error()).c_str());
+  engine::Executors executors(*inputs, engine::execution_options(*scenario));
+  const engine::UnitInput unit = engine::decode_unit(*inputs, 0);
+  std::int64_t trials = 0;
+  for (auto _ : state) {
+    trials += static_cast<std::int64_t>(engine::run_unit(*inputs, unit, executors).trials.size());
+  }
+  state.SetItemsProcessed(trials);
+  state.SetLabel("trials of one work unit: golden and faulty runs, rows; one thread, its CPU time");
+}
+#define BITQUAKE_MONITORS(name, ...)             \
+  BENCHMARK_CAPTURE(monitors, name, __VA_ARGS__) \
+      ->ArgName("epochs")                        \
+      ->Arg(1)                                   \
+      ->Arg(50)                                  \
+      ->Unit(benchmark::kMillisecond)
+BITQUAKE_MONITORS(none, "output", false, "off");
+BITQUAKE_MONITORS(nonfinite, "all", false, "off");
+BITQUAKE_MONITORS(alarms, "output", true, "off");
+BITQUAKE_MONITORS(nonfinite_and_deviation, "all", false, "on");
+
 }  // namespace

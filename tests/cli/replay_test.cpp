@@ -20,7 +20,7 @@ TEST_CASE("replay shows a trial, reproduces its row and saves its input", "[cli]
   for (const char* part : {"\nfaults   1 present\n  fault 117: bit_flip in neurons of ",
                            ": before 0x", "\noutcome  ", "rank  golden class",
                            "Deviation from golden at each site", "\nfc3        linear        10 ",
-                           "\nREPRODUCED  all 46 columns of the trial's rows are as stored\n"}) {
+                           "\nREPRODUCED  all 48 columns of the trial's rows are as stored\n"}) {
     CAPTURE(part);
     REQUIRE(holds(got.out, part));
   }

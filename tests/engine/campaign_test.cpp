@@ -91,6 +91,33 @@ TEST_CASE("policies and run types give what a plain computation gives", "[engine
   REQUIRE(std::filesystem::exists(campaign / "out/kpi/epoch.csv") == accumulates);
 }
 
+TEST_CASE("deviations are those of a plain computation, for any threads, units and interruption",
+          "[engine][determinism]") {
+  ToyCampaign campaign(50, {{3, kNanOutputPixel}, {4, kInfiniteNeuronPixel}});
+  campaign.scenario.deviation = true;
+  campaign.scenario.faults.epochs = 3;
+  campaign.scenario.faults.target = GENERATE(faultgen::Target::neuron, faultgen::Target::weight);
+  campaign.scenario.faults.bits = {"30", "21"};
+  const engine::Inputs inputs = campaign.inputs();
+  run(inputs, campaign / "out", 1);
+  const results::Trials got = trials_of(campaign / "out");
+  REQUIRE(first_difference(got, expected_trials(campaign, inputs)) == "");
+  REQUIRE(got.observed.deviations.size() > 100);
+  REQUIRE(got.observed.monitors.size() > 10);
+  const auto expected = lasting_files(campaign / "out");
+  REQUIRE(expected.contains("kpi/propagation.csv"));
+  run(inputs, campaign / "three", 3);
+  REQUIRE(differences(lasting_files(campaign / "three"), expected).empty());
+  while (run_some(inputs, campaign / "again", 30).interrupted) continue;
+  REQUIRE(differences(lasting_files(campaign / "again"), expected).empty());
+  campaign.scenario.unit_samples = 7;
+  run(campaign.inputs(), campaign / "units");
+  auto units = lasting_files(campaign / "units");
+  for (const char* const name : {"trials.h5", "kpi/propagation.csv", "summary.json"}) {
+    REQUIRE((units.at(name) == expected.at(name)));
+  }
+}
+
 TEST_CASE("the samples of a batch or an epoch meet the same group", "[engine][campaign]") {
   ToyCampaign campaign(10);
   auto& faults = campaign.scenario.faults;

@@ -88,6 +88,8 @@ TEST_CASE("the rows of one perturbation are those of a campaign with it alone",
     for (auto& row : expected.golden) row.perturbation = p;
     for (auto& row : expected.trials) row.trial += p * each, row.perturbation = p;
     for (auto& row : expected.injections) row.trial += p * each;
+    for (auto& row : expected.observed.monitors) row.trial += p * each;
+    for (auto& row : expected.observed.deviations) row.trial += p * each;
     results::Trials part;
     for (const auto& row : joint.golden) {
       if (row.perturbation == p) part.golden.push_back(row);
@@ -96,6 +98,8 @@ TEST_CASE("the rows of one perturbation are those of a campaign with it alone",
       if (row.perturbation != p) continue;
       part.trials.push_back(row);
       for (const auto& injection : joint.injections_of(row)) part.injections.push_back(injection);
+      for (const auto& seen : joint.monitors_of(row)) part.observed.monitors.push_back(seen);
+      for (const auto& at : joint.deviations_of(row)) part.observed.deviations.push_back(at);
     }
     REQUIRE(first_difference(part, expected) == "");
     REQUIRE_FALSE(part.trials.empty());

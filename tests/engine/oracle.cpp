@@ -168,16 +168,45 @@ Present faults_present(const engine::Inputs& inputs, std::uint32_t epoch, std::u
   return present;
 }
 
+/// What is seen at one point.
+void observe(const results::TrialRow& row, std::uint32_t point, const std::vector<float>& golden,
+             const std::vector<float>& faulty, results::Observed& all) {
+  results::DeviationRow at{row.trial, point};
+  double difference = 0, whole = 0;
+  bool nonfinite = false;
+  for (std::size_t i = 0; i < golden.size(); ++i) {
+    const double then = golden[i], now = faulty[i];
+    if (std::isfinite(then)) whole += then * then;
+    if (bits_of(golden[i]) == bits_of(faulty[i]) || (std::isnan(then) && std::isnan(now))) continue;
+    ++at.differing;
+    if (std::isfinite(then) && std::isfinite(now)) {
+      difference += (now - then) * (now - then);
+      at.max_abs = std::max(at.max_abs, std::abs(now - then));
+    } else {
+      ++at.nonfinite;
+      nonfinite |= std::isfinite(then);
+    }
+  }
+  if (nonfinite) all.monitors.push_back({row.trial, 0, point});
+  at.rel_l2 = difference == 0 ? 0 : std::sqrt(difference) / std::sqrt(whole);
+  const bool parameter = point == kFc1Weight || point == kFc2Weight;
+  if (!parameter && at.differing > 0) all.deviations.push_back(at);
+}
+
 void judge(results::TrialRow& row, const Inference& golden, const Inference& faulty,
            std::int32_t label) {
   for (std::int32_t point = kFinalOutput; point >= 0; --point) {
     const auto& now = faulty.watched[point];
     const auto& then = golden.watched[point];
+    bool turned = false;
     for (std::size_t i = 0; i < now.size(); ++i) {
       if (std::isfinite(now[i])) continue;
-      if (std::isfinite(then[i])) row.first_nonfinite = point;
+      turned |= std::isfinite(then[i]);
       if (point != kFc1Weight && point != kFc2Weight) row.any_nonfinite = 1;
     }
+    if (!turned) continue;
+    row.first_nonfinite = point;
+    ++row.nonfinite_points;
   }
   const std::int32_t decision = best(golden.output());
   row.faulty_top1 = best(faulty.output());
@@ -302,6 +331,10 @@ results::Trials expected_trials(const ToyCampaign& campaign, const engine::Input
           for (auto& injection : run.injections) injection = {};
         } else {
           judge(row, golden[sample], run, campaign.labels[sample]);
+          for (std::uint32_t point = 0; point <= kFinalOutput; ++point) {
+            observe(row, point, golden[sample].watched[point], run.watched[point], all.observed);
+          }
+          if (!inputs.scenario.deviation) all.observed.deviations = {};
         }
         all.trials.push_back(row);
         for (std::size_t i = 0; i < present.ids.size(); ++i) {
@@ -324,6 +357,11 @@ std::string first_difference(const results::Trials& a, const results::Trials& b)
     return found;
   }
   auto found = compare("injections", results::kInjectionColumns, a.injections, b.injections);
+  if (!found.empty()) return found;
+  found = compare("monitored", results::kMonitorColumns, a.observed.monitors, b.observed.monitors);
+  if (!found.empty()) return found;
+  found = compare("deviations", results::kDeviationColumns, a.observed.deviations,
+                  b.observed.deviations);
   if (!found.empty()) return found;
   return a.messages == b.messages ? "" : "messages";
 }

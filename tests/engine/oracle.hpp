@@ -19,8 +19,8 @@ using Acts = std::function<bool(std::uint64_t fault, std::uint64_t sample)>;
 
 /// The rows that a toy campaign must have, computed one trial at a time straight from the pixels,
 /// the toy's parameters and the definitions of the columns: shares no code with the engine, the
-/// metrics or the toy's executor; images are perturbed by augment::apply. Only the trial, injection
-/// and golden rows and the messages are filled in.
+/// metrics or the toy's executor; images are perturbed by augment::apply. Only the rows of the
+/// tables and the messages are filled in.
 results::Trials expected_trials(const ToyCampaign& campaign, const engine::Inputs& inputs,
                                 const FailureOf& failure_of = {}, const Acts& acts = {});
 

@@ -61,7 +61,8 @@ TEST_CASE("every trial is reproduced, whatever the policy and run type", "[engin
     const auto again = value_or_throw(engine::replay_trial(run, inputs, rows, row.trial));
     CAPTURE(row.trial);
     REQUIRE(again.differences.empty());
-    REQUIRE(again.columns == 23 + 17 + 6 * std::uint64_t{row.n_faults});
+    REQUIRE(again.columns ==
+            25 + 17 + 6 * std::uint64_t{row.n_faults} + 3 * std::uint64_t{row.nonfinite_points});
     const bool single = campaign.scenario.run_type == faultgen::RunType::single;
     REQUIRE(again.again.faults.ids.size() == (single ? 2 : 2 * (row.epoch + 1)));
     const std::string text = engine::replay_text(again, inputs);

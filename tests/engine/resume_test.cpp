@@ -364,7 +364,7 @@ TEST_CASE("a segment whose beginning is nowhere is not completed", "[engine][res
   results::Campaign campaign;
   engine::SegmentWriter writer(directory, campaign, 4, {results::Gathering(campaign), {}, {}});
   try {
-    writer.add(5, {}, {}, {}, {""});
+    writer.add(5, {}, {}, {}, {}, {""});
     FAIL("units 4 to 7 began with 5");
   } catch (const Exception& exception) {
     REQUIRE(exception.error().code == Errc::results);

@@ -59,6 +59,7 @@ ToyCampaign variants_campaign() {
                                      *augment::parse_pipeline("gaussian_noise/3")};
   campaign.scenario.faults.epochs = 3;
   campaign.scenario.faults.bits = {"exponent"};
+  campaign.scenario.deviation = true;
   scenario::Scenario::Faults weights = campaign.scenario.faults;
   weights.target = faultgen::Target::weight;
   weights.epochs = 1;
@@ -92,6 +93,16 @@ results::Trials part_of(const results::Trials& all, std::uint32_t variant, std::
     for (results::InjectionRow injection : all.injections_of(row)) {
       injection.trial -= variant * each;
       part.injections.push_back(injection);
+    }
+    for (results::MonitorRow seen : all.monitors_of(row)) {
+      seen.trial -= variant * each;
+      if (seen.monitor == 1)
+        seen.place = static_cast<std::uint32_t>(own(static_cast<std::int32_t>(seen.place)));
+      part.observed.monitors.push_back(seen);
+    }
+    for (results::DeviationRow at : all.deviations_of(row)) {
+      at.trial -= variant * each;
+      part.observed.deviations.push_back(at);
     }
     row.trial -= variant * each;
     row.variant = 0;

@@ -47,6 +47,8 @@ template <class Tables>
 bool same_tables(const Tables& a, const Tables& b) {
   return same_rows(a.trials, b.trials, kTrialColumns) &&
          same_rows(a.injections, b.injections, kInjectionColumns) &&
+         same_rows(a.observed.monitors, b.observed.monitors, kMonitorColumns) &&
+         same_rows(a.observed.deviations, b.observed.deviations, kDeviationColumns) &&
          same_rows(a.golden, b.golden, kGoldenColumns) && a.messages == b.messages;
 }
 

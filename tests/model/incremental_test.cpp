@@ -72,6 +72,8 @@ void require_like_reference(const model::Model& model, std::size_t input_element
     REQUIRE(ours[i].output.size() == theirs[i].output.size());
     REQUIRE(std::memcmp(ours[i].output.data(), theirs[i].output.data(),
                         ours[i].output.size() * sizeof(float)) == 0);
+    REQUIRE(ours[i].nonfinite == theirs[i].nonfinite);
+    REQUIRE((ours[i].deviations == theirs[i].deviations));
   }
 }
 

@@ -19,7 +19,7 @@ namespace bitquake::test {
 inline Result<std::shared_ptr<const model::Model>> save_and_load(
     const torch::jit::Module& module, const std::vector<std::int64_t>& input_shape,
     std::uint32_t padded_batch = 16, model::Monitor monitor = model::Monitor::all,
-    model::Protection protection = {}) {
+    model::Protection protection = {}, bool deviation = false) {
   const TempDirectory directory;
   const auto file = directory / "model.pt";
   module.save(file.string());
@@ -27,6 +27,7 @@ inline Result<std::shared_ptr<const model::Model>> save_and_load(
                       .input_shape = input_shape,
                       .padded_batch = padded_batch,
                       .monitor = monitor,
+                      .deviation = deviation,
                       .protection = std::move(protection)});
 }
 

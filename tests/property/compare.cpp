@@ -81,6 +81,9 @@ std::string difference(const model::Trial& trial, const model::TrialResult& expe
     return fmt::format("first non-finite point is {} instead of {}", text(result.first_nonfinite),
                        text(expected.first_nonfinite));
   }
+  if (result.nonfinite != expected.nonfinite) return "other non-finite points";
+  if (result.alarms != expected.alarms) return "other alarms";
+  if (result.deviations != expected.deviations) return "other deviations";
   if (result.first_alarm != expected.first_alarm) {
     return fmt::format("first alarm is {} instead of {}", text(result.first_alarm),
                        text(expected.first_alarm));

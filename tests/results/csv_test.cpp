@@ -114,6 +114,7 @@ TEST_CASE("trials.csv writes codes as words", "[results]") {
   REQUIRE(records[0]["first_nonfinite"].empty());
   REQUIRE(records[1]["outcome"] == "due");
   REQUIRE(records[1]["first_nonfinite"] == "relu");
+  REQUIRE(records[1]["nonfinite_points"] == "2");
   REQUIRE(records[2]["outcome"] == "sde");
   REQUIRE(records[5]["outcome"] == "benign");
   REQUIRE(records[9]["message"] == kTinyMessage);
@@ -155,20 +156,21 @@ TEST_CASE("the first record of trials.csv is pinned", "[results][golden]") {
       header ==
       "trial,variant,perturbation,epoch,sample,group,first_fault,n_faults,outcome,sdc5,sdc10,sdc20,"
       "faulty_top1,"
-      "label_rank,golden_probability,faulty_probability,first_nonfinite,any_nonfinite,detected,"
-      "corrected,alarm,message,"
+      "label_rank,golden_probability,faulty_probability,first_nonfinite,nonfinite_points,"
+      "any_nonfinite,detected,corrected,alarm,alarms,message,"
       "output_hash,golden_sample,golden_sample_index,golden_file,golden_id,golden_height,"
       "golden_width,golden_content_hash,golden_label,"
       "golden_top1,golden_label_rank,golden_top1_probability,golden_alarm,golden_alarms,golden_"
       "skipped,golden_output_hash,"
       "fault_site,fault_element,fault_bits,fault_original,fault_corrupted");
-  REQUIRE(first ==
-          "0,original,clean,0,0,0,0,1,masked,0,0,0,0,0,0.75,0.75,,0,0,0,,,17293822569102704640,0,"
-          "1000,a."
-          "png,5000,"
-          "28,28,"
-          "3221225472,0,0,0,0.75,,0,0,"
-          "17293822569102704640,conv1,100,31,0x3f800000,0xbf800000");
+  REQUIRE(
+      first ==
+      "0,original,clean,0,0,0,0,1,masked,0,0,0,0,0,0.75,0.75,,0,0,0,0,,0,,17293822569102704640,0,"
+      "1000,a."
+      "png,5000,"
+      "28,28,"
+      "3221225472,0,0,0,0.75,,0,0,"
+      "17293822569102704640,conv1,100,31,0x3f800000,0xbf800000");
 }
 
 TEST_CASE("skipped.csv lists the samples without trials", "[results]") {

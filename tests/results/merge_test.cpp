@@ -145,6 +145,17 @@ TEST_CASE("rows that contradict each other are refused", "[results]") {
           "injection of fault 7 in trial 7 is there twice or misplaced");
   REQUIRE(defect([](Segment& s) { s.injections[0].fault = 8; }) ==
           "injection of fault 8 in trial 7: the fault is not one of the trial's");
+  REQUIRE(defect([](Segment& s) { s.trials[0].nonfinite_points = 1; }) ==
+          "trial 7 and its rows of /monitored disagree");
+  REQUIRE(defect([](Segment& s) {
+            s.observed.monitors.push_back({7, 0, 3});
+          }) == "/monitored holds a wrong or misplaced row of trial 7");
+  REQUIRE(defect([](Segment& s) {
+            s.observed.monitors.push_back({3, 0, 0});
+          }) == "/monitored has a row of trial 3, which is misplaced or not there");
+  REQUIRE(defect([](Segment& s) {
+            s.observed.deviations.push_back({7, 3, 1});
+          }) == "/deviations holds a wrong or misplaced row of trial 7");
   REQUIRE(defect([](Segment& s) { s.trials.erase(s.trials.begin()); }) ==
           "injection of fault 7 in trial 7: no such trial");
 }

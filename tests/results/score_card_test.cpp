@@ -41,10 +41,15 @@ Trials guarded_trials() {
     row.variant = 1;
     if (const auto found = changed.find(row.sample); found != changed.end()) {
       std::tie(row.outcome, row.detected) = found->second;
-      if (row.detected != 0) row.alarm = 1;
+      if (row.detected != 0) row.alarm = 1, row.alarms = 1;
       row.corrected = row.detected != 0 && row.outcome == 1;
     }
     all.trials.push_back(row);
+    for (MonitorRow seen : original.monitors_of(original.trials[row.sample - (row.sample > 3)])) {
+      seen.trial = row.trial;
+      all.observed.monitors.push_back(seen);
+    }
+    if (row.alarms > 0) all.observed.monitors.push_back({row.trial, 1, 1});
   }
   for (InjectionRow row : original.injections) {
     row.trial += 11;
@@ -105,12 +110,17 @@ TEST_CASE("a score card is counted by hand", "[results]") {
     return candidate.name == "kpi/monitor.csv";
   });
   REQUIRE(monitors != files.end());
-  REQUIRE(monitors->text ==
-          "variant,perturbation,monitor,place,first_in_trials,first_in_golden_runs\n"
-          "original,clean,nonfinite,relu,1,0\n"
-          "guarded,clean,nonfinite,relu,1,0\n"
-          "guarded,clean,clamp,conv1,0,2\n"
-          "guarded,clean,clamp,conv2,3,0\n");
+  REQUIRE_THAT(monitors->text,
+               Catch::StartsWith("variant,perturbation,monitor,place,first_in_trials,"
+                                 "first_in_golden_runs,metric,k,n,rate,low,high,unit,") &&
+                   Catch::Contains("\noriginal,clean,nonfinite,relu,1,0,noticed,1,10,0.1,0.0") &&
+                   Catch::Contains("\noriginal,clean,nonfinite,output,0,0,noticed,1,10,0.1,") &&
+                   Catch::Contains("\nguarded,clean,nonfinite,relu,1,0,noticed,1,10,0.1,") &&
+                   Catch::Contains("\nguarded,clean,clamp,conv1,0,2,noticed,0,10,0,0,0.2") &&
+                   Catch::Contains("\nguarded,clean,clamp,conv2,3,0,noticed,3,10,0.3,") &&
+                   Catch::Contains(",trial,wilson 95 %,"));
+  REQUIRE(summary.monitors.back().noticed.interval->low ==
+          metrics::interval(metrics::IntervalMethod::wilson, 3, 10, 0.95).low);
   REQUIRE_THAT(summary_text(summary), Catch::Contains("\nguarded") && Catch::Contains("0.6"));
 }
 

@@ -38,7 +38,8 @@ void write_raw(const std::filesystem::path& path, std::uint64_t version, Segment
   file.set_attribute("campaign", segment.campaign);
   file.set_attribute("fingerprint", segment.fingerprint);
   spoil(segment);
-  write_tables(file, segment.trials, segment.injections, segment.golden, segment.messages);
+  write_tables(file, segment.trials, segment.injections, segment.observed, segment.golden,
+               segment.messages);
   file.close();
   seal_file(path);
 }
@@ -139,7 +140,7 @@ TEST_CASE("HDF5 reads a sealed file", "[results]") {
 TEST_CASE("a segment of another version or content is refused", "[results]") {
   const TempDirectory scratch;
   write_raw(scratch / "a.h5", kResultsVersion + 1, tiny_segment(0, 1), [](Segment&) {});
-  REQUIRE(refusal(scratch / "a.h5") == "has format version 5, this program reads 4");
+  REQUIRE(refusal(scratch / "a.h5") == "has format version 6, this program reads 5");
   write_trials(scratch / "b.h5", tiny_trials());
   REQUIRE(refusal(scratch / "b.h5") == "holds 'bitquake trials', wanted 'bitquake segment'");
 }
@@ -193,6 +194,10 @@ TEST_CASE("a code that its column does not have is refused", "[results]") {
   REQUIRE(spoilt([](Segment& s) { s.trials[2].first_nonfinite = -2; }) == trial);
   REQUIRE(spoilt([](Segment& s) { s.injections[0].reached = 2; }) ==
           "row 0 of /injections holds a code that its column does not have");
+  REQUIRE(spoilt([](Segment& s) { s.observed.monitors[1].monitor = 2; }) ==
+          "row 1 of /monitored holds a code that its column does not have");
+  REQUIRE(spoilt([](Segment& s) { s.observed.deviations[0].nonfinite = 99; }) ==
+          "row 0 of /deviations holds a code that its column does not have");
   REQUIRE(spoilt([](Segment& s) { s.golden[1].label = -2; }) ==
           "row 1 of /golden holds a code that its column does not have");
   REQUIRE(spoilt([](Segment& s) { s.messages[0] = "x"; }) == "row 0 of /messages must be empty");

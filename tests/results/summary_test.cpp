@@ -225,7 +225,7 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
   const Summary summary = tiny_summary();
   write_summary(scratch / "", summary);
   const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
-  REQUIRE(json.at("schema_version") == 4);
+  REQUIRE(json.at("schema_version") == 5);
   REQUIRE(json.at("skipped_samples") == 1);
   REQUIRE(json.at("unreached_injections") == 1);
   const auto check = [&](const std::string& file, const std::vector<Rate>& rates,
@@ -257,6 +257,31 @@ TEST_CASE("the files of a summary agree with each other and with the tables", "[
   check("kpi/pytorchalfi.csv", summary.tables[0].pytorchalfi,
         json.at("conditions").at(0).at("pytorchalfi_compatible"));
   REQUIRE(json.at("conditions").at(0).at("bit_fields").at("exponent").at("sde").at("k") == 1);
+}
+
+TEST_CASE("how far faults spread is counted by hand", "[results]") {
+  const TempDirectory scratch;
+  const Summary summary = tiny_summary();
+  write_summary(scratch / "", summary);
+  REQUIRE(summary.propagation.size() == 2);  // conv1 is no module's output
+  // At the output trial 1 has NaN or Inf, trial 2 deviates by 0.25, trial 8 by 0.125.
+  const PointSpread& at = summary.propagation[1];
+  REQUIRE(at.point == "output");
+  REQUIRE((at.differs.k == 3 && at.differs.n == 10 && at.nonfinite == 1));
+  REQUIRE(at.differs.interval->high == metrics::interval(IntervalMethod::wilson, 3, 10, 0.95).high);
+  REQUIRE(at.median_l2 == 0.125);  // at least half of two values do not exceed the lower one
+  REQUIRE(at.q95_l2 == 0.25);
+  REQUIRE(at.largest_l2 == 0.25);
+  REQUIRE(at.largest_abs == 4.0);
+  REQUIRE_FALSE(summary.propagation[0].median_l2);
+  REQUIRE_THAT(read_bytes(scratch / "kpi/propagation.csv"),
+               Catch::StartsWith("variant,perturbation,point,nonfinite_trials,rel_l2_median,"
+                                 "rel_l2_q95,rel_l2_largest,max_abs_largest,metric,k,n,") &&
+                   Catch::Contains("\noriginal,clean,relu,1,,,,,differs,1,10,0.1,") &&
+                   Catch::Contains("\noriginal,clean,output,1,0.125,0.25,0.25,4,differs,3,10,"));
+  const auto json = nlohmann::json::parse(read_bytes(scratch / "summary.json"));
+  REQUIRE(json.at("propagation").at(1).at("rates").at("differs").at("k") == 3);
+  REQUIRE(json.at("propagation").at(0).at("rel_l2_median").is_null());
 }
 
 TEST_CASE("breakdown files list every site, bit and field, empty ones too", "[results]") {
@@ -316,6 +341,13 @@ site   trials     due  masked  benign     sde  sde, 95 % interval
 -----------------------------------------------------------------
 conv1       4  50.0 %  25.0 %     0 %  25.0 %       [4.6, 69.9] %
 conv2       6     0 %  66.7 %  33.3 %     0 %         [0, 39.0] %
+
+How far faults spread: trials in which a module's output differs from the golden run
+point   differs   k / n   95 % interval  NaN, Inf  L2 median  95 %  largest
+---------------------------------------------------------------------------
+relu     10.0 %  1 / 10   [1.8, 40.4] %         1          -     -        -
+output   30.0 %  3 / 10  [10.8, 60.3] %         1      0.125  0.25     0.25
+L2: norm of faulty - golden over that of golden, of trials without NaN or Inf there
 
 PyTorchALFI-compatible figures (their denominators differ; they do not add to 100 %)
 metric      rate   k / n   95 % interval   unit
@@ -479,6 +511,10 @@ Trials joint_trials() {
     if (row.trial == 8) continue;
     row.trial += 11;
     all.injections.push_back(row);
+  }
+  for (MonitorRow row : clean.observed.monitors) {
+    row.trial += 11;
+    all.observed.monitors.push_back(row);
   }
   return all;
 }

@@ -92,7 +92,7 @@ inline results::TrialRow tiny_trial(const TinyTrial& tiny) {
   if (tiny.outcome != 0) return row;
   row.faulty_top1 = -1, row.label_rank = 10;
   row.faulty_probability = std::numeric_limits<double>::quiet_NaN();
-  if (tiny.sample == 1) row.first_nonfinite = 1, row.any_nonfinite = 1;
+  if (tiny.sample == 1) row.first_nonfinite = 1, row.nonfinite_points = 2, row.any_nonfinite = 1;
   if (tiny.sample == 10) row.message = 1, row.output_hash = 0, row.label_rank = 0;  // no output
   return row;
 }
@@ -123,6 +123,9 @@ inline results::Trials tiny_trials() {
     all.trials.push_back(tiny_trial(tiny));
     all.injections.push_back(tiny_injection(tiny));
   }
+  all.observed.monitors = {{1, 0, 1}, {1, 0, 2}};
+  all.observed.deviations = {
+      {1, 1, 3, 3, 0, 0}, {1, 2, 10, 4, 0.5, 2}, {2, 2, 1, 0, 4, 0.25}, {8, 2, 2, 0, 1, 0.125}};
   return all;
 }
 
@@ -147,6 +150,13 @@ inline results::Segment tiny_segment(std::uint64_t first_unit, std::uint64_t n_u
     segment.injections.insert(segment.injections.begin(), all.injections[i]);
     if (all.trials[i].message != 0) segment.messages.push_back(all.messages[1]);
   }
+  const auto copy = [&](const auto& from, auto& to) {
+    for (std::size_t i = from.size(); i-- > 0;) {
+      if (inside(from[i].trial)) to.push_back(from[i]);
+    }
+  };
+  copy(all.observed.monitors, segment.observed.monitors);
+  copy(all.observed.deviations, segment.observed.deviations);
   return segment;
 }
 

@@ -40,7 +40,26 @@ TEST_CASE("every column of trials.h5 carries its unit and meaning", "[results]")
   };
   check("trials", kTrialColumns);
   check("injections", kInjectionColumns);
+  check("monitored", kMonitorColumns);
+  check("deviations", kDeviationColumns);
   check("golden", kGoldenColumns);
+}
+
+TEST_CASE("trials.h5 has deviations when there are some", "[results]") {
+  const TempDirectory scratch;
+  Trials all = tiny_trials();
+  all.observed.deviations = {};
+  write_trials(scratch / "trials.h5", all);
+  REQUIRE_FALSE(h5::File::open(scratch / "trials.h5", Errc::results)->has("deviations"));
+  REQUIRE(read_trials(scratch / "trials.h5")->observed == all.observed);
+}
+
+TEST_CASE("what monitors saw is found by trial", "[results]") {
+  const Trials all = tiny_trials();
+  REQUIRE(all.monitors_of(all.trials[1]).size() == 2);
+  REQUIRE(all.monitors_of(all.trials[2]).empty());
+  REQUIRE(all.deviations_of(all.trials[1])[1].rel_l2 == 2);
+  REQUIRE(all.deviations_of(all.trials[2]).size() == 1);
 }
 
 TEST_CASE("injections are found by trial", "[results]") {

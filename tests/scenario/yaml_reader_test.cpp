@@ -69,6 +69,7 @@ TEST_CASE("every key of a file reaches its member", "[scenario]") {
       "memory_budget_mib: 512\n"
       "audit: off\n"
       "monitor: output\n"
+      "deviation: on\n"
       "statistics:\n"
       "  interval: clopper_pearson\n"
       "  confidence: 0.9999\n");
@@ -100,6 +101,7 @@ TEST_CASE("every key of a file reaches its member", "[scenario]") {
   REQUIRE(s.memory_budget_mib == 512);
   REQUIRE_FALSE(s.audit);
   REQUIRE(s.monitor == MonitorScope::output);
+  REQUIRE(s.deviation);
   REQUIRE(s.statistics.interval == metrics::IntervalMethod::clopper_pearson);
   REQUIRE(s.statistics.confidence == 0.9999);
   REQUIRE(s.resolve(s.model.file) == "/home/net.pt");
@@ -412,6 +414,7 @@ TEST_CASE("every key refuses wrong values", "[scenario]") {
       {"memory_budget_mib", no_integer("0", "1000000001")},
       {"audit", no_word},
       {"monitor", no_word},
+      {"deviation", no_word},
       {"statistics.interval", no_word},
       {"statistics.confidence", {"", "x", "0.49", "1", "0.99991", "95", "'0.9'"}},
       {"statistics.corruption_baseline", {""}},

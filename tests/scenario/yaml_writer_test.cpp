@@ -59,6 +59,7 @@ TEST_CASE("the effective scenario shows every value", "[scenario][golden]") {
           "unit_samples: 64\n"
           "audit: on\n"
           "monitor: all\n"
+          "deviation: off\n"
           "statistics:\n"
           "  interval: wilson\n"
           "  confidence: 0.95\n");
@@ -75,7 +76,8 @@ TEST_CASE("keys that say only how results are computed are left out of what deci
           "[scenario]") {
   const Scenario s = parsed(kShortest);
   const std::string text = results_yaml(s);
-  REQUIRE(text.find("run_type: single\npadded_batch: 16\nmonitor: all\n") != std::string::npos);
+  REQUIRE(text.find("run_type: single\npadded_batch: 16\nmonitor: all\ndeviation: off\n") !=
+          std::string::npos);
   REQUIRE(parsed(text) == s);
   const Scenario other = parsed(kShortest, {{"execution", "incremental"},
                                             {"incremental.region", "off"},

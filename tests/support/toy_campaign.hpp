@@ -54,8 +54,9 @@ class ToyCampaign {
 
   Result<engine::Inputs> prepare() const { return engine::prepare(scenario, loader()); }
   engine::ModelLoader loader() const {
-    return [this](const scenario::Scenario&, const model::Protection& protection) {
+    return [this](const scenario::Scenario& given, const model::Protection& protection) {
       ToySettings wanted = settings;
+      wanted.deviation = given.deviation;
       if (!protection.guards.empty() || !protection.weights.empty()) wanted.protection = protection;
       return Loaded(make_toy_model(wanted));
     };

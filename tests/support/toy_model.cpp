@@ -126,8 +126,8 @@ class ToyBlock : public model::GoldenBlock {
 /// One faulty inference.
 class ToyRun {
  public:
-  ToyRun(std::span<const Fault> faults, Defect defect, const ToyGuards& guards)
-      : defect_(defect), guards_(guards) {
+  ToyRun(std::span<const Fault> faults, const ToySettings& settings, const ToyGuards& guards)
+      : defect_(settings.defect), deviation_(settings.deviation), guards_(guards) {
     faults_.assign(faults.begin(), faults.end());
     result_.injections.resize(faults.size());
   }
@@ -219,13 +219,19 @@ class ToyRun {
       result_.any_nonfinite = true;
       if (std::isfinite(golden[i])) note(point);
     }
+    if (!deviation_) return;
+    model::Deviation sum;
+    sum.add(golden, faulty);
+    model::note_deviation(result_, point, sum, model::sum_of_squares(golden));
   }
 
   void note(std::uint32_t point) {
     if (!result_.first_nonfinite) result_.first_nonfinite = point;
+    model::insert_once(result_.nonfinite, point);
   }
 
   Defect defect_;
+  bool deviation_;
   const ToyGuards& guards_;
   std::vector<Fault> faults_;
   model::TrialResult result_;
@@ -262,7 +268,7 @@ class ToyExecutor : public model::Executor {
 
   model::Trace trace(const model::GoldenBlock& block, const model::Trial& trial) override {
     const auto& golden = dynamic_cast<const ToyBlock&>(block);
-    ToyRun toy(trial.faults, settings_.defect, guards_);
+    ToyRun toy(trial.faults, settings_, guards_);
     model::Trace trace;
     trace.result = run(toy, golden, trial);
     const Activations& sound = golden.runs[trial.golden_row];

@@ -68,6 +68,7 @@ struct ToySettings {
   std::function<void(const model::ExecutionOptions&)> on_executor;
   model::KeptActivations kept;  ///< that golden blocks claim
   std::vector<model::SiteExecution> explanation;
+  bool deviation = false;                  ///< trials give their deviations
   std::vector<faultgen::Site> more_sites;  ///< behind its own; none is ever run
   /// Guards clamp, clip, backflip and detector of sites 0 and 1, and codes of their weights.
   model::Protection protection;
