@@ -141,9 +141,7 @@ void IncrementalPlan::classify(const Registers& after) {
     for (const std::uint32_t index : instruction.outputs) {
       if (instruction.alarm) break;  // alarms are no values
       map_tensors(after[index], [&](const at::Tensor& tensor) {
-        if (tensor.is_quantized()) {
-          obstacle_ = fmt::format("{} gives quantised values", name_of(instruction));
-        }
+        if (tensor.is_quantized()) obstacle_ = "values are quantised";
         return tensor;
       });
       RegisterInfo& info = registers_[index];

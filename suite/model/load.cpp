@@ -293,8 +293,8 @@ class Discovery {
     const at::Tensor output = registers[site.output].toTensor();
     // Only fp32 values have the bits that faults name; those of 8-bit steps can be had as such.
     const at::ScalarType type = output.scalar_type();
-    const bool steps = (type == at::kQUInt8 || type == at::kQInt8) &&
-                       output.qscheme() == at::kPerTensorAffine;
+    const bool steps =
+        (type == at::kQUInt8 || type == at::kQInt8) && output.qscheme() == at::kPerTensorAffine;
     if ((type != at::kFloat && !steps) || !has_rows(output, model_.rows)) {
       executions.push_back(kNoSite);
       return;
@@ -539,9 +539,10 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
     if (!batching) {
       Error error = batching.error();
       if (prepared->program.quantised()) {
-        error.hint += fmt::format("; quantised operators run on engine {} of {}: one that it does "
-                                  "not have must stay in fp32",
-                                  quantized_engine(), quantized_engines());
+        error.hint += fmt::format(
+            "; quantised operators run on engine {} of {}: one that it does "
+            "not have must stay in fp32",
+            quantized_engine(), quantized_engines());
       }
       return error;
     }

@@ -78,9 +78,8 @@ bool is_dynamic(const std::string& name) {
 
 /// Whether an attribute holds what a quantised engine makes of a layer's weight and bias.
 bool is_packed(const c10::IValue& value) {
-  static const std::set<std::string> kTypes{
-      "LinearPackedParamsBase", "Conv1dPackedParamsBase", "Conv2dPackedParamsBase",
-      "Conv3dPackedParamsBase"};
+  static const std::set<std::string> kTypes{"LinearPackedParamsBase", "Conv1dPackedParamsBase",
+                                            "Conv2dPackedParamsBase", "Conv3dPackedParamsBase"};
   const std::string space = "__torch__.torch.classes.quantized.";
   if (!value.isCustomClass()) return false;
   const std::string name = value.type()->str();
@@ -411,19 +410,19 @@ class Lowering {
               node->output(),
               LoweredGraph::Parameter{attribute->path, attribute->value.toTensor()});
         } else if (attribute && is_packed(attribute->value)) {
-          lowered.packed.emplace(
-              node->output(), LoweredGraph::Packed{layer_of(attribute->path), attribute->value});
+          lowered.packed.emplace(node->output(),
+                                 LoweredGraph::Packed{layer_of(attribute->path), attribute->value});
         } else if (attribute && !attribute->value.isModule() && node->hasUses()) {
           const std::string type = node->output()->type()->str();
           const bool quantised = type.find(".quantized.") != std::string::npos ||
                                  type.find(".rnn.") != std::string::npos;
-          return error(
-              fmt::format("attribute '{}' has a type that cannot be executed: {}", attribute->path,
-                          type),
-              quantised ? "of quantised models, static quantisation of convolutions and linear "
-                          "layers is run (quantised engine " +
-                              quantized_engine() + "): leave other layers in fp32"
-                        : "export the model without it");
+          return error(fmt::format("attribute '{}' has a type that cannot be executed: {}",
+                                   attribute->path, type),
+                       quantised
+                           ? "of quantised models, static quantisation of convolutions and linear "
+                             "layers is run (quantised engine " +
+                                 quantized_engine() + "): leave other layers in fp32"
+                           : "export the model without it");
         }
       }
       for (const jit::Value* output : node->outputs()) {

@@ -577,8 +577,9 @@ at::Tensor join_rows(const std::vector<at::Tensor>& blocks) {
     }
     shape[0] += block.size(0);
   }
-  const at::Tensor joined = at::empty_quantized(shape, blocks[0], blocks[0].options(),
-                                                blocks[0].suggest_memory_format());
+  const at::Tensor joined =
+      at::_empty_affine_quantized(shape, blocks[0].options(), blocks[0].q_scale(),
+                                  blocks[0].q_zero_point(), blocks[0].suggest_memory_format());
   std::int64_t start = 0;
   for (const at::Tensor& block : blocks) {
     joined.narrow(0, start, block.size(0)).copy_(block);

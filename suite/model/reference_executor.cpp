@@ -87,8 +87,9 @@ float* element_at(const at::Tensor& tensor, std::uint64_t position) {
 /// ones the even multiple of it; beyond the last step that one. NaN becomes 0: what
 /// at::quantize_per_tensor makes of it depends on the machine.
 void put_back(const at::Tensor& quantised, std::uint64_t position, float value) {
+  const double scale = static_cast<float>(quantised.q_scale());  // as dequantising takes it
   const double low = quantised.scalar_type() == at::kQInt8 ? -128 : 0;
-  const double multiple = std::isnan(value) ? 0 : std::nearbyint(value / quantised.q_scale());
+  const double multiple = std::isnan(value) ? 0 : std::nearbyint(value / scale);
   const double step =
       std::clamp(multiple + static_cast<double>(quantised.q_zero_point()), low, low + 255);
   static_cast<std::uint8_t*>(quantised.data_ptr())[offset_of(quantised, position)] =

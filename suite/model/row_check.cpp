@@ -58,8 +58,8 @@ at::Tensor with_steps(const at::Tensor& tensor, const at::Tensor& steps) {
   at::Tensor stored = steps.to(at::kInt).bitwise_and(255);
   if (is_signed) stored = stored - 128;
   stored = stored.to(at::toUnderlying(tensor.scalar_type()));
-  return copy_of(tensor).copy_(at::_make_per_tensor_quantized_tensor(
-      stored, tensor.q_scale(), tensor.q_zero_point()));
+  return copy_of(tensor).copy_(
+      at::_make_per_tensor_quantized_tensor(stored, tensor.q_scale(), tensor.q_zero_point()));
 }
 
 at::Tensor disturb(const at::Tensor& batch, std::int64_t rows, const Disturbance& how) {
@@ -255,10 +255,10 @@ class Examiner {
   /// sums few values show it.
   static bool is_small_product(const Instruction& step, const at::Tensor& output) {
     constexpr std::int64_t kSmall = 16384;
-    static const std::set<std::string> kProducts{"aten::linear", "aten::addmm", "aten::matmul",
-                                                 "aten::mm",     "aten::bmm",   "aten::baddbmm",
-                                                 "aten::lstm",   "aten::gru",
-                                                 "quantized::linear", "quantized::linear_relu"};
+    static const std::set<std::string> kProducts{
+        "aten::linear",      "aten::addmm",           "aten::matmul", "aten::mm",
+        "aten::bmm",         "aten::baddbmm",         "aten::lstm",   "aten::gru",
+        "quantized::linear", "quantized::linear_relu"};
     return output.numel() <= kSmall && kProducts.count(step.node->kind().toQualString()) > 0;
   }
 
