@@ -5,6 +5,7 @@
 #include "suite/engine/torch_loader.hpp"
 #include "suite/engine/verify.hpp"
 #include "suite/model/fingerprint.hpp"
+#include "suite/model/program.hpp"
 #include "suite/model/row_check.hpp"
 #include "tests/model/loaded.hpp"
 #include "tests/model/nets.hpp"
@@ -222,11 +223,12 @@ TEST_CASE("outputs of quantised layers are sites, by module path", "[model][quan
   REQUIRE(model->classes() == 6);
   INFO(model->notices()[0]);
   REQUIRE(model->fingerprint().at("rows_per_inference") == "16");
-  std::string engine = model->fingerprint().at("quantized_engine");
-  REQUIRE(engine == "onednn");
+  REQUIRE_THAT(model::quantized_engine(), Catch::Equals(model->fingerprint().at("quantized_engine"),
+                                                        Catch::CaseSensitive::No));
   REQUIRE(model->notices().size() == 1);
   REQUIRE_THAT(model->notices()[0],
-               Catch::StartsWith("quantised, engine ONEDNN, output sites only: "));
+               Catch::StartsWith("quantised, engine " + model::quantized_engine() +
+                                 ", output sites only: "));
   // What is fp32 stays without.
   const auto fp32 = value_or_throw(test::save_and_load(net().fp32, {1, 4, 4}));
   REQUIRE_FALSE(fp32->fingerprint().contains("quantized_engine"));
@@ -305,6 +307,30 @@ TEST_CASE("a fault at a quantised site gives what it gives by hand", "[model][qu
   REQUIRE(changed > 60);
   REQUIRE(saturated > 10);
   REQUIRE(nan > 10);
+}
+
+TEST_CASE("values stored as int8 of the tensor's own scale are its bits", "[model][quantised]") {
+  const c10::InferenceMode inference;
+  const auto model = load(1);
+  const at::Tensor input = model::check_input({1, 4, 4}, 1);
+  const auto executor = model->make_executor();
+  const auto block = executor->golden(test::values_of(input));
+  // The last layer: steps are quint8, int8 counts from -128.
+  Fault fault{test::site_of(*model, "fc2"), Target::neuron, faultgen::FaultModel::bit_flip, 0, 0};
+  fault.storage.format = faultgen::NumberFormat::int8;
+  fault.storage.scale = static_cast<float>(net().layers[3].scale);
+  fault.storage.zero_point = static_cast<std::int32_t>(net().layers[3].zero_point - 128);
+  for (fault.element = 0; fault.element < 6; ++fault.element) {
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      fault.bit_mask = 1U << bit;
+      const at::Tensor expected = net().plain(input, [&](const std::string& name, at::Tensor& y) {
+        if (name == "fc2") y.data_ptr<c10::quint8>()[fault.element].val_ ^= 1U << bit;
+      });
+      const auto result =
+          executor->trials(*block, std::vector<model::Trial>{{0, {&fault, 1}}}).front();
+      REQUIRE(same_bits(result.output, test::values_of(expected)));
+    }
+  }
 }
 
 TEST_CASE("executors agree on quantised networks, rows do not influence each other",
@@ -406,7 +432,8 @@ TEST_CASE("what cannot be run quantised is refused with the reason", "[model][qu
   REQUIRE_THAT(refusal(embedding.net(), {1}),
                Catch::Contains("attribute 'packed'") &&
                    Catch::Contains("torch.classes.quantized.EmbeddingPackedParamsBase") &&
-                   Catch::Contains("quantised engine ONEDNN") && Catch::Contains("fp32"));
+                   Catch::Contains("quantised engine " + model::quantized_engine()) &&
+                   Catch::Contains("fp32"));
 
   model::Protection protection;
   protection.guards = {{.site = 1, .kind = model::GuardKind::clamp, .low = {0}, .high = {1}}};
@@ -416,6 +443,55 @@ TEST_CASE("what cannot be run quantised is refused with the reason", "[model][qu
   REQUIRE(guarded.error().what ==
           "clamp at conv1: its output holds quantised values, guards are "
           "for fp32");
+}
+
+TEST_CASE("weights that the engine does not take are refused by name", "[model][quantised]") {
+  const auto used = at::globalContext().qEngine();
+  const auto& engines = at::globalContext().supportedQEngines();
+  if (used != at::QEngine::ONEDNN ||
+      std::find(engines.begin(), engines.end(), at::QEngine::QNNPACK) == engines.end()) {
+    WARN("skipped: this LibTorch does not have both ONEDNN and QNNPACK");
+    return;
+  }
+  // oneDNN wants the zero point of weights to be 0.
+  at::globalContext().setQEngine(at::QEngine::QNNPACK);
+  const Layer asymmetric{
+      "fc", "quantized::linear",
+      call("quantized::linear_prepack",
+           {at::quantize_per_tensor(at::ones({4, 4}), 0.1, 3, at::kQInt8), at::zeros({4})}),
+      0.1, 0};
+  test::NetBuilder builder("Asymmetric");
+  builder.add("fc", Net::module(builder, asymmetric));
+  const jit::Module module = builder.finish(
+      "  x = torch.quantize_per_tensor(x, 0.03, 120, 13)\n"
+      "  return torch.dequantize(self.fc.forward(x))\n");
+  const test::TempDirectory directory;
+  module.save((directory / "model.pt").string());
+  at::globalContext().setQEngine(used);
+  const auto model = model::load({.file = directory / "model.pt", .input_shape = {4}});
+  REQUIRE_FALSE(model);
+  REQUIRE_THAT(model.error().what,
+               Catch::StartsWith("cannot be unpacked by quantised engine ONEDNN: "));
+  REQUIRE_THAT(model.error().hint,
+               Catch::StartsWith("engines available: ") && Catch::Contains("QNNPACK"));
+}
+
+TEST_CASE("rows of quantised batches are joined as they are stored", "[model][quantised]") {
+  const at::Tensor batch =
+      at::quantize_per_tensor(model::check_input({3, 2, 2}, 4), 0.013, 77, at::kQUInt8)
+          .contiguous(at::MemoryFormat::ChannelsLast);
+  std::vector<at::Tensor> rows;
+  for (std::int64_t row = 0; row < 4; ++row) rows.push_back(model::one_row(batch, 4, row));
+  const at::Tensor joined = model::join_rows(rows);
+  REQUIRE(model::same_bits(joined, batch));
+  REQUIRE(joined.strides() == batch.strides());
+  std::swap(rows[0], rows[1]);
+  REQUIRE_FALSE(model::same_bits(model::join_rows(rows), batch));
+  // Equal steps of another scale are other values.
+  const at::Tensor other = at::_make_per_tensor_quantized_tensor(batch.int_repr(), 0.014, 77);
+  REQUIRE_FALSE(model::same_bits(other, batch));
+  rows[2] = model::one_row(other, 4, 2);
+  REQUIRE_THROWS_WITH(model::join_rows(rows), "rows of a batch have several scales");
 }
 
 TEST_CASE("a campaign compares a network with itself quantised", "[model][engine][quantised]") {
@@ -456,9 +532,10 @@ TEST_CASE("a campaign compares a network with itself quantised", "[model][engine
 
   // The engine is named, and the run can be verified.
   const auto manifest = value_or_throw(results::read_manifest(campaign / "out" / "run.json"));
-  REQUIRE(manifest.fingerprint.at("quantized_engine") == "onednn");
+  REQUIRE(manifest.fingerprint.contains("quantized_engine"));
   REQUIRE_THAT(test::read_bytes(campaign / "out" / "run.json"),
-               Catch::Contains("variant int8: quantised, engine ONEDNN, output sites only"));
+               Catch::Contains("variant int8: quantised, engine " + model::quantized_engine() +
+                               ", output sites only"));
   const auto files =
       value_or_throw(engine::open_run(campaign / "out", campaign.scenario.directory));
   const auto verified = engine::verify_run(files, loader, {.fraction = 1, .threads = 2});
