@@ -339,6 +339,11 @@ Result<model::Protection> codes_of(const Variant& variant, const model::Model& m
                               }});
     }
   }
+  if (made.weights.empty()) {
+    return misfit(variant, "no site that it is for has a parameter",
+                  "codes are of parameters, which quantised sites do not have: choose sites that "
+                  "`bitquake model info` lists with weights");
+  }
   return made;
 }
 

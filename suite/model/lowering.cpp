@@ -78,8 +78,8 @@ bool is_dynamic(const std::string& name) {
 
 /// Whether an attribute holds what a quantised engine makes of a layer's weight and bias.
 bool is_packed(const c10::IValue& value) {
-  static const std::set<std::string> kTypes{"LinearPackedParamsBase", "Conv1dPackedParamsBase",
-                                            "Conv2dPackedParamsBase", "Conv3dPackedParamsBase"};
+  static const std::set<std::string> kTypes{"LinearPackedParamsBase", "Conv2dPackedParamsBase",
+                                            "Conv3dPackedParamsBase"};
   const std::string space = "__torch__.torch.classes.quantized.";
   if (!value.isCustomClass()) return false;
   const std::string name = value.type()->str();
@@ -416,13 +416,13 @@ class Lowering {
           const std::string type = node->output()->type()->str();
           const bool quantised = type.find(".quantized.") != std::string::npos ||
                                  type.find(".rnn.") != std::string::npos;
-          return error(fmt::format("attribute '{}' has a type that cannot be executed: {}",
-                                   attribute->path, type),
-                       quantised
-                           ? "of quantised models, static quantisation of convolutions and linear "
-                             "layers is run (quantised engine " +
-                                 quantized_engine() + "): leave other layers in fp32"
-                           : "export the model without it");
+          return error(
+              fmt::format("attribute '{}' has a type that cannot be executed: {}", attribute->path,
+                          type),
+              quantised ? fmt::format("quantised engine {} (of {}) runs static quantisation of "
+                                      "convolutions and linear layers: leave other layers in fp32",
+                                      quantized_engine(), quantized_engines())
+                        : "export the model without it");
         }
       }
       for (const jit::Value* output : node->outputs()) {

@@ -42,11 +42,9 @@ struct Layer {
   std::int64_t zero_point = 0;
 
   at::Tensor operator()(const at::Tensor& x) const {
-    const bool several = op.find("conv2d") != std::string::npos;
+    const char* overload = op.starts_with("quantized::conv2d") ? "new" : "";
     jit::Stack stack{x, packed, scale, zero_point};
-    c10::Dispatcher::singleton()
-        .findSchemaOrThrow(op.c_str(), several ? "new" : "")
-        .callBoxed(&stack);
+    c10::Dispatcher::singleton().findSchemaOrThrow(op.c_str(), overload).callBoxed(&stack);
     return stack.at(0).toTensor();
   }
 };
@@ -79,12 +77,22 @@ struct Net {
     test::NetBuilder builder("QuantisedToy");
     for (const Layer& layer : layers) builder.add(layer.name, module(builder, layer));
     builder.relu("relu2");
+    // Modules of their own, which the fp32 network does not have, as PyTorch's eager mode makes
+    // them.
+    jit::Module quant = builder.make("Quantize");
+    quant.register_buffer("scale", at::full({1}, kInputScale));
+    quant.register_buffer("zero_point", at::full({1}, kInputZero, at::kLong));
+    quant.define(
+        "def forward(self, x):\n"
+        "  return torch.quantize_per_tensor(x, self.scale, self.zero_point, 13)\n");
+    builder.add("quant", quant);
+    builder.add("dequant", builder.layer("DeQuantize", "  return torch.dequantize(x)\n"));
     quantised = builder.finish(
-        "  x = torch.quantize_per_tensor(x, 0.03, 120, 13)\n"
+        "  x = self.quant.forward(x)\n"
         "  x = self.conv1.forward(x)\n"
         "  x = self.relu2.forward(self.conv2.forward(x))\n"
         "  x = torch.flatten(x, 1)\n"
-        "  return torch.dequantize(self.fc2.forward(self.fc1.forward(x)))\n");
+        "  return self.dequant.forward(self.fc2.forward(self.fc1.forward(x)))\n");
   }
 
   /// @param padding  of a convolution; -1: a linear layer
@@ -387,6 +395,55 @@ TEST_CASE("executors agree on quantised networks, rows do not influence each oth
   }
 }
 
+TEST_CASE("convolutions of one and of three dimensions are sites", "[model][quantised]") {
+  const c10::InferenceMode inference;
+  const std::int64_t dimensions = GENERATE(1, 3);
+  const std::string suffix = GENERATE("", "_relu");
+  const std::string name = "quantized::conv" + std::to_string(dimensions) + "d";
+  const auto count = static_cast<std::size_t>(dimensions);
+  std::vector<std::int64_t> weight_shape(count + 2, 2), input_shape(count + 1, 3);
+  input_shape[0] = 2;
+  const std::vector<std::int64_t> output_shape(count + 1, 2), ones(count, 1), zeros(count, 0);
+  test::NetBuilder builder("Conv");
+  const at::Tensor weight =
+      at::quantize_per_tensor(builder.values(weight_shape), 0.01, 0, at::kQInt8);
+  const c10::IValue packed = call((name + "_prepack").c_str(), {weight, builder.values({2}), ones,
+                                                                zeros, ones, std::int64_t{1}});
+  builder.add("conv", Net::module(builder, {"conv", name + suffix, packed, 0.03, 128}));
+  const jit::Module module = builder.finish(
+      "  x = torch.quantize_per_tensor(x, 0.03, 120, 13)\n"
+      "  return torch.flatten(torch.dequantize(self.conv.forward(x)), 1)\n");
+  const auto model = value_or_throw(test::save_and_load(module, input_shape, 8));
+  REQUIRE(model->fingerprint().at("rows_per_inference") == "8");
+  const std::uint32_t number = test::site_of(*model, "conv");
+  const faultgen::Site& site = model->sites()[number];
+  REQUIRE(faultgen::to_string(site.kind) == "conv" + std::to_string(dimensions) + "d");
+  REQUIRE(site.output_shape == output_shape);
+
+  const at::Tensor input = model::check_input(input_shape, 8);
+  const auto executor = model->make_executor();
+  const auto block = executor->golden(test::values_of(input));
+  const at::Tensor whole = jit::Module(module).forward({input}).toTensor();
+  // The sign of one value: a step as far on the other side of the zero point.
+  Fault fault{number, Target::neuron, faultgen::FaultModel::bit_flip, 0, 1U << 31U};
+  const std::uint64_t elements = faultgen::site_elements(site, Target::neuron);
+  std::size_t flipped = 0;
+  for (std::size_t row = 0; row < 8; ++row) {
+    const at::Tensor golden = whole.select(0, static_cast<std::int64_t>(row));
+    REQUIRE(same_bits(block->row(row).output, test::values_of(golden)));
+    for (fault.element = 0; fault.element < elements; ++fault.element) {
+      const at::Tensor expected = golden.clone();
+      float& value = expected.data_ptr<float>()[fault.element];
+      flipped += value != 0;
+      if (value != 0) value = -value;
+      const auto result =
+          executor->trials(*block, std::vector<model::Trial>{{row, {&fault, 1}}}).front();
+      REQUIRE(same_bits(result.output, test::values_of(expected)));
+    }
+  }
+  REQUIRE(flipped > 8);
+}
+
 TEST_CASE("values of quantised sites are watched dequantised", "[model][quantised]") {
   const c10::InferenceMode inference;
   const auto model = load(1);
@@ -557,6 +614,10 @@ TEST_CASE("a campaign compares a network with itself quantised", "[model][engine
   campaign.scenario.variant = {};
   const auto original = engine::prepare(campaign.scenario, loader);
   REQUIRE_FALSE(original);
+  campaign.scenario.faults.target = Target::neuron;
+  campaign.scenario.variant.protection = scenario::Protection::secded_39_32;
+  REQUIRE_THAT(engine::prepare(campaign.scenario, loader).error().what,
+               Catch::StartsWith("no site that it is for has a parameter"));
   REQUIRE_THAT(original.error().hint,
                Catch::Contains("quantised layers keep weight and bias packed"));
 }
