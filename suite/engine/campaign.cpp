@@ -131,10 +131,10 @@ class CampaignRun {
     results::describe_host(manifest_);
     manifest_.threads = options_.threads;
     manifest_.inner_threads = options_.inner_threads;
-    manifest_.fingerprint = numeric_fingerprint(*inputs_.model);
+    manifest_.fingerprint = numeric_fingerprint(*inputs_.model, inputs_.modified);
     manifest_.seed = inputs_.scenario.seed;
     manifest_.scenario_file = options_.scenario_file.string();
-    manifest_.notices = inputs_.model->notices();
+    manifest_.notices = notices();
     manifest_.samples = inputs_.plan.samples();
     manifest_.trials = inputs_.plan.trials();
     manifest_.memory_budget_bytes = memory_.budget_bytes;
@@ -154,6 +154,21 @@ class CampaignRun {
     return std::nullopt;
   }
 
+  /// What the user should know of the networks: of variants what is not said of the original.
+  std::vector<std::string> notices() const {
+    std::vector<std::string> texts = inputs_.model->notices();
+    const std::size_t of_original = texts.size();
+    const auto names = variant_names(inputs_.scenario);
+    for (std::size_t i = 0; i < inputs_.modified.size(); ++i) {
+      for (const std::string& text : inputs_.modified[i].model->notices()) {
+        const auto end = texts.begin() + static_cast<std::ptrdiff_t>(of_original);
+        const bool said = std::find(texts.begin(), end, text) != end;
+        if (!said) texts.push_back(fmt::format("variant {}: {}", names[i + 1], text));
+      }
+    }
+    return texts;
+  }
+
   std::vector<std::uint64_t> remaining(const std::vector<std::uint64_t>& finished) const {
     std::vector<std::uint64_t> units;
     for (std::uint64_t unit = 0; unit < inputs_.plan.units(); ++unit) {
@@ -165,7 +180,7 @@ class CampaignRun {
   std::uint64_t planned_trials() const { return inputs_.plan.trials() - skipped_trials_; }
 
   void begin(const Finished& finished) {
-    for (const std::string& text : inputs_.model->notices()) observer_.notice(text);
+    for (const std::string& text : manifest_.notices) observer_.notice(text);
     if (const auto text = memory_.notice()) observer_.notice(*text);
     progress_.trials_total = inputs_.plan.trials();
     progress_.independent =

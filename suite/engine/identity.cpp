@@ -33,10 +33,17 @@ std::string campaign_identity(const scenario::Scenario& scenario,
   return sha256_hex(text);
 }
 
-std::map<std::string, std::string> numeric_fingerprint(const model::Model& model) {
+std::map<std::string, std::string> numeric_fingerprint(const model::Model& model,
+                                                       const std::vector<Modified>& modified) {
   auto fingerprint = model.fingerprint();
+  // A quantised network names its engine besides.
+  for (const Modified& variant : modified) fingerprint.merge(variant.model->fingerprint());
   fingerprint["opencv"] = augment::cpu_dispatch();
   return fingerprint;
+}
+
+bool packs_parameters(const model::Model& model, faultgen::Target target) {
+  return faultgen::is_parameter(target) && model.fingerprint().contains("quantized_engine");
 }
 
 std::string fingerprint_text(const std::map<std::string, std::string>& fingerprint) {
@@ -62,7 +69,7 @@ results::Campaign describe_rows(const scenario::Scenario& scenario, const model:
                                 const datasets::Dataset& data, const std::string& identity) {
   results::Campaign campaign;
   campaign.identity = identity;
-  campaign.fingerprint = fingerprint_text(numeric_fingerprint(model));
+  campaign.fingerprint = fingerprint_text(numeric_fingerprint(model, modified));
   campaign.classes = model.classes();
   campaign.run_type = name_of(faultgen::kRunTypes, scenario.run_type);
   campaign.perturbations = perturbation_labels(scenario);

@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// What ties the files of a run directory to each other and to the files they were made from.
@@ -21,9 +22,19 @@ std::vector<results::Manifest::Input> input_hashes(const Inputs& inputs,
 std::string campaign_identity(const scenario::Scenario& scenario,
                               const std::vector<results::Manifest::Input>& inputs);
 
-/// What decides the last bits of a campaign on this machine: what the model says of it, and the
+/// What decides the last bits of a campaign on this machine: what its networks say of it, and the
 /// code paths of OpenCV, which perturbs.
-std::map<std::string, std::string> numeric_fingerprint(const model::Model& model);
+std::map<std::string, std::string> numeric_fingerprint(const model::Model& model,
+                                                       const std::vector<Modified>& modified);
+
+/// Whether parameters of a model may be none that a fault can hit because a quantised engine packs
+/// them.
+bool packs_parameters(const model::Model& model, faultgen::Target target);
+
+inline constexpr std::string_view kPackedHint =
+    "quantised layers keep weight and bias packed in a form of their engine, in which no bit is "
+    "that of a value: choose faults.target neuron, or leave quantised sites out with "
+    "faults.exclude";
 
 /// A numeric fingerprint as lines of "name=value".
 std::string fingerprint_text(const std::map<std::string, std::string>& fingerprint);

@@ -5,6 +5,7 @@
 #include "faultgen/sampler.hpp"
 #include "suite/base/build_info.hpp"
 #include "suite/engine/corruption.hpp"
+#include "suite/engine/identity.hpp"
 #include "suite/engine/unit.hpp"
 #include "suite/engine/variants.hpp"
 #include "suite/scenario/fault_kinds.hpp"
@@ -157,9 +158,18 @@ Result<faultgen::FaultSet> draw_fault_set(const scenario::Scenario& scenario,
   };
   const auto plan =
       scenario::fault_plan(scenario, model.sites(), data.size(), {magnitudes, parameter});
-  if (!plan) return plan.error();
+  const auto refused = [&](Error error) {
+    std::vector<scenario::Scenario::Faults> kinds = scenario.more_faults;
+    kinds.push_back(scenario.faults);
+    const bool packed = std::any_of(kinds.begin(), kinds.end(), [&](const auto& faults) {
+      return packs_parameters(model, faults.target);
+    });
+    if (packed) error.hint += (error.hint.empty() ? "" : "; ") + std::string(kPackedHint);
+    return error;
+  };
+  if (!plan) return refused(plan.error());
   auto set = faultgen::draw_faults(model.sites(), *plan);
-  if (!set) return set;
+  if (!set) return refused(set.error());
   set->provenance = {scenario.seed,  "bitquake " + std::string(build_info().version),
                      model.sha256(), scenario.model.input,
                      plan->schedule, scenario::faults_yaml(scenario)};

@@ -115,7 +115,7 @@ Result<Replay> replay_trial(const RunFiles& run, const Inputs& inputs, const res
   replay.trial = trial;
   replay.input = decode_samples(inputs, {place.sample}, {place.perturbation}, place.variant);
   replay.stored_numerics = rows.campaign.fingerprint;
-  replay.numerics = fingerprint_text(numeric_fingerprint(*inputs.model));
+  replay.numerics = fingerprint_text(numeric_fingerprint(*inputs.model, inputs.modified));
   Executors executors(inputs, execution_options(inputs.scenario));
   replay.again = trace_trial(inputs, replay.input, place.epoch, executors);
   const TrialRows stored = stored_rows(rows, *row, *golden);

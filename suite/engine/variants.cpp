@@ -4,6 +4,7 @@
 #include "suite/base/big_vector.hpp"
 #include "suite/base/durable.hpp"
 #include "suite/base/h5.hpp"
+#include "suite/engine/identity.hpp"
 #include "suite/engine/unit.hpp"
 #include "suite/model/bounds.hpp"
 #include "suite/model/protection.hpp"
@@ -176,6 +177,10 @@ Result<std::vector<std::uint32_t>> map_sites(const Variant& variant, const model
         map[site] == kNoSite ? 0 : faultgen::site_elements(other.sites()[map[site]], target);
     if (elements == wanted) continue;
     const std::string what = fmt::format("{} of {}", name_of(faultgen::kTargets, target), name);
+    if (elements == 0 && packs_parameters(other, target)) {
+      return misfit(variant, fmt::format("its model has no {}, which faults hit", what),
+                    std::string(kPackedHint));
+    }
     if (elements == 0) {
       return misfit(variant, fmt::format("its model has no {}, which faults hit", what),
                     "name the site it has there in variants.site_map, or choose other sites with "
@@ -355,6 +360,11 @@ Result<model::Protection> codes_of(const Variant& variant, const model::Model& m
                                 return model::CodedRead{read.word, read.corrected, read.detected};
                               }});
     }
+  }
+  if (made.weights.empty()) {
+    return misfit(variant, "no site that it is for has a parameter",
+                  "codes are of parameters, which quantised sites do not have: choose sites that "
+                  "`bitquake model info` lists with weights");
   }
   return made;
 }

@@ -307,7 +307,7 @@ class Verifier {
     if (!rows_ || !plan_ || !data_ || !model_ || !has_variants()) {
       return not_checked("needs model, data, fault set and rows");
     }
-    if (fingerprint_text(numeric_fingerprint(*model_)) != rows_->campaign.fingerprint) {
+    if (fingerprint_text(numeric_fingerprint(*model_, modified_)) != rows_->campaign.fingerprint) {
       return not_checked("the run had other numerics than this machine: last bits may differ");
     }
     std::vector<const results::TrialRow*> candidates;

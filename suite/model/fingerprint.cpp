@@ -1,5 +1,6 @@
 #include "suite/model/fingerprint.hpp"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <fmt/format.h>
@@ -57,6 +58,16 @@ std::map<std::string, std::string> numeric_fingerprint() {
           {"onednn", onednn_version()},
           {"onednn_isa", onednn_isa()},
           {"blas", blas()}};
+}
+
+std::string quantized_engine() { return c10::toString(at::globalContext().qEngine()); }
+
+std::string quantized_engines() {
+  std::string all;
+  for (const at::QEngine engine : at::globalContext().supportedQEngines()) {
+    if (engine != at::QEngine::NoQEngine) all += (all.empty() ? "" : ", ") + c10::toString(engine);
+  }
+  return all.empty() ? "none" : all;
 }
 
 void use_one_inner_thread() {

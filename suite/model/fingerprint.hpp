@@ -10,6 +10,12 @@ namespace bitquake::model {
 /// ATEN_CPU_CAPABILITY, DNNL_MAX_CPU_ISA and OPENBLAS_CORETYPE.
 std::map<std::string, std::string> numeric_fingerprint();
 
+/// The engine that quantised operators run on, as LibTorch spells it: "ONEDNN".
+std::string quantized_engine();
+
+/// All that this LibTorch has: "QNNPACK, ONEDNN".
+std::string quantized_engines();
+
 /// One intra-op thread for the calling thread in ATen, and one for BLAS: workers parallelise over
 /// samples, and thread counts can change bits. Cheap to call again.
 void use_one_inner_thread();

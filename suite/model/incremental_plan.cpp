@@ -140,6 +140,10 @@ void IncrementalPlan::classify(const Registers& after) {
     }
     for (const std::uint32_t index : instruction.outputs) {
       if (instruction.alarm) break;  // alarms are no values
+      map_tensors(after[index], [&](const at::Tensor& tensor) {
+        if (tensor.is_quantized()) obstacle_ = "values are quantised";
+        return tensor;
+      });
       RegisterInfo& info = registers_[index];
       info.data = tensors && holds_tensor(after[index]);
       info.maker = number;

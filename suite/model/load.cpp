@@ -15,6 +15,7 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -36,6 +37,11 @@ class TorchModel : public Model {
         notices_(std::move(notices)),
         fingerprint_(numeric_fingerprint()) {
     fingerprint_["rows_per_inference"] = std::to_string(prepared_->rows);
+    if (prepared_->program.quantised()) {
+      std::string& engine = fingerprint_["quantized_engine"] = quantized_engine();
+      std::transform(engine.begin(), engine.end(), engine.begin(),
+                     [](unsigned char c) { return std::tolower(c); });
+    }
   }
 
   const std::vector<faultgen::Site>& sites() const override { return prepared_->sites; }
@@ -115,6 +121,14 @@ Error load_error(const std::string& file, const std::string& said) {
                         TORCH_VERSION),
             "it was exported by a newer PyTorch: export it again with an older one or with the "
             "operation written out, or build Bitquake against LibTorch 2 (CMAKE_PREFIX_PATH)",
+            ""};
+  }
+  if (mentions("quantized::") || mentions("PackedParams")) {
+    return {Errc::model, file,
+            fmt::format("cannot be unpacked by quantised engine {}: {}", quantized_engine(),
+                        said.substr(0, said.find('\n'))),
+            "engines available: " + quantized_engines() +
+                "; quantise weights symmetrically (zero point 0), which every engine takes",
             ""};
   }
   if (mentions("maximum supported version for reading")) {
@@ -205,6 +219,12 @@ class Discovery {
   /// What the user should know of where faults cannot go.
   std::vector<std::string> notices() const {
     std::vector<std::string> texts = shared_;
+    if (model_.program.quantised()) {
+      texts.push_back(fmt::format(
+          "quantised, engine {}, output sites only: faults of quantised layers hit what they give, "
+          "dequantised, and every inference runs the whole network",
+          quantized_engine()));
+    }
     std::vector<std::string> unreached;
     for (const SiteInstruction& site : model_.program.site_instructions()) {
       if (model_.sites_of.count(site.node) == 0) unreached.push_back(site.path);
@@ -264,7 +284,11 @@ class Discovery {
 
   void visit(const Instruction& step, Registers& registers) {
     for (const std::uint32_t index : step.outputs) {
-      if (!step.from_data || !is_module_output(index)) continue;
+      const bool always_finite =
+          step.node->kind() == c10::aten::dequantize ||
+          (registers[index].isTensor() && registers[index].toTensor().is_quantized());
+      if (always_finite) finite_.insert(index);
+      if (always_finite || !step.from_data || !is_module_output(index)) continue;
       map_tensors(registers[index], [&](const at::Tensor& tensor) {
         model_.point_bytes += tensor.nbytes() / static_cast<std::uint64_t>(model_.rows);
         return tensor;
@@ -275,12 +299,16 @@ class Discovery {
     const SiteInstruction& site = *found->second;
     auto& executions = model_.sites_of[site.node];
     const at::Tensor output = registers[site.output].toTensor();
-    // Only fp32 values have the bits that faults name.
-    if (output.scalar_type() != at::kFloat || !has_rows(output, model_.rows)) {
+    // Only fp32 values have the bits that faults name; those of 8-bit steps can be had as such.
+    const at::ScalarType type = output.scalar_type();
+    const bool steps =
+        (type == at::kQUInt8 || type == at::kQInt8) && output.qscheme() == at::kPerTensorAffine;
+    if ((type != at::kFloat && !steps) || !has_rows(output, model_.rows)) {
       executions.push_back(kNoSite);
       return;
     }
     add_site(site, output, registers);
+    if (steps) model_.quantised.insert(static_cast<std::uint32_t>(model_.sites.size() - 1));
     executions.push_back(static_cast<std::uint32_t>(model_.sites.size() - 1));
   }
 
@@ -382,7 +410,7 @@ class Discovery {
       if (executions != model_.sites_of.end()) list_site_points(step, executions->second);
       if (!step.from_data) continue;
       for (const std::uint32_t index : step.outputs) {
-        if (is_module_output(index)) module_point(index);
+        if (is_module_output(index) && finite_.count(index) == 0) module_point(index);
       }
     }
   }
@@ -440,6 +468,7 @@ class Discovery {
   /// Path and target of the first site that has a parameter, by register.
   std::map<std::uint32_t, std::pair<std::string, Target>> owners_;
   std::vector<std::string> shared_;
+  std::set<std::uint32_t> finite_;  ///< registers of values that cannot be NaN or Inf
 };
 
 bool same_result(const c10::IValue& a, const c10::IValue& b) {
@@ -516,7 +545,16 @@ Result<std::shared_ptr<const Model>> load(const LoadOptions& options) {
     }
     auto batching =
         choose_batching(prepared->program, options.input_shape, options.padded_batch, where);
-    if (!batching) return batching.error();
+    if (!batching) {
+      Error error = batching.error();
+      if (prepared->program.quantised()) {
+        error.hint += fmt::format(
+            "; quantised operators run on engine {} of {}: one that it does "
+            "not have must stay in fp32",
+            quantized_engine(), quantized_engines());
+      }
+      return error;
+    }
     prepared->rows = batching->rows;
     if (!batching->reason.empty()) {
       notices.push_back("one sample per inference: " + batching->reason);

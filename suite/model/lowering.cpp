@@ -1,5 +1,7 @@
 #include "suite/model/lowering.hpp"
 
+#include "suite/model/fingerprint.hpp"
+
 #include <fmt/format.h>
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
@@ -66,6 +68,32 @@ std::optional<std::string> foreign_device(const jit::Node& node) {
   const auto value = jit::toIValue(node.input(static_cast<std::size_t>(*index)));
   if (!value || !value->isDevice() || value->toDevice().is_cpu()) return std::nullopt;
   return value->toDevice().str();
+}
+
+/// Whether an operator chooses scale and zero point by the values of the batch.
+bool is_dynamic(const std::string& name) {
+  return (name.starts_with("quantized::") || name.starts_with("aten::quantize")) &&
+         name.find("_dynamic") != std::string::npos;
+}
+
+/// Whether an attribute holds what a quantised engine makes of a layer's weight and bias.
+bool is_packed(const c10::IValue& value) {
+  static const std::set<std::string> kTypes{"LinearPackedParamsBase", "Conv2dPackedParamsBase",
+                                            "Conv3dPackedParamsBase"};
+  const std::string space = "__torch__.torch.classes.quantized.";
+  if (!value.isCustomClass()) return false;
+  const std::string name = value.type()->str();
+  return name.starts_with(space) && kTypes.count(name.substr(space.size())) > 0;
+}
+
+/// The layer that packed parameters are of: "conv" of "conv._packed_params",
+/// "fc" of "fc._packed_params._packed_params".
+std::string layer_of(std::string path) {
+  do {
+    const auto dot = path.rfind('.');
+    path.resize(dot == std::string::npos ? 0 : dot);
+  } while (path.ends_with("._packed_params"));
+  return path;
 }
 
 /// Control flow and bookkeeping that Program runs itself, as TorchScript's interpreter does.
@@ -286,7 +314,7 @@ class Lowering {
       }
       if (node->kind() != prim::GetAttr) continue;
       const auto attribute = resolve(node->output());
-      if (!attribute || attribute->value.isTensor() || attribute->value.isModule()) continue;
+      if (!attribute || attribute->value.isTensor() || attribute->value.isObject()) continue;
       const jit::WithInsertPoint here(node);
       if (const auto list = list_of_parameters(node, attribute->value)) {
         node->output()->replaceAllUsesWith(*list);
@@ -337,6 +365,13 @@ class Lowering {
         return error(fmt::format("uses operator {}, which cannot be executed", name),
                      "export the model without it, for example by tracing");
       }
+      if (is_dynamic(name)) {
+        return error(
+            fmt::format("uses operator {}: dynamic quantisation, in which values of the batch "
+                        "choose the scale, so that one row changes another",
+                        name),
+            "quantise the model statically: calibrate it, then convert it");
+      }
       if (const auto device = foreign_device(*node)) {
         return error(
             fmt::format("runs {} on device '{}', and Bitquake runs on the CPU only", name, *device),
@@ -374,10 +409,20 @@ class Lowering {
           lowered.parameters.emplace(
               node->output(),
               LoweredGraph::Parameter{attribute->path, attribute->value.toTensor()});
+        } else if (attribute && is_packed(attribute->value)) {
+          lowered.packed.emplace(node->output(),
+                                 LoweredGraph::Packed{layer_of(attribute->path), attribute->value});
         } else if (attribute && !attribute->value.isModule() && node->hasUses()) {
-          return error(fmt::format("attribute '{}' has a type that cannot be executed: {}",
-                                   attribute->path, node->output()->type()->str()),
-                       "export the model without it");
+          const std::string type = node->output()->type()->str();
+          const bool quantised = type.find(".quantized.") != std::string::npos ||
+                                 type.find(".rnn.") != std::string::npos;
+          return error(
+              fmt::format("attribute '{}' has a type that cannot be executed: {}", attribute->path,
+                          type),
+              quantised ? fmt::format("quantised engine {} (of {}) runs static quantisation of "
+                                      "convolutions and linear layers: leave other layers in fp32",
+                                      quantized_engine(), quantized_engines())
+                        : "export the model without it");
         }
       }
       for (const jit::Value* output : node->outputs()) {

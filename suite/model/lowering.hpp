@@ -22,6 +22,12 @@ struct LoweredGraph {
     at::Tensor tensor;
   };
   std::unordered_map<const torch::jit::Value*, Parameter> parameters;
+  /// Weight and bias of a quantised layer, as the quantised engine packs them.
+  struct Packed {
+    std::string path;  ///< of the layer: "layer1.conv"
+    c10::IValue value;
+  };
+  std::unordered_map<const torch::jit::Value*, Packed> packed;
   /// Values that leave a module call, and the name of that call: "layer1.conv", "layer1.conv#1" for
   /// the second call. A value that leaves several modules at once is named by the innermost.
   std::unordered_map<const torch::jit::Value*, std::string> module_outputs;

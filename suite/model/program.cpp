@@ -2,6 +2,7 @@
 
 #include "suite/model/site_operator.hpp"
 
+#include <ATen/quantized/Quantizer.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -217,6 +218,8 @@ class ProgramBuilder {
       } else if (node->kind() == prim::GetAttr) {
         const auto parameter = lowered_.parameters.find(node->output());
         if (parameter != lowered_.parameters.end()) add_parameter(node, parameter->second);
+        const auto packed = lowered_.packed.find(node->output());
+        if (packed != lowered_.packed.end()) add_packed(node, packed->second);
       } else {
         result.code.push_back(instruction(node));
       }
@@ -243,6 +246,15 @@ class ProgramBuilder {
     // Matrices and kernels in operators that are no sites cannot be hit: the user should know.
     if (tensor.dim() < 2) return;
     for (const jit::Use& use : node->output()->uses()) note_use(use);
+  }
+
+  void add_packed(const jit::Node* node, const LoweredGraph::Packed& packed) {
+    constants_[register_of(node->output())] = packed.value;
+    for (const jit::Use& use : node->output()->uses()) {
+      if (!site_of(use.user)) {
+        program_.operators_without_site_.insert(use.user->kind().toQualString());
+      }
+    }
   }
 
   void note_use(const jit::Use& use) {
@@ -279,6 +291,9 @@ class ProgramBuilder {
       step.operation = container_operation(node);
     } else {
       step.operation = node->getOperation();
+      const std::string name = node->kind().toQualString();
+      program_.quantised_ |=
+          name.starts_with("quantized::") || name.starts_with("aten::quantize_per_");
       if (lowered_.was_in_place.count(node) > 0) step.operation = in_place_of_first(node);
     }
     track_data(node, step);
@@ -389,6 +404,10 @@ class ProgramBuilder {
   std::string path_of(const jit::Node* node, const SiteOperator& found,
                       const SiteInstruction& site) const {
     if (!site.recurrent.empty()) return module_of(site.recurrent.front().path);
+    if (found.packed) {
+      const auto packed = lowered_.packed.find(node->input(*found.packed));
+      return packed == lowered_.packed.end() ? "" : packed->second.path;
+    }
     const jit::Value* weight = found.weight ? stored(node->input(*found.weight)) : nullptr;
     if (weight == nullptr) return "";
     const std::string& path = parameter(weight)->path;
@@ -508,6 +527,7 @@ bool has_rows(const at::Tensor& tensor, std::int64_t rows) {
 
 bool same_bits(const at::Tensor& a, const at::Tensor& b) {
   if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
+  if (a.is_quantized() && !a.quantizer()->equalTo(b.quantizer())) return false;
   const at::Tensor x = a.contiguous(), y = b.contiguous();
   return x.numel() == 0 || std::memcmp(x.data_ptr(), y.data_ptr(), x.nbytes()) == 0;
 }
@@ -533,6 +553,7 @@ bool elements_apart(const at::Tensor& tensor) {
 
 at::Tensor copy_of(const at::Tensor& tensor) {
   if (!elements_apart(tensor)) return tensor.clone(at::MemoryFormat::Contiguous);
+  if (tensor.is_quantized()) return tensor.clone();
   return at::empty_strided(tensor.sizes(), tensor.strides(), tensor.options()).copy_(tensor);
 }
 
@@ -544,6 +565,27 @@ std::string error_text(const std::exception& error) {
 at::Tensor one_row(const at::Tensor& batch, std::int64_t rows, std::int64_t row) {
   const std::int64_t length = batch.size(0) / rows;
   return batch.narrow(0, row * length, length);
+}
+
+at::Tensor join_rows(const std::vector<at::Tensor>& blocks) {
+  if (!blocks[0].is_quantized()) return at::cat(blocks, 0);
+  std::vector<std::int64_t> shape = blocks[0].sizes().vec();
+  shape[0] = 0;
+  for (const at::Tensor& block : blocks) {
+    if (!block.quantizer()->equalTo(blocks[0].quantizer())) {
+      throw std::runtime_error("rows of a batch have several scales");
+    }
+    shape[0] += block.size(0);
+  }
+  const at::Tensor joined =
+      at::_empty_affine_quantized(shape, blocks[0].options(), blocks[0].q_scale(),
+                                  blocks[0].q_zero_point(), blocks[0].suggest_memory_format());
+  std::int64_t start = 0;
+  for (const at::Tensor& block : blocks) {
+    joined.narrow(0, start, block.size(0)).copy_(block);
+    start += block.size(0);
+  }
+  return joined;
 }
 
 c10::IValue map_tensors(const c10::IValue& value,
@@ -597,7 +639,7 @@ void run_rows(const Instruction& step, Registers& registers, std::int64_t rows) 
     for (std::size_t i = 0; i < results.size(); ++i) results[i].push_back(stack[i].toTensor());
   }
   for (std::size_t i = 0; i < results.size(); ++i) {
-    registers[step.outputs[i]] = at::cat(results[i], 0);
+    registers[step.outputs[i]] = join_rows(results[i]);
   }
 }
 

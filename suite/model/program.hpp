@@ -123,6 +123,8 @@ class Program {
   /// A control decision or a number is taken from the values of the batch: rows influence each
   /// other.
   bool values_steer() const { return values_steer_; }
+  /// Some operators run on LibTorch's quantised engine.
+  bool quantised() const { return quantised_; }
 
   /// Executes one instruction (blocks included) on `registers`.
   void execute(const Instruction& instruction, Registers& registers, std::int64_t rows,
@@ -145,6 +147,7 @@ class Program {
   std::uint32_t input_ = 0;
   bool clone_input_ = false;
   bool values_steer_ = false;
+  bool quantised_ = false;
   std::vector<SiteInstruction> sites_;
   std::set<std::string> operators_without_site_, sites_without_weight_;
   std::unordered_map<std::uint32_t, std::string> module_outputs_;
@@ -158,7 +161,11 @@ c10::IValue map_tensors(const c10::IValue& value,
 /// Rows [row] of a batch tensor whose leading dimension is a multiple of `rows`, as a batch of one.
 at::Tensor one_row(const at::Tensor& batch, std::int64_t rows, std::int64_t row);
 
-/// Equal shape, type and bits; the memory layout does not count.
+/// Blocks of rows one behind the other. Unlike at::cat it copies quantised values as they are
+/// stored. Throws std::runtime_error where their scales differ.
+at::Tensor join_rows(const std::vector<at::Tensor>& blocks);
+
+/// Equal shape, type, quantisation and bits; the memory layout does not count.
 bool same_bits(const at::Tensor& a, const at::Tensor& b);
 
 /// A copy in the same memory layout, which kernels choose by; contiguous where elements share

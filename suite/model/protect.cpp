@@ -162,6 +162,10 @@ class Protector {
 
   std::optional<Error> place(std::uint32_t site, const std::vector<const Guard*>& guards) {
     if (guards.empty()) return std::nullopt;
+    if (model_.quantised.count(site) > 0) {
+      return error(*guards[0], "its output holds quantised values, guards are for fp32",
+                   "choose other sites, or protect the network before it is quantised");
+    }
     const auto node = nodes_.find(site);
     if (node == nodes_.end()) {
       return error(*guards[0], "there is no operator with an output",

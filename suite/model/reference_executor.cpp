@@ -54,8 +54,13 @@ bool any_nonfinite(std::span<const float> values) {
   return found != 0;
 }
 
+/// A tensor of a site as the values that faults read.
+at::Tensor site_values(const at::Tensor& tensor) {
+  return tensor.is_quantized() ? tensor.dequantize() : tensor;
+}
+
 /// A watched tensor as contiguous floats that are finite where its values are; undefined for
-/// integers and for tensors without rows.
+/// integers, quantised or not, and for tensors without rows.
 at::Tensor watched_values(const at::Tensor& tensor, std::int64_t rows) {
   if (!tensor.is_floating_point() || !has_rows(tensor, rows)) return {};
   // x - x is 0 where x is finite and NaN where it is not: a double too large for a float stays
@@ -69,15 +74,32 @@ std::span<const float> row_values(const at::Tensor& values, std::int64_t rows, s
   return {values.data_ptr<float>() + row * elements, elements};
 }
 
-/// Address of an element by its row-major position, whatever the memory layout: kernels choose by
-/// layout, so a fault must not change it.
-float* element_at(const at::Tensor& tensor, std::uint64_t position) {
+/// Place in memory of an element by its row-major position, whatever the memory layout: kernels
+/// choose by layout, so a fault must not change it.
+std::int64_t offset_of(const at::Tensor& tensor, std::uint64_t position) {
   std::int64_t rest = static_cast<std::int64_t>(position), offset = 0;
   for (std::int64_t d = tensor.dim() - 1; d >= 0; --d) {
     offset += rest % tensor.size(d) * tensor.stride(d);
     rest /= tensor.size(d);
   }
-  return tensor.data_ptr<float>() + offset;
+  return offset;
+}
+
+float* element_at(const at::Tensor& tensor, std::uint64_t position) {
+  return tensor.data_ptr<float>() + offset_of(tensor, position);
+}
+
+/// Puts a value into a tensor of 8-bit steps: the nearest step of its scale, of two equally near
+/// ones the even multiple of it; beyond the last step that one. NaN becomes 0: what
+/// at::quantize_per_tensor makes of it depends on the machine.
+void put_back(const at::Tensor& quantised, std::uint64_t position, float value) {
+  const double scale = static_cast<float>(quantised.q_scale());  // as dequantising takes it
+  const double low = quantised.scalar_type() == at::kQInt8 ? -128 : 0;
+  const double multiple = std::isnan(value) ? 0 : std::nearbyint(value / scale);
+  const double step =
+      std::clamp(multiple + static_cast<double>(quantised.q_zero_point()), low, low + 255);
+  static_cast<std::uint8_t*>(quantised.data_ptr())[offset_of(quantised, position)] =
+      static_cast<std::uint8_t>(static_cast<std::int64_t>(step));
 }
 
 at::Tensor gather(const PreparedModel& model, std::span<const float> inputs,
@@ -310,7 +332,7 @@ class FaultyRun : public Run {
 
  protected:
   void touch(std::uint32_t site, Target target, c10::IValue& value) override {
-    at::Tensor tensor;
+    at::Tensor tensor, values;
     for (std::size_t row = 0; row < trials_.size(); ++row) {
       const auto here = [&](const Fault& fault) {
         return fault.site == site && fault.target == target;
@@ -323,14 +345,25 @@ class FaultyRun : public Run {
           tensor = copy_of(tensor);
         }
         value = tensor;
+        values = site_values(tensor);
       }
       const std::uint64_t first = row * static_cast<std::uint64_t>(tensor.numel() / model_.rows);
       for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
         const Fault& fault = trials_[row].faults[i];
         if (here(fault)) {
-          model::inject(fault, element_at(tensor, first + fault.element),
+          model::inject(fault, element_at(values, first + fault.element),
                         results_[row].injections[i]);
         }
+      }
+      if (tensor.is_quantized()) {  // finite, whatever the faults left behind
+        for (std::size_t i = 0; i < trials_[row].faults.size(); ++i) {
+          const std::uint64_t place = first + trials_[row].faults[i].element;
+          const Injection& done = results_[row].injections[i];
+          if (here(trials_[row].faults[i]) && done.corrupted_bits != done.original_bits) {
+            put_back(tensor, place, *element_at(values, place));
+          }
+        }
+        continue;
       }
       for (const Fault& fault : trials_[row].faults) {
         if (here(fault) &&
@@ -506,7 +539,7 @@ class Traced : public Base {
   void touch(std::uint32_t site, Target target, c10::IValue& value) override {
     Base::touch(site, target, value);
     if (target == Target::site_input) return;
-    const at::Tensor tensor = watched_values(value.toTensor(), this->model_.rows);
+    const at::Tensor tensor = watched_values(site_values(value.toTensor()), this->model_.rows);
     if (!tensor.defined()) return;
     const std::span<const float> row = row_values(tensor, this->model_.rows, 0);
     values[site].assign(row.begin(), row.end());
@@ -524,7 +557,7 @@ class WatchedRun : public GoldenRun {
  private:
   void touch(std::uint32_t site, Target target, c10::IValue& value) override {
     if (target != target_) return;
-    const at::Tensor values = value.toTensor().contiguous();
+    const at::Tensor values = site_values(value.toTensor()).contiguous();
     for (std::size_t row = 0; row < used_rows(); ++row) {
       watch_(site, first_ + row, row_values(values, model_.rows, row));
     }

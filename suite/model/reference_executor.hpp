@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -45,6 +46,7 @@ struct PreparedModel {
   std::unordered_map<const torch::jit::Node*, std::vector<std::uint32_t>> sites_of;
   /// By site and target, where the site has elements of the target.
   std::map<std::pair<std::uint32_t, faultgen::Target>, Spot> spots;
+  std::set<std::uint32_t> quantised;  ///< sites whose output holds quantised values
   std::unordered_map<std::uint32_t, std::uint32_t> point_of;  ///< register -> module output point
   std::uint32_t output_point = 0;
 

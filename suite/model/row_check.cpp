@@ -2,10 +2,12 @@
 
 #include "suite/base/rng.hpp"
 
+#include <ATen/quantized/Quantizer.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <limits>
 #include <map>
@@ -51,6 +53,16 @@ at::Tensor extreme_like(const at::Tensor& row, std::size_t which) {
   return at::full_like(row, kExtremes[which % kExtremes.size()]);
 }
 
+/// A quantised tensor like another, with stored values `steps`, wrapped to 8 bits.
+at::Tensor with_steps(const at::Tensor& tensor, const at::Tensor& steps) {
+  const bool is_signed = tensor.scalar_type() == at::kQInt8;
+  at::Tensor stored = steps.to(at::kInt).bitwise_and(255);
+  if (is_signed) stored = stored - 128;
+  stored = stored.to(at::toUnderlying(tensor.scalar_type()));
+  return copy_of(tensor).copy_(
+      at::_make_per_tensor_quantized_tensor(stored, tensor.q_scale(), tensor.q_zero_point()));
+}
+
 at::Tensor disturb(const at::Tensor& batch, std::int64_t rows, const Disturbance& how) {
   std::vector<at::Tensor> blocks;
   for (std::size_t i = 0; i < how.source.size(); ++i) {
@@ -59,7 +71,7 @@ at::Tensor disturb(const at::Tensor& batch, std::int64_t rows, const Disturbance
                          ? extreme_like(one_row(batch, rows, static_cast<std::int64_t>(i)), i)
                          : one_row(batch, rows, source));
   }
-  return at::cat(blocks, 0);
+  return join_rows(blocks);
 }
 
 /// Whether `disturbed` holds the rows of `original` where the disturbance moved them, bit by bit.
@@ -79,6 +91,11 @@ bool rows_kept(const at::Tensor& original, const at::Tensor& disturbed, std::int
 /// Equal up to rounding: the same function, computed in another order.
 bool nearly_equal(const at::Tensor& a, const at::Tensor& b) {
   if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) return false;
+  if (a.is_quantized()) {  // one step of the scale is rounding, too
+    const bool one_scale = a.quantizer()->equalTo(b.quantizer());
+    const auto steps = [](const at::Tensor& tensor) { return tensor.int_repr().to(at::kDouble); };
+    return one_scale && at::allclose(steps(a), steps(b), /*rtol=*/0, /*atol=*/1);
+  }
   if (!a.is_floating_point()) return same_bits(a, b);
   const at::Tensor x = a.to(at::kDouble), y = b.to(at::kDouble);
   const double scale = x.numel() == 0 ? 0 : x.abs().max().item<double>();
@@ -211,10 +228,11 @@ class Examiner {
       values[step.inputs[i]] =
           map_tensors(registers[step.inputs[i]], [&](const at::Tensor& tensor) {
             // Integers may be indices.
-            if (!tensor.is_floating_point()) return tensor;
+            if (!tensor.is_floating_point() && !tensor.is_quantized()) return tensor;
             const at::Tensor test = at::empty(tensor.sizes(), at::kFloat);
             fill_test_values(test, ++salt);
-            return copy_of(tensor).copy_(test);
+            return tensor.is_quantized() ? with_steps(tensor, (test + 2) * 64)
+                                         : copy_of(tensor).copy_(test);
           });
     }
     return values;
@@ -238,9 +256,10 @@ class Examiner {
   /// sums few values show it.
   static bool is_small_product(const Instruction& step, const at::Tensor& output) {
     constexpr std::int64_t kSmall = 16384;
-    static const std::set<std::string> kProducts{"aten::linear", "aten::addmm", "aten::matmul",
-                                                 "aten::mm",     "aten::bmm",   "aten::baddbmm",
-                                                 "aten::lstm",   "aten::gru"};
+    static const std::set<std::string> kProducts{
+        "aten::linear",      "aten::addmm",           "aten::matmul", "aten::mm",
+        "aten::bmm",         "aten::baddbmm",         "aten::lstm",   "aten::gru",
+        "quantized::linear", "quantized::linear_relu"};
     return output.numel() <= kSmall && kProducts.count(step.node->kind().toQualString()) > 0;
   }
 
@@ -256,16 +275,19 @@ class Examiner {
     const at::Tensor input = registers[step.inputs[first]].toTensor();
     const bool leaves_rest =
         input.sizes() == original[0].sizes() && input.numel() % kLargestStride != 0;
-    if (!input.is_floating_point() || !(leaves_rest || is_small_product(step, original[0]))) {
-      return true;
-    }
+    const bool has_values = input.is_floating_point() || input.is_quantized();
+    if (!has_values || !(leaves_rest || is_small_product(step, original[0]))) return true;
     for (int value = 0; value < kValues; ++value) {
       const std::int64_t row = value % rows_;
-      const double scale = 1.0 + value / 32.0;
+      // Beyond the range of steps kernels convert as they like.
+      const bool far = original[0].is_quantized() && value % 2 == 1;
+      const double scale = far ? std::ldexp(1.0, 2 * value) : 1.0 + value / 32.0;
       const auto outputs = rerun(step, registers, batched, [&](const at::Tensor& tensor) {
         const at::Tensor one = one_row(tensor, rows_, row);
-        const at::Tensor scaled = one.is_floating_point() ? one * scale : one;
-        return at::cat(std::vector<at::Tensor>(static_cast<std::size_t>(rows_), scaled), 0);
+        const at::Tensor other = one.is_quantized() ? with_steps(one, one.int_repr() + 4 * value)
+                                 : one.is_floating_point() ? one * scale
+                                                           : one;
+        return join_rows(std::vector<at::Tensor>(static_cast<std::size_t>(rows_), other));
       });
       for (const at::Tensor& output : outputs) {
         for (std::int64_t i = 1; i < rows_; ++i) {

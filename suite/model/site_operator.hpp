@@ -16,6 +16,8 @@ struct SiteOperator {
   /// Sites where the model holds them as parameters.
   std::optional<std::size_t> weight{}, bias{}, running_mean{}, running_var{};
   std::optional<std::size_t> recurrent_weights{};  ///< a list
+  /// Weight and bias in the form of the quantised engine, which no fault can hit.
+  std::optional<std::size_t> packed{};
 };
 
 /// How an operator is a site, in all the forms exporters write it; nullopt: it is none.

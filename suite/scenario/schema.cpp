@@ -584,7 +584,7 @@ std::vector<Key> make_keys() {
      .decides_faults = false,
      .member = optional_choice<kProtections, &S::variant, &S::Variant::protection>()},
     {.name = "variants.model", .kind = Kind::path,
-     .doc = "another TorchScript model in place of model.file: retrained or pruned, with its sites",
+     .doc = "another TorchScript model in place of model.file: retrained, pruned or statically quantised (output sites only), with its sites",
      .decides_faults = false,
      .member = member<&S::variant, &S::Variant::model>()},
     {.name = "variants.site_map", .kind = Kind::words,
