@@ -7,6 +7,7 @@
 #include "tests/datasets/image_bytes.hpp"
 
 #include <catch2/catch.hpp>
+
 #include <hdf5.h>
 
 using namespace bitquake;
