@@ -51,6 +51,9 @@ struct Stratum {
   bool operator==(const Stratum&) const = default;
 };
 
+/// How Provenance::generator ends where faults come from a list.
+inline constexpr std::string_view kFromList = " from a list";
+
 /// All faults of a campaign. Groups are ordered by (epoch, slot) and faults by group.
 struct FaultSet {
   Provenance provenance;
@@ -68,6 +71,8 @@ struct FaultSet {
   std::span<const Fault> faults_of(const FaultGroup& group) const {
     return std::span(faults).subspan(group.first_fault, group.n_faults);
   }
+  /// Whether the faults come from a list instead of being drawn.
+  bool listed() const { return provenance.generator.ends_with(kFromList); }
   /// Whether all faults count alike.
   bool uniform() const {
     return std::all_of(sampling_weight.begin(), sampling_weight.end(),

@@ -328,6 +328,9 @@ class Reader {
   }
 
   void check_format() const {
+    if (!file_.has_attribute("format")) {
+      refuse("is no fault set: it has no attribute 'format'", "name a fault set file");
+    }
     const std::string format = file_.string_attribute("format");
     if (format != kFormat) {
       refuse("holds '" + format + "', expected '" + kFormat + "'", "name a fault set file");

@@ -119,9 +119,9 @@ std::optional<Figure> total_coverage(std::span<const Rates> all) {
 
 /// What is figured out of the sums.
 SafetyFigures figures(double lambda, const Figure& dangerous, const Figure& residual,
-                      const std::optional<Figure>& latent, std::optional<Figure> coverage) {
+                      const std::optional<Figure>& latent, const std::optional<Figure>& coverage) {
   SafetyFigures all{
-      lambda, dangerous, residual, std::move(coverage), {}, {}, scaled(residual, 1 / kHoursOfFit)};
+      lambda, dangerous, residual, coverage, {}, {}, scaled(residual, 1 / kHoursOfFit)};
   if (lambda <= 0) return all;
   all.residual_fit.high = std::min(residual.high, lambda);
   all.dangerous_fit.high = std::min(dangerous.high, lambda);

@@ -281,8 +281,10 @@ void count_rows(Summary& summary, const Trials& all) {
   summary.samples = all.samples();
   for (const SiteName& site : all.campaign.sites) summary.sites.push_back(site.name);
   summary.injections = all.injections.size();
+  if (!all.trials.empty()) summary.least_per_group = all.trials.front().n_faults;
   for (const TrialRow& row : all.trials) {
     summary.failed += row.message != kNoMessage ? 1 : 0;
+    summary.least_per_group = std::min(summary.least_per_group, row.n_faults);
     summary.per_group = std::max(summary.per_group, row.n_faults);
   }
   for (const GoldenRow& row : all.golden) summary.skipped += row.skipped != 0 ? 1 : 0;
@@ -339,16 +341,26 @@ std::string drawn_text(const faultgen::FaultSet& faults) {
     return "without replacement from " + with_commas(population) + " single faults in " +
            with_commas(faults.strata.size()) + (faults.strata.size() == 1 ? " stratum" : " strata");
   }
+  if (faults.listed()) return "from a list";
   return faults.uniform() ? "uniformly over all elements"
                           : "not uniformly: estimates below weigh them";
+}
+
+/// How many faults an inference meets.
+std::string number_text(const Summary& summary) {
+  const std::string most = std::to_string(summary.per_group);
+  if (summary.accumulated) return "accumulating up to " + most;
+  return summary.least_per_group == summary.per_group
+             ? most
+             : std::to_string(summary.least_per_group) + " to " + most;
 }
 
 std::string faults_text(const faultgen::FaultSet& faults, const Summary& summary) {
   const faultgen::FaultSummary counts = faultgen::summarise(faults);
   return names_of(faultgen::fault_models(), counts.per_model) + " in " +
-         names_of(faultgen::kTargets, counts.per_target) + ", " +
-         (summary.accumulated ? "accumulating up to " : "") + std::to_string(summary.per_group) +
-         " per inference, drawn " + drawn_text(faults) + schedule_text(faults.provenance.schedule);
+         names_of(faultgen::kTargets, counts.per_target) + ", " + number_text(summary) +
+         " per inference, " + (faults.listed() ? "" : "drawn ") + drawn_text(faults) +
+         schedule_text(faults.provenance.schedule);
 }
 
 }  // namespace

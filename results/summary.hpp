@@ -63,11 +63,12 @@ struct Summary {
   std::uint64_t injections = 0;  ///< faults of all trials
   std::uint64_t unreached = 0;   ///< of these, faults whose site control flow did not run
   std::uint64_t unchanged = 0;   ///< of these, faults that found the bits as they leave them
-  std::vector<std::string> sites{};  ///< names
-  std::uint32_t per_group = 0;       ///< most faults present together in one inference
-  std::string faults;                ///< what the rates are conditional on, in words
-  bool accumulated = false;          ///< run_type accumulate
-  std::vector<Tables> tables;        ///< of each condition, in their order; at least one
+  std::vector<std::string> sites{};   ///< names
+  std::uint32_t per_group = 0;        ///< most faults present together in one inference
+  std::uint32_t least_per_group = 0;  ///< least of them
+  std::string faults;                 ///< what the rates are conditional on, in words
+  bool accumulated = false;           ///< run_type accumulate
+  std::vector<Tables> tables;         ///< of each condition, in their order; at least one
   std::vector<CorruptionError> corruption_errors{};
   std::vector<MonitorCount> monitors{};
   std::vector<PointSpread> propagation{};

@@ -33,7 +33,9 @@ std::string percent(double fraction, int decimals) {
   auto* const end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), 100 * fraction,
                                   std::chars_format::fixed, decimals)
                         .ptr;
-  return {buffer.data(), end};
+  const std::string text(buffer.data(), end);
+  return text.find_first_not_of("-0.") == std::string::npos && text[0] == '-' ? text.substr(1)
+                                                                              : text;
 }
 
 std::string rate_text(const metrics::Rate& rate) {
@@ -98,8 +100,31 @@ std::size_t width_of(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-/// At most `width` characters; the end of a name says more than its beginning: "…conv.1.0". Of
-/// "variant, perturbation" the longer part gives more.
+/// At most `width` characters of the end, which says more than the beginning.
+std::string shortened_end(const std::string& name, std::size_t width) {
+  if (width_of(name) <= width) return name;
+  std::size_t start = name.size();
+  for (std::size_t kept = 0; kept + 1 < width && start > 0; ++kept) {
+    while ((name[--start] & 0xC0) == 0x80) {
+    }
+  }
+  return "…" + name.substr(start);
+}
+
+/// At most `width` characters of both ends: "clam…ata".
+std::string both_ends(const std::string& name, std::size_t width) {
+  if (width_of(name) <= width || width < 3) return shortened_end(name, width);
+  std::size_t begin = 0;
+  for (std::size_t kept = 0; kept < width / 2; ++kept) {
+    do {
+      ++begin;
+    } while (begin < name.size() && (name[begin] & 0xC0) == 0x80);
+  }
+  return name.substr(0, begin) + shortened_end(name.substr(begin), width - width / 2);
+}
+
+/// At most `width` characters: the end of a site's name, "…conv.1.0"; of "variant, perturbation"
+/// both ends of each, and the longer part gives more.
 std::string shortened(const std::string& name, std::size_t width) {
   if (width_of(name) <= width) return name;
   if (const std::size_t comma = name.find(", "); comma != std::string::npos && width > 4) {
@@ -107,14 +132,9 @@ std::string shortened(const std::string& name, std::size_t width) {
     const std::size_t room = width - 2;
     const std::size_t of_second = std::min(width_of(second), room);
     const std::size_t of_first = std::min(width_of(first), std::max(room / 2, room - of_second));
-    return shortened(first, of_first) + ", " + shortened(second, room - of_first);
+    return both_ends(first, of_first) + ", " + both_ends(second, room - of_first);
   }
-  std::size_t start = name.size();
-  for (std::size_t kept = 0; kept + 1 < width && start > 0; ++kept) {
-    while ((name[--start] & 0xC0) == 0x80) {
-    }
-  }
-  return "…" + name.substr(start);
+  return shortened_end(name, width);
 }
 
 /// Shortens the names in the first column until the table fits the screen.
@@ -393,12 +413,13 @@ std::string safety_text(const Summary& summary) {
   std::string text =
       "\nEvidence for a safety analysis, of the injected faults alone, with " +
       interval_header(summary) + "s\n" + fitted_table(std::move(rows)) +
-      "for a claim take the upper limit of FIT, the lower one of coverage and SPFM;\n"
+      (left_out > 0
+           ? with_commas(left_out) +
+                 " exposed bits are left out, as no fault was drawn there: no claim of all bits "
+                 "follows;\n"
+           : "for a claim take the upper limit of FIT, the lower one of coverage and SPFM;\n") +
       "by structure: kpi/safety.csv\n";
   for (const std::string& why : missing) text += "-: " + why + "\n";
-  if (left_out > 0) {
-    text += with_commas(left_out) + " exposed bits are left out: no fault was drawn there\n";
-  }
   return text;
 }
 

@@ -455,8 +455,12 @@ void File::set_attribute(const std::string& name, std::uint64_t value) {
   check(H5Awrite(attribute, H5T_STD_U64LE, &value), "writing attribute", name);
 }
 
+bool File::has_attribute(const std::string& name) const {
+  return H5Aexists(file_, name.c_str()) > 0;
+}
+
 std::string File::string_attribute(const std::string& name) const {
-  if (H5Aexists(file_, name.c_str()) <= 0) {
+  if (!has_attribute(name)) {
     throw Exception({code_, path_.string(), "has no attribute '" + name + "'",
                      "the file is of another format or version", ""});
   }
@@ -477,7 +481,7 @@ std::string File::string_attribute(const std::string& name) const {
 }
 
 std::uint64_t File::integer_attribute(const std::string& name) const {
-  if (H5Aexists(file_, name.c_str()) <= 0) {
+  if (!has_attribute(name)) {
     throw Exception({code_, path_.string(), "has no attribute '" + name + "'",
                      "the file is of another format or version", ""});
   }

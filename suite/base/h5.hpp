@@ -119,6 +119,7 @@ class File {
   bool holds(const std::string& name) const;
 
   bool has(const std::string& name) const;
+  bool has_attribute(const std::string& name) const;
   std::uint64_t length(const std::string& name) const;
 
   /// Attributes of the root group.

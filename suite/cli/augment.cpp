@@ -80,6 +80,10 @@ ExitCode augment_data(const AugmentCommand& command) {
     const auto checked = command.output.read();
     if (!checked) return report(checked.error());
     file = *checked;
+    if (command.sheet == command.output.given) {
+      return report({Errc::usage, command.sheet, "is named by --sheet and by -o",
+                     "give each a file of its own", ""});
+    }
   }
   const auto data = engine::open_data(*scenario);
   if (!data) return report(data.error());

@@ -231,6 +231,16 @@ Result<std::monostate> write_output(const std::string& path, const std::string& 
     if (device) return std::monostate{};
     return Error{Errc::usage, path, "cannot be written", "choose another file", ""};
   }
+  if (std::filesystem::is_regular_file(*file, ignored)) {
+    // Tables and pictures are written anew; what a mistyped name hits is neither.
+    constexpr std::size_t kBeginning = 8;
+    std::string there(std::min(kBeginning, text.size()), '\0');
+    std::ifstream(*file, std::ios::binary).read(there.data(), std::ssize(there));
+    if (std::filesystem::file_size(*file, ignored) > 0 && !text.starts_with(there)) {
+      return Error{Errc::usage, path, "exists, and is not such a file",
+                   "choose another file, or remove it first", ""};
+    }
+  }
   try {
     write_text_durably(*file, text);
   } catch (const Exception& exception) {

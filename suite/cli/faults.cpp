@@ -137,7 +137,7 @@ ExitCode import_list(const FaultsCommand& command) {
   if (!model) return report(model.error());
   const faultgen::ListContext context{
       (*model)->sites(),
-      {scenario->seed, fmt::format("bitquake {} from a list", build_info().version),
+      {scenario->seed, fmt::format("bitquake {}{}", build_info().version, faultgen::kFromList),
        (*model)->sha256(), scenario->model.input, scenario->faults.schedule(),
        scenario::faults_yaml(*scenario)},
       (*data)->size()};

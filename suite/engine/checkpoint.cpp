@@ -26,6 +26,12 @@ Error unusable(const std::filesystem::path& path, const std::string& reason) {
 Result<RunDirectory> RunDirectory::claim(const std::filesystem::path& path,
                                          const std::string& scenario) {
   std::error_code failed;
+  const bool begun = std::filesystem::exists(path / ".lock", failed) ||
+                     std::filesystem::exists(path / "run.json", failed);
+  if (!begun && std::filesystem::is_directory(path, failed) &&
+      !std::filesystem::is_empty(path, failed)) {
+    return unusable(path, "it is no run directory, but holds files");
+  }
   std::filesystem::create_directories(path / "segments", failed);
   if (failed) return unusable(path, failed.message());
   const std::filesystem::path lock_path = path / ".lock";

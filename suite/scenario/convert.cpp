@@ -169,7 +169,10 @@ Result<Value, Problem> to_value(const Key& key, const std::vector<Scalar>& scala
                     key.kind == Kind::words || key.kind == Kind::paths;
   if (list && (scalars.size() < key.items.low || scalars.size() > key.items.high)) {
     return Problem{
-        .what = fmt::format("{}: expected {}, got {}", key.name, range_text(key), scalars.size()),
+        .what =
+            scalars.empty()
+                ? fmt::format("{}: expected at least one item, got an empty list", key.name)
+                : fmt::format("{}: expected {}, got {}", key.name, range_text(key), scalars.size()),
         .hint = std::string(key.doc)};
   }
   assert(list || scalars.size() == 1);

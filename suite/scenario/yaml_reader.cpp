@@ -110,6 +110,12 @@ std::string place_text(const Key& key) {
 
 /// Hint for an option that names no key: the nearest full name, or the keys with such a last part.
 std::string unknown_option_hint(std::string_view name) {
+  for (const Key& key : keys()) {
+    if (key.name.starts_with(std::string(name) + ".")) {
+      return fmt::format("it is a section: set its keys, such as {}, or write it in the file",
+                         key.name);
+    }
+  }
   std::vector<std::string_view> candidates;
   for (const Key& key : keys()) candidates.push_back(key.name);
   const std::string_view near = nearest(name, candidates);
