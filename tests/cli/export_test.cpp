@@ -61,3 +61,31 @@ TEST_CASE("export writes a row for each trial, to stdout or a file", "[cli]") {
     REQUIRE(failed.out.empty());
   }
 }
+
+TEST_CASE("outputs do not fall on files of another kind", "[cli][error]") {
+  const Workspace workspace;
+  REQUIRE(workspace.bitquake({"run", "scenario.yaml", "-o", "out", "-q"}).exit_code == 0);
+  for (const std::string file : {"scenario.yaml", "out/trials.h5", "images"}) {
+    const std::string before = workspace.read(file);
+    const Finished got = workspace.bitquake({"export", "out", "-o", file});
+    REQUIRE(got.exit_code == 2);
+    REQUIRE(holds(got.err, file + ": error: exists, and is not such a file\nhint: "));
+    const bool same = workspace.read(file) == before;
+    REQUIRE(same);
+  }
+  for (int time = 0; time < 2; ++time) {
+    REQUIRE(workspace.bitquake({"export", "out", "-o", "trials.csv"}).exit_code == 0);
+  }
+  const Finished both = workspace.bitquake(
+      {"augment", "scenario.yaml", "--sheet", "sheet.png", "-o", "sheet.png", "-q"});
+  REQUIRE(both.exit_code == 2);
+  REQUIRE_FALSE(workspace.has("sheet.png"));
+
+  std::filesystem::create_directory(workspace / "mine");
+  workspace.write("mine/skipped.csv", "mine");
+  const Finished taken = workspace.bitquake({"run", "scenario.yaml", "-o", "mine"});
+  REQUIRE(taken.exit_code == 2);
+  REQUIRE(holds(taken.err, "mine: error: cannot be used as output directory: it is no run"));
+  REQUIRE(workspace.read("mine/skipped.csv") == "mine");
+  REQUIRE_FALSE(workspace.has("mine/segments"));
+}
