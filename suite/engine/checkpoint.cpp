@@ -21,17 +21,23 @@ Error unusable(const std::filesystem::path& path, const std::string& reason) {
           "choose a directory that can be written, with -o", ""};
 }
 
+/// Whether nothing is of a campaign, but something is there. The log begins before the campaign.
+bool holds_other_files(const std::filesystem::path& path) {
+  std::error_code failed;
+  const auto there = [&](const char* name) { return std::filesystem::exists(path / name, failed); };
+  if (there(".lock") || there("run.json")) return false;
+  const std::filesystem::directory_iterator files(path, failed);
+  return std::any_of(begin(files), end(files), [](const std::filesystem::directory_entry& file) {
+    return file.path().filename() != "log.txt";
+  });
+}
+
 }  // namespace
 
 Result<RunDirectory> RunDirectory::claim(const std::filesystem::path& path,
                                          const std::string& scenario) {
   std::error_code failed;
-  const bool begun = std::filesystem::exists(path / ".lock", failed) ||
-                     std::filesystem::exists(path / "run.json", failed);
-  if (!begun && std::filesystem::is_directory(path, failed) &&
-      !std::filesystem::is_empty(path, failed)) {
-    return unusable(path, "it is no run directory, but holds files");
-  }
+  if (holds_other_files(path)) return unusable(path, "it is no run directory, but holds files");
   std::filesystem::create_directories(path / "segments", failed);
   if (failed) return unusable(path, failed.message());
   const std::filesystem::path lock_path = path / ".lock";
