@@ -4,6 +4,7 @@
 #include "faultgen/schedule.hpp"
 #include "metrics/outcome.hpp"
 #include "results/columns.hpp"
+#include "results/interaction.hpp"
 #include "suite/base/text.hpp"
 
 #include <algorithm>
@@ -156,8 +157,7 @@ Result<std::monostate> check_faults(const Trials& trials, const faultgen::FaultS
     if (fault.site < sites.size() && fault.bit_mask >> faultgen::kFp32Bits == 0) continue;
     return mismatch("the fault set has a fault outside its sites or bits");
   }
-  const bool accumulate =
-      value_of(faultgen::kRunTypes, trials.campaign.run_type) == faultgen::RunType::accumulate;
+  const bool accumulate = accumulates(trials.campaign);
   // The last epoch may have fewer.
   const auto slots = static_cast<std::uint64_t>(
       std::find_if(faults.groups.begin(), faults.groups.end(),

@@ -27,7 +27,7 @@ class PairCounts {
  public:
   PairCounts(const Trials& trials, const faultgen::FaultSet& faults)
       : faults_(faults),
-        accumulated_(trials.campaign.run_type == "accumulate"),
+        accumulated_(accumulates(trials.campaign)),
         samples_(trials.samples()),
         slots_(accumulated_ ? trials.samples() : 0) {}
 
@@ -39,7 +39,7 @@ class PairCounts {
     const std::int64_t d = static_cast<int>(first) - static_cast<int>(second);
     samples_[row.sample].add(d);
     if (accumulated_) {
-      slots_[faults_.groups[row.group].slot].add(d);
+      slots_[fault_cluster(row, faults_, true)].add(d);
       return;
     }
     if (group_ != row.group) open_.close(by_fault_);  // groups ascend
@@ -127,6 +127,15 @@ class PairCounts {
 };
 
 }  // namespace
+
+bool accumulates(const Campaign& campaign) {
+  return value_of(faultgen::kRunTypes, campaign.run_type) == faultgen::RunType::accumulate;
+}
+
+std::uint64_t fault_cluster(const TrialRow& row, const faultgen::FaultSet& faults,
+                            bool accumulated) {
+  return accumulated ? faults.groups[row.group].slot : row.group;
+}
 
 bool is_sde(const TrialRow& row) {
   return static_cast<metrics::Outcome>(row.outcome) == metrics::Outcome::sde;

@@ -23,6 +23,13 @@ struct Interaction {
   bool independent = false;  ///< pairs share neither samples nor faults
 };
 
+/// Whether a group acts together with those of its slot before it: run_type accumulate.
+bool accumulates(const Campaign& campaign);
+/// Number of the cluster of trials that share faults: the group, or the slot of accumulated ones.
+/// @param accumulated  accumulates(campaign)
+std::uint64_t fault_cluster(const TrialRow& row, const faultgen::FaultSet& faults,
+                            bool accumulated);
+
 bool is_sde(const TrialRow& row);
 /// An sde that raised no alarm.
 bool is_silent(const TrialRow& row);

@@ -1,5 +1,7 @@
 #include "results/monitors.hpp"
 
+#include "results/interaction.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -27,10 +29,10 @@ class Shares {
          const metrics::RateOptions& options)
       : trials_(trials), options_(options), samples_(trials.samples()) {
     std::tie(first_, last_) = trials.range_of(condition);
-    const bool accumulated = trials.campaign.run_type == "accumulate";
+    const bool accumulated = accumulates(trials.campaign);
     if (options.clustering != metrics::Clustering::by_sample) groups_.resize(faults.groups.size());
     cluster_ = [&faults, accumulated](const TrialRow& row) {
-      return accumulated ? faults.groups[row.group].slot : row.group;
+      return fault_cluster(row, faults, accumulated);
     };
     for (std::uint64_t i = first_; i < last_; ++i) {
       const TrialRow& row = trials.trials[i];

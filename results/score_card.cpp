@@ -107,12 +107,12 @@ const metrics::Rate& ScoreCard::rate(std::string_view metric) const {
 ScoreCard score_card(const Trials& trials, const faultgen::FaultSet& faults, Condition condition,
                      const metrics::RateOptions& options) {
   const Condition original{0, condition.perturbation};
-  const bool accumulated = trials.campaign.run_type == "accumulate";
+  const bool accumulated = accumulates(trials.campaign);
   ScoreCard card{trials.campaign.variants[condition.variant],
                  trials.campaign.perturbations[condition.perturbation]};
   Tallies tallies(trials.samples(), accumulated ? trials.samples() : 0);
   for_pairs(trials, condition, original, [&](const TrialRow& a, const TrialRow& b) {
-    tallies.add(a, b, accumulated ? faults.groups[a.group].slot : a.group);
+    tallies.add(a, b, fault_cluster(a, faults, accumulated));
   });
   card.rates = tallies.rates(options);
   score_golden(trials, condition, options, card);

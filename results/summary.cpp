@@ -51,10 +51,6 @@ bool monitors_modules(const Campaign& campaign) {
                      [](const Point& point) { return point.kind == "module_output"; });
 }
 
-bool accumulates(const Campaign& campaign) {
-  return value_of(faultgen::kRunTypes, campaign.run_type) == faultgen::RunType::accumulate;
-}
-
 metrics::Clustering clustering_of(const Trials& trials, const faultgen::FaultSet& faults) {
   if (faults.provenance.schedule.policy == faultgen::Policy::per_image) {
     return metrics::Clustering::by_sample;
@@ -211,8 +207,7 @@ class Counts {
     const TrialRow& row = trials_.trials[next.trial++];
     Digest& made = digests.trials.emplace_back();
     // Accumulated groups share the faults of the first epochs: only slots differ throughout.
-    made.facts = facts_of(row, trials_.golden_of(row),
-                          accumulated_ ? faults_.groups[row.group].slot : row.group);
+    made.facts = facts_of(row, trials_.golden_of(row), fault_cluster(row, faults_, accumulated_));
     made.epoch = row.epoch;
     auto& sites = digests.sites;
     made.first_site = sites.size();

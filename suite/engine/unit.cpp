@@ -150,6 +150,7 @@ class UnitFaults {
   /// Those of each epoch lie apart.
   void prefetch(SampleRange samples) const {
     const auto& groups = inputs_.faults.groups;
+    if (!groups.in_file() && !inputs_.faults.faults.in_file()) return;
     const auto for_epochs = [&](auto call) {
       for (std::uint32_t epoch = 0; epoch < inputs_.plan.epochs(); ++epoch) {
         const std::uint64_t last = inputs_.plan.group(epoch, samples.last - 1);
