@@ -33,7 +33,7 @@ bool packs_parameters(const model::Model& model, faultgen::Target target);
 
 inline constexpr std::string_view kPackedHint =
     "quantised layers keep weight and bias packed in a form of their engine, in which no bit is "
-    "that of a value: choose faults.target neuron, or leave quantised sites out with "
+    "that of a value: choose faults.target neurons, or leave quantised sites out with "
     "faults.exclude";
 
 /// A numeric fingerprint as lines of "name=value".
